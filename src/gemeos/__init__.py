@@ -1,0 +1,1 @@
+"""Gemeos: digital twins kept in step with their originals by live readings."""

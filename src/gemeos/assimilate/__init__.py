@@ -1,0 +1,1 @@
+"""What keeps an ensemble in step with readings."""

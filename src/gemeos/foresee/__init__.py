@@ -1,0 +1,1 @@
+"""Forks of the ensemble: forecasts and their scores."""

@@ -1,0 +1,1 @@
+"""What does all this by a clock, for one twin or many."""

@@ -1,0 +1,1 @@
+"""What is declared: variables with units and priors, parts, readings."""

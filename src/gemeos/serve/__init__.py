@@ -1,0 +1,1 @@
+"""What shows it: HTTP, the live stream, and the client."""

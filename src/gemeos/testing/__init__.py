@@ -1,0 +1,1 @@
+"""Contract suites and tools for tests of what plugs into Gemeos."""

@@ -1,0 +1,1 @@
+"""The memory: every reading and decision with both its times."""

@@ -1,0 +1,1 @@
+"""The twins that come with Gemeos, the same five files each."""

@@ -1,0 +1,18 @@
+"""Numbers with units, instants and spans: what people write at the edges of the system."""
+
+from gemeos.units.instant import Instant, Span, instant, iso, span, zone
+from gemeos.units.quantity import Quantity, conversion, quantity
+from gemeos.units.registry import known_unit
+
+__all__ = [
+    "Instant",
+    "Quantity",
+    "Span",
+    "conversion",
+    "instant",
+    "iso",
+    "known_unit",
+    "quantity",
+    "span",
+    "zone",
+]

@@ -1,0 +1,71 @@
+"""A number with its unit, as people write it: ``200 km/h``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import pint
+
+from gemeos.errors import UnitError
+from gemeos.units.registry import known_unit, registry
+
+_NUMBER_AND_UNIT = re.compile(
+    r"\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>.*?)\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number and the unit it is in."""
+
+    number: float
+    """The value, in ``unit``."""
+    unit: str
+    """A unit that is known; empty for a plain number."""
+
+    def within(self, unit: str) -> float:
+        """The same quantity as a plain number of ``unit``.
+
+        Raises:
+            UnitError: the two units are not of the same dimension.
+        """
+        scale, offset = conversion(self.unit, unit)
+        return self.number * scale + offset
+
+
+def quantity(text: str) -> Quantity:
+    """Read ``"200 km/h"``.
+
+    Raises:
+        UnitError: no number in front, or the unit is not known.
+    """
+    found = _NUMBER_AND_UNIT.fullmatch(text)
+    if found is None:
+        raise UnitError(f"{text!r} is not a number with a unit. Write it as in '200 km/h'.")
+    unit = found["unit"]
+    known_unit(unit)
+    return Quantity(float(found["number"]), unit)
+
+
+@cache
+def conversion(source: str, target: str) -> tuple[float, float]:
+    """``(scale, offset)`` such that ``number_in_source * scale + offset`` is in ``target``.
+
+    Raises:
+        UnitError: unknown units, or units of different dimensions.
+    """
+    have, want = known_unit(source), known_unit(target)
+    if have == want:
+        return 1.0, 0.0
+    make = registry().Quantity
+    try:
+        at_zero = float(make(0.0, have).to(want).magnitude)
+        at_one = float(make(1.0, have).to(want).magnitude)
+    except (pint.DimensionalityError, pint.OffsetUnitCalculusError) as error:
+        raise UnitError(
+            f"{source or 'a plain number'} cannot be turned into {target or 'a plain number'}: "
+            f"the one is {have.dimensionality}, the other {want.dimensionality}."
+        ) from error
+    return at_one - at_zero, at_zero

@@ -1,0 +1,1 @@
+"""Plants: separate processes that a twin can be tied to. They know nothing of gemeos."""

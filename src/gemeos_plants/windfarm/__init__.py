@@ -1,0 +1,1 @@
+"""A recorded wind farm, lived through again over MQTT."""
