@@ -1,0 +1,159 @@
+"""The state of twins: the ensemble, and everything else that influences a later estimate.
+
+Contract 1: what is not in here cannot influence the filter. A checkpoint, a keyframe and a fork
+are this struct and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+import numpy as np
+from jaxtyping import Float, Float64, Int64, UInt64
+
+from gemeos.ensemble.noise import standard_normal, streams
+from gemeos.errors import TimelineError
+from gemeos.schema.schema import Schema
+
+NEVER: Final = np.iinfo(np.int64).min
+"""The tick of what has not happened."""
+
+
+class Monitor(IntEnum):
+    """What is remembered of a channel; the columns of ``TwinState.monitors``."""
+
+    COUNT = 0
+    """Readings assimilated."""
+    LAST_AT = 1
+    """``valid_at`` of the newest, in microseconds."""
+    LAST_VALUE = 2
+    EQUAL_RUN = 3
+    """How many readings in a row had one value."""
+    INNOVATION = 4
+    """Running mean of the normalised innovations, (read - expected) / expected spread."""
+    SURPRISE = 5
+    """Running mean of their squares: 1 where spread and error agree."""
+    INTERVAL = 6
+    """Running mean of the time between readings, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinState:
+    """One or many twins of one schema at their own instants. One twin is a batch of one.
+
+    All arrays belong together by their first axis. Nobody changes an array of a state that is
+    held elsewhere: a step makes a new state.
+    """
+
+    tick: Int64[np.ndarray, " twin"]
+    """Grid instant, in steps since 1970; NEVER before the first reading."""
+    born: Int64[np.ndarray, " twin"]
+    """The tick at which the prior was put; NEVER while an input without default is unheard."""
+    cycles: Int64[np.ndarray, " twin"]
+    """How many instants with readings have been gone through."""
+    members: Float[np.ndarray, "twin row member"]
+    """Coordinates (``schema.coordinate``) of states and params, then running sums."""
+    driven: Float64[np.ndarray, "twin driven"]
+    """Inputs and controls as last heard, in declared units; NaN where never."""
+    monitors: Float64[np.ndarray, "twin channel monitor"]
+    """One row a bound channel, columns as in ``Monitor``."""
+    assimilated: Int64[np.ndarray, " twin"]
+    """Readings that corrected the ensemble."""
+    failed: Int64[np.ndarray, " twin"]
+    """Members that failed in a step and were replaced by a living one's copy."""
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+    def take(self, twins: Sequence[int] | Int64[np.ndarray, " some"]) -> TwinState:
+        """Copies of the states of those twins."""
+        chosen = np.asarray(twins, np.intp)
+        return TwinState(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def put(self, twins: Sequence[int] | Int64[np.ndarray, " some"], other: TwinState) -> None:
+        """Write ``other`` over those twins. Only for the one who owns this state's arrays."""
+        chosen = np.asarray(twins, np.intp)
+        for f in fields(self):
+            getattr(self, f.name)[chosen] = getattr(other, f.name)
+
+    def digest(self) -> str:
+        """Hash of every bit in it. Equal states have equal hashes."""
+        seen = hashlib.sha256()
+        for f in fields(self):
+            array = np.ascontiguousarray(getattr(self, f.name))
+            seen.update(f"{f.name}{array.dtype.str}{array.shape}".encode())
+            seen.update(array.tobytes())
+        return seen.hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """For the store: MessagePack of names, kinds, shapes and raw little-endian arrays."""
+        arrays = {f.name: np.ascontiguousarray(getattr(self, f.name)) for f in fields(self)}
+        return msgspec.msgpack.encode(
+            {n: (a.dtype.str, a.shape, a.tobytes()) for n, a in arrays.items()}
+        )
+
+    @staticmethod
+    def from_bytes(packed: bytes) -> TwinState:
+        """The state that ``to_bytes`` packed.
+
+        Raises:
+            TimelineError: these bytes are no state.
+        """
+        try:
+            told = msgspec.msgpack.decode(
+                packed, type=dict[str, tuple[str, tuple[int, ...], bytes]]
+            )
+            arrays = {
+                name: np.frombuffer(raw, np.dtype(kind)).reshape(shape).copy()
+                for name, (kind, shape, raw) in told.items()
+            }
+            return TwinState(**arrays)
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            raise TimelineError(f"A stored state cannot be read: {error}.") from error
+
+
+def newborn(
+    schema: Schema, keys: UInt64[np.ndarray, " twin"], *, members: int, channels: int
+) -> TwinState:
+    """Twins before their first reading: each member a draw from the priors."""
+    twins = len(keys)
+    never = np.full(twins, NEVER, np.int64)
+    estimated = schema.estimated
+    deviates = standard_normal(
+        keys, never, streams("prior", [v.name for v in estimated]), members
+    ).astype(schema.precision)
+    ensemble = np.zeros((twins, schema.rows, members), schema.precision)
+    for row, variable in enumerate(estimated):
+        natural = variable.prior.at(deviates[:, row, :])
+        ensemble[:, row, :] = variable.coordinate.inward(natural)
+    defaults = [np.nan if v.default is None else v.default for v in schema.driven]
+    monitors = np.zeros((twins, channels, len(Monitor)), np.float64)
+    monitors[:, :, Monitor.LAST_AT] = np.nan
+    monitors[:, :, Monitor.LAST_VALUE] = np.nan
+    monitors[:, :, Monitor.INTERVAL] = np.nan
+    zero = np.zeros(twins, np.int64)
+    return TwinState(
+        tick=never.copy(),
+        born=never.copy(),
+        cycles=zero.copy(),
+        members=ensemble,
+        driven=np.tile(np.array(defaults, np.float64), (twins, 1)),
+        monitors=monitors,
+        assimilated=zero.copy(),
+        failed=zero.copy(),
+    )
+
+
+def natural(
+    schema: Schema, members: Float[np.ndarray, "twin row member"]
+) -> Float[np.ndarray, "twin variable member"]:
+    """Natural values of states and params, as models are given them."""
+    values = np.empty((members.shape[0], len(schema.estimated), members.shape[2]), members.dtype)
+    for row, variable in enumerate(schema.estimated):
+        values[:, row, :] = variable.coordinate.outward(members[:, row, :])
+    return values

@@ -1,0 +1,100 @@
+"""Earlier states of a fleet to rewind to, dense for the near past and sparse for the far one.
+
+A state is kept before every cycle. The n-th goes to level tz(n), the number of trailing zero bits
+of n, where the newest two stay: so a state ``a`` cycles old always has another one at most half as
+many cycles before it, and a rewind costs at most 1.5 times the cycles it must (binary
+checkpointing; compare Griewank & Walther 2000, ACM TOMS 26, 19-45).
+
+Slot 0 is the boundary: the newest state that is final, because readings before it are no longer
+taken in. It is what a keyframe stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+from jaxtyping import Int64
+
+from gemeos.ensemble.state import NEVER, TwinState
+
+LEVELS = 12
+"""Two states on each: the oldest level spans 4,096 cycles and more."""
+_PER_LEVEL = 2
+_SLOTS = 1 + _PER_LEVEL * LEVELS
+_EMPTY = np.iinfo(np.int64).max
+
+
+class Checkpoints:
+    """Slots of earlier states for every twin of a fleet."""
+
+    def __init__(self, genesis: TwinState) -> None:
+        """``genesis``: the twins before their first reading, or as a keyframe left them."""
+        self._twins = len(genesis)
+        arrays = {}
+        for f in fields(genesis):
+            array = getattr(genesis, f.name)
+            arrays[f.name] = np.zeros((_SLOTS * self._twins, *array.shape[1:]), array.dtype)
+        self._slots = TwinState(**arrays)
+        self._tick = np.full((_SLOTS, self._twins), _EMPTY, np.int64)
+        self._cycles = np.full((_SLOTS, self._twins), _EMPTY, np.int64)
+        everyone = np.arange(self._twins)
+        self._write(np.zeros(self._twins, np.int64), everyone, genesis)
+
+    def _write(
+        self, slot: Int64[np.ndarray, " some"], twins: Int64[np.ndarray, " some"], state: TwinState
+    ) -> None:
+        self._slots.put(slot * self._twins + twins, state)
+        self._tick[slot, twins] = state.tick
+        self._cycles[slot, twins] = state.cycles
+
+    def restore(self, twins: Int64[np.ndarray, " some"], state: TwinState) -> None:
+        """These twins begin again from ``state``; nothing earlier or later is kept."""
+        self._tick[:, twins] = _EMPTY
+        self._cycles[:, twins] = _EMPTY
+        self._write(np.zeros(len(twins), np.int64), twins, state)
+
+    @property
+    def boundary(self) -> Int64[np.ndarray, " twin"]:
+        """Ticks of the final states: readings applied there or before come too late."""
+        return self._tick[0].copy()
+
+    def save(self, twins: Int64[np.ndarray, " some"], state: TwinState) -> None:
+        """Keep the states that are about to go through a cycle."""
+        n = np.maximum(state.cycles, 1)
+        level = np.minimum(np.log2((n & -n).astype(np.float64)).astype(np.int64), LEVELS - 1)
+        slot = 1 + _PER_LEVEL * level + ((n >> (level + 1)) & 1)
+        self._write(slot, twins, state)
+
+    def before(
+        self, twins: Int64[np.ndarray, " some"], tick: Int64[np.ndarray, " some"]
+    ) -> TwinState:
+        """The newest kept state of each before ``tick``, which must lie behind the boundary.
+
+        Nothing is forgotten by asking; ``rewound`` says that what followed is void.
+        """
+        held = self._tick[:, twins]
+        usable = np.where(held < tick, held, NEVER)
+        usable[0] = np.maximum(usable[0], NEVER + 1)  # even a newborn's NEVER beats an empty slot
+        slot = usable.argmax(axis=0)
+        return self._slots.take(slot * self._twins + twins)
+
+    def rewound(
+        self, twins: Int64[np.ndarray, " some"], cycles: Int64[np.ndarray, " some"]
+    ) -> None:
+        """These twins are back at ``cycles``: states after that are void."""
+        void = self._cycles[1:, twins] > cycles
+        self._tick[1:, twins] = np.where(void, _EMPTY, self._tick[1:, twins])
+        self._cycles[1:, twins] = np.where(void, _EMPTY, self._cycles[1:, twins])
+
+    def settle(
+        self, twins: Int64[np.ndarray, " some"], until: Int64[np.ndarray, " some"]
+    ) -> TwinState:
+        """Move the boundaries to the newest kept states at or before ``until``.
+
+        Returns:
+            The states at the boundaries.
+        """
+        state = self.before(twins, until + 1)
+        self._write(np.zeros(len(twins), np.int64), twins, state)
+        return state

@@ -1,0 +1,261 @@
+"""Twins of one type, kept in step: readings in, states by event time out.
+
+A fleet is driven by one thread at a time. What it holds is a function of the readings that it
+took in, never of the order in which they came (contract 1): a reading that lies in the past
+rewinds its twin to a kept state before it, and everything after it is gone through again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Int64
+
+from gemeos.assimilate.cycle import Cycle
+from gemeos.ensemble.noise import twin_key
+from gemeos.ensemble.state import NEVER, TwinState, newborn
+from gemeos.errors import SchemaError, UnknownNameError
+from gemeos.runtime.channels import Routes, channels_of, gathered
+from gemeos.runtime.checkpoint import Checkpoints
+from gemeos.runtime.window import Entry, Window
+from gemeos.schema.binding import Binding
+from gemeos.schema.reading import Quality, Readings, SeriesBook
+from gemeos.schema.schema import Schema
+from gemeos.simulate.advance import Crew
+from gemeos.units.instant import Instant, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One twin of a fleet: its name, what is known of it, what is bound to it."""
+
+    name: str
+    consts: Mapping[str, float] = field(default_factory=dict)
+    bindings: tuple[Binding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a fleet did with a batch of readings."""
+
+    changed: tuple[str, ...]
+    """Twins whose state is another than before."""
+    rewound: tuple[str, ...]
+    """Those of them that had to go back in time."""
+    too_late: tuple[tuple[str, Instant], ...]
+    """(twin, ``valid_at``) of readings from before the horizon: stored, not assimilated."""
+    duplicates: int
+    """Readings that were there already, or below the revision that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A state that is final: what a keyframe stores."""
+
+    twin: str
+    state: TwinState
+
+
+class Fleet:
+    """Twins of one model and filter, as one array."""
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        enrolled: Sequence[Enrolment],
+        *,
+        members: int,
+        seed: int,
+        horizon: Span,
+    ) -> None:
+        """Twins before their first reading.
+
+        Args:
+            cycle: The model with its filter.
+            enrolled: The twins; their order in arrays.
+            members: Size of each ensemble; at least 3.
+            seed: Of all noise, together with each twin's name.
+            horizon: How far back, in event time, a late reading is taken in.
+
+        Raises:
+            SchemaError: a constant is missing or unknown, or a binding does not fit.
+        """
+        if members < 3:
+            raise SchemaError(
+                f"An ensemble needs at least 3 members to have a spread; not {members}."
+            )
+        self.cycle = cycle
+        self.schema: Schema = cycle.stepper.schema
+        self.names = tuple(e.name for e in enrolled)
+        self.members = members
+        self.horizon = horizon
+        self._place = {name: i for i, name in enumerate(self.names)}
+        if len(self._place) != len(self.names):
+            raise SchemaError(f"Two twins of one name among {', '.join(sorted(self.names))}.")
+        self.channels = tuple(channels_of(self.schema, e.name, e.bindings) for e in enrolled)
+        self._routes = Routes(self.channels)
+        keys = np.array([twin_key(seed, e.name) for e in enrolled], np.uint64)
+        consts = np.array([_consts(self.schema, e) for e in enrolled], self.schema.precision)
+        self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
+        most = max((len(c) for c in self.channels), default=0)
+        self._live = newborn(self.schema, keys, members=members, channels=most)
+        self._checkpoints = Checkpoints(self._live)
+        self._windows = [Window(self.schema.step) for _ in enrolled]
+
+    def place(self, twin: str) -> int:
+        """The twin's place in arrays.
+
+        Raises:
+            UnknownNameError: no such twin.
+        """
+        try:
+            return self._place[twin]
+        except KeyError:
+            raise UnknownNameError("twin", twin, self._place) from None
+
+    def restore(self, twin: str, state: TwinState) -> None:
+        """Begin again from a final state (a keyframe); readings up to it come too late."""
+        place = np.array([self.place(twin)])
+        self._live.put(place, state)
+        self._checkpoints.restore(place, state)
+        self._windows[int(place[0])] = Window(self.schema.step)
+
+    def state(self, twin: str) -> TwinState:
+        """A copy of the twin's state at its newest reading."""
+        return self._live.take([self.place(twin)])
+
+    def state_at(self, twin: str, at: Instant) -> TwinState | None:
+        """The filtered state at the first grid instant not before ``at``, from readings up to it.
+
+        None where ``at`` lies before the horizon: the timeline has to be asked.
+        """
+        place = self.place(twin)
+        window = self._windows[place]
+        until = window.tick(at)
+        if until <= int(self._checkpoints.boundary[place]):
+            return None
+        one = np.array([place])
+        state = self._checkpoints.before(one, np.array([until]))
+        for tick in window.ticks(int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER):
+            if tick > until:
+                break
+            entries = window.at(tick, until=at)
+            read = gathered(self.schema, [tick], [entries], [self.channels[place]])
+            state = self.cycle(state, self.crew.take(one), read)
+        if state.born[0] == NEVER:
+            return state
+        return self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
+
+    def take(self, readings: Readings, book: SeriesBook) -> Taken:
+        """Take readings in, in whatever order they came."""
+        dirty: dict[int, int] = {}
+        too_late: list[tuple[str, Instant]] = []
+        duplicates = 0
+        boundary = self._checkpoints.boundary
+        for row in range(len(readings)):
+            quality = int(readings.quality[row])
+            if quality == Quality.RETAINED:
+                continue
+            series = book.series(int(readings.series[row]))
+            valid_at = int(readings.valid_at[row])
+            for twin, place, channel in self._routes.of(series.link, series.channel):
+                if valid_at < channel.since:
+                    continue
+                window = self._windows[twin]
+                if window.tick(valid_at) <= boundary[twin]:
+                    too_late.append((self.names[twin], valid_at))
+                    continue
+                counts = quality == Quality.GOOD
+                entry = Entry(
+                    channel=place,
+                    sample=int(readings.sample[row]),
+                    valid_at=valid_at,
+                    valid_from=int(readings.valid_from[row]),
+                    value=float(readings.value[row]) if counts else 0.0,
+                    revision=int(readings.revision[row]),
+                    counts=counts,
+                )
+                tick = window.insert(entry)
+                if tick is None:
+                    duplicates += 1
+                else:
+                    dirty[twin] = min(tick, dirty.get(twin, tick))
+        rewound = self._follow(dirty)
+        return Taken(
+            changed=tuple(self.names[t] for t in sorted(dirty)),
+            rewound=tuple(self.names[t] for t in rewound),
+            too_late=tuple(too_late),
+            duplicates=duplicates,
+        )
+
+    def _follow(self, dirty: Mapping[int, int]) -> list[int]:
+        """Bring the dirty twins from before their first changed tick to their newest reading."""
+        twins = np.array(sorted(dirty), np.int64)
+        since = np.array([dirty[t] for t in sorted(dirty)], np.int64)
+        back = self._live.tick[twins] >= since
+        if back.any():
+            who, to = twins[back], since[back]
+            earlier = self._checkpoints.before(who, to)
+            self._live.put(who, earlier)
+            self._checkpoints.rewound(who, earlier.cycles)
+        pending = {int(t): list(self._windows[t].ticks(int(self._live.tick[t]) + 1)) for t in twins}
+        turn = 0
+        while True:
+            now = np.array([t for t, ticks in pending.items() if turn < len(ticks)], np.int64)
+            if len(now) == 0:
+                return [int(t) for t in twins[back]]
+            self._cycle(now, [pending[int(t)][turn] for t in now])
+            turn += 1
+
+    def _cycle(self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int]) -> None:
+        read = gathered(
+            self.schema,
+            ticks,
+            [self._windows[t].at(k) for t, k in zip(twins, ticks, strict=True)],
+            [self.channels[t] for t in twins],
+        )
+        state = self._live.take(twins)
+        self._checkpoints.save(twins, state)
+        self._live.put(twins, self.cycle(state, self.crew.take(twins), read))
+
+    def settle(self, every: Span) -> list[Settled]:
+        """Make states final that have left the horizon, where the last such is ``every`` older.
+
+        Returns:
+            The states at the new boundaries, to be stored; readings up to them are forgotten here.
+        """
+        step = self.schema.step
+        boundary = self._checkpoints.boundary
+        newest = self._live.tick
+        final = np.where(newest == NEVER, NEVER, newest - self.horizon // step)
+        oldest = np.where(boundary == NEVER, self._live.born, boundary)
+        due = (newest != NEVER) & (oldest != NEVER) & (final - oldest >= every // step)
+        who = np.flatnonzero(due)
+        if len(who) == 0:
+            return []
+        state = self._checkpoints.settle(who, final[who])
+        settled = []
+        for i, twin in enumerate(who):
+            if state.tick[i] == boundary[twin]:
+                continue
+            self._windows[twin].forget(int(state.tick[i]))
+            settled.append(Settled(self.names[twin], state.take([i])))
+        return settled
+
+
+def _consts(schema: Schema, enrolled: Enrolment) -> list[float]:
+    known = {c.name for c in schema.consts}
+    for name in enrolled.consts:
+        if name not in known:
+            raise UnknownNameError("constant", name, known, where=schema.name)
+    values = []
+    for const in schema.consts:
+        value = enrolled.consts.get(const.name, const.default)
+        if value is None:
+            raise SchemaError(
+                f"{enrolled.name} gives no value for the constant {const.name!r} ({const.unit})."
+            )
+        values.append(float(value))
+    return values

@@ -1,0 +1,144 @@
+"""Moving every member on to an instant of the grid: model, noise, running sums, failed members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64, UInt32, UInt64
+
+from gemeos.ensemble.noise import standard_normal, streams
+from gemeos.ensemble.state import TwinState, natural
+from gemeos.errors import TooFewMembersError
+from gemeos.schema.schema import Schema
+from gemeos.schema.variable import State
+from gemeos.simulate.base import Consts, Simulator
+from gemeos.units.instant import SECOND
+
+LEAST_LIVING = 0.5
+"""Share of the members that must survive a step for the ensemble to still say something."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What stays the same of a batch of twins while they move: names, keys, constants."""
+
+    names: tuple[str, ...]
+    keys: UInt64[np.ndarray, " twin"]
+    """Keys of their noise, ``ensemble.noise.twin_key``."""
+    consts: Consts
+
+    def take(self, twins: Int64[np.ndarray, " some"]) -> Crew:
+        """Those of them."""
+        return Crew(tuple(self.names[i] for i in twins), self.keys[twins], self.consts[twins])
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """One model, ready to move members: its noise and sums are worked out once."""
+
+    simulator: Simulator
+
+    @property
+    def schema(self) -> Schema:
+        """What the model declares."""
+        return self.simulator.schema
+
+    @cached_property
+    def _noisy(self) -> Int64[np.ndarray, " noisy"]:
+        return np.flatnonzero(self._spread_of_rows > 0)
+
+    @cached_property
+    def _spread_of_rows(self) -> Float[np.ndarray, " row"]:
+        """Standard deviation that one step adds to each row's coordinate."""
+        root = np.sqrt(self.schema.step_s)
+        each = [v.noise if isinstance(v, State) else v.drift for v in self.schema.estimated]
+        return np.array(each, np.float64) * root
+
+    @cached_property
+    def _streams(self) -> UInt32[np.ndarray, " noisy"]:
+        return streams("step", [self.schema.estimated[i].name for i in self._noisy])
+
+    @cached_property
+    def _steps_covered(self) -> Int64[np.ndarray, " running"]:
+        """How many steps each running sum's interval has."""
+        covered = [
+            round(self.schema.sensors[i].over * SECOND) // self.schema.step
+            for i in self.schema.running
+        ]
+        return np.array(covered, np.int64)
+
+    def observed(
+        self, state: TwinState, crew: Crew, members: Float[np.ndarray, "twin row member"]
+    ) -> Float[np.ndarray, "twin output member"]:
+        """What sensors and virtual sensors are for ``members``, driven as in ``state``."""
+        kind = self.schema.precision
+        return self.simulator.observe(
+            natural(self.schema, members), state.driven.astype(kind)[:, :, None], crew.consts
+        )
+
+    def step(self, state: TwinState, crew: Crew) -> TwinState:
+        """All twins one step on. They must be born."""
+        schema = self.schema
+        kind = schema.precision
+        tick = state.tick + 1
+        driven = state.driven.astype(kind)[:, :, None]
+        moved = self.simulator.step(natural(schema, state.members), driven, crew.consts)
+        members = state.members.copy()
+        for row, variable in enumerate(schema.states):
+            members[:, row, :] = variable.coordinate.inward(moved[:, row, :])
+        if len(self._noisy):
+            deviates = standard_normal(crew.keys, tick, self._streams, members.shape[2])
+            spread = self._spread_of_rows[self._noisy].astype(kind)[:, None]
+            members[:, self._noisy, :] += spread * deviates.astype(kind)
+        members, failed = self._mended(members, state, crew)
+        ahead = replace(state, tick=tick, members=members, failed=state.failed + failed)
+        return self._summed(ahead, crew) if schema.running else ahead
+
+    def _summed(self, state: TwinState, crew: Crew) -> TwinState:
+        """Running sums with this instant added; a sum begins anew behind each whole interval."""
+        outputs = self.observed(state, crew, state.members)
+        members = state.members
+        for place, sensor in enumerate(self.schema.running):
+            row = len(self.schema.estimated) + place
+            begins = ((state.tick - 1) % self._steps_covered[place] == 0)[:, None]
+            members[:, row, :] = np.where(begins, 0, members[:, row, :]) + outputs[:, sensor, :]
+        return state
+
+    def _mended(
+        self, members: Float[np.ndarray, "twin row member"], state: TwinState, crew: Crew
+    ) -> tuple[Float[np.ndarray, "twin row member"], Int64[np.ndarray, " twin"]]:
+        """Failed members replaced by living ones' copies, and how many there were (contract 5)."""
+        living: Bool[np.ndarray, "twin member"] = np.isfinite(members).all(axis=1)
+        failed = (~living).sum(axis=1)
+        if not failed.any():
+            return members, failed
+        size = members.shape[2]
+        for twin in np.flatnonzero(failed):
+            alive = np.flatnonzero(living[twin])
+            if len(alive) < LEAST_LIVING * size:
+                raise TooFewMembersError(
+                    crew.names[twin],
+                    int(failed[twin]),
+                    size,
+                    f"a value that is not a number at step {int(state.tick[twin]) + 1}",
+                )
+            for member in np.flatnonzero(~living[twin]):
+                # The nearest living one above, around the end: a choice that needs no dice.
+                after = alive[np.searchsorted(alive, member) % len(alive)]
+                members[twin, :, member] = members[twin, :, after]
+        return members, failed
+
+    def advance(self, state: TwinState, crew: Crew, until: Int64[np.ndarray, " twin"]) -> TwinState:
+        """Every twin moved on to its own tick ``until``; one that is there already stays."""
+        while True:
+            behind = np.flatnonzero(state.tick < until)
+            if len(behind) == 0:
+                return state
+            if len(behind) == len(state):
+                state = self.step(state, crew)
+                continue
+            ahead = self.step(state.take(behind), crew.take(behind))
+            state = state.take(np.arange(len(state)))
+            state.put(behind, ahead)
