@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64
 
 from gemeos.assimilate.base import Assimilator
 from gemeos.assimilate.diagnose import watched
-from gemeos.assimilate.observe import Observed, predicted, told
+from gemeos.assimilate.observe import Observed, nearest_turn, predicted, told
 from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.simulate.advance import Crew, Stepper
 
@@ -42,8 +42,9 @@ class Cycle:
         expected = predicted(self.stepper, before, state, crew, read)
         value, usable = told(self.stepper.schema, state, read)
         used = usable & alive[:, None] & np.isfinite(expected).all(axis=2)
-        members = self.assimilator.analyse(state.members, expected, value, read.variance, used)
         mean = expected.mean(axis=2, dtype=np.float64)
+        value = nearest_turn(self.stepper.schema, read, value, mean)
+        members = self.assimilator.analyse(state.members, expected, value, read.variance, used)
         spread = expected.var(axis=2, ddof=1, dtype=np.float64)
         innovation = np.where(used, (value - mean) / np.sqrt(spread + read.variance), np.nan)
         return replace(

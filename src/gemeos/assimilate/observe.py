@@ -120,3 +120,18 @@ def told(
             usable[twins, places] &= follows & (grown >= 0)
             value[twins, places] = grown
     return value, usable
+
+
+def nearest_turn(
+    schema: Schema,
+    read: Observed,
+    value: Float64[np.ndarray, "twin reading"],
+    expected: Float64[np.ndarray, "twin reading"],
+) -> Float64[np.ndarray, "twin reading"]:
+    """Readings of angles moved by whole turns to within half a turn of what was expected."""
+    for which, sensor in enumerate(schema.sensors):
+        if sensor.wraps is None:
+            continue
+        turns = np.round((value - expected) / sensor.wraps)
+        value = np.where(read.sensor == which, value - turns * sensor.wraps, value)
+    return value

@@ -40,8 +40,8 @@ class Enrolment:
 class Taken:
     """What a fleet did with a batch of readings."""
 
-    changed: tuple[str, ...]
-    """Twins whose state is another than before."""
+    changed: Mapping[str, Instant]
+    """Twins whose state is another than before, with the earliest ``valid_at`` of a change."""
     rewound: tuple[str, ...]
     """Those of them that had to go back in time."""
     too_late: tuple[tuple[str, Instant], ...]
@@ -126,6 +126,11 @@ class Fleet:
         """A copy of the twin's state at its newest reading."""
         return self._live.take([self.place(twin)])
 
+    def newest(self, twin: str) -> Instant | None:
+        """The grid instant of the twin's newest reading; None before the first."""
+        tick = int(self._live.tick[self.place(twin)])
+        return None if tick == NEVER else tick * self.schema.step
+
     def state_at(self, twin: str, at: Instant) -> TwinState | None:
         """The filtered state at the first grid instant not before ``at``, from readings up to it.
 
@@ -184,7 +189,7 @@ class Fleet:
                     dirty[twin] = min(tick, dirty.get(twin, tick))
         rewound = self._follow(dirty)
         return Taken(
-            changed=tuple(self.names[t] for t in sorted(dirty)),
+            changed={self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)},
             rewound=tuple(self.names[t] for t in rewound),
             too_late=tuple(too_late),
             duplicates=duplicates,

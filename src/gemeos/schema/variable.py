@@ -124,9 +124,14 @@ class Sensor:
     over: float = 0.0
     """Length in seconds of the interval that a reading covers; 0 for instants. A whole number of
     the model's steps; intervals begin at whole multiples of it in UTC."""
+    wraps: float | None = None
+    """Full turn of an angle, in the unit: 360 for degrees. A reading then counts at the turn that
+    is nearest to what was expected. None for what does not wrap around."""
 
     def __post_init__(self) -> None:
         _checked(self.name, self.unit, self.noise or 0.0, (None, None))
+        if self.wraps is not None and not (math.isfinite(self.wraps) and self.wraps > 0):
+            raise SchemaError(f"Sensor {self.name!r} wraps at {self.wraps}: it must be positive.")
         if (self.measure is Measure.INSTANT) != (self.over == 0):
             raise SchemaError(
                 f"Sensor {self.name!r} is read as {self.measure.value} over {self.over} s: an "

@@ -78,6 +78,21 @@ class Stepper:
             natural(self.schema, members), state.driven.astype(kind)[:, :, None], crew.consts
         )
 
+    @cached_property
+    def told_names(self) -> tuple[str, ...]:
+        """Names of the variables that ``told`` answers, in its order."""
+        schema = self.schema
+        return tuple(v.name for v in (*schema.estimated, *schema.driven, *schema.outputs))
+
+    def told(self, state: TwinState, crew: Crew) -> Float[np.ndarray, "twin variable member"]:
+        """Everything that can be asked of the twins: states, params, what drives, outputs."""
+        values = natural(self.schema, state.members)
+        driven = np.broadcast_to(
+            state.driven.astype(values.dtype)[:, :, None],
+            (len(state), len(self.schema.driven), values.shape[2]),
+        )
+        return np.concatenate([values, driven, self.observed(state, crew, state.members)], axis=1)
+
     def step(self, state: TwinState, crew: Crew) -> TwinState:
         """All twins one step on. They must be born."""
         schema = self.schema

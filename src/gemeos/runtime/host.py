@@ -1,0 +1,284 @@
+"""A running site: the path of every reading, from its source to the states that it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import groupby
+from threading import Lock
+
+from gemeos.clock import Clock, ReplayClock, SystemClock
+from gemeos.ensemble.state import TwinState
+from gemeos.errors import UnknownNameError
+from gemeos.link.base import Arrival, Source
+from gemeos.runtime.compute import Compute
+from gemeos.runtime.feed import Feed
+from gemeos.runtime.fleet import Fleet, Taken
+from gemeos.runtime.phase import Phase
+from gemeos.runtime.questions import Questions
+from gemeos.runtime.remember import Memory
+from gemeos.runtime.resume import resumed
+from gemeos.runtime.site import Link, LinkContext, Replay, Site
+from gemeos.runtime.supervise import supervised
+from gemeos.runtime.twin import Twin
+from gemeos.schema.binding import Binding
+from gemeos.schema.reading import Readings
+from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
+from gemeos.units.instant import Instant
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.5
+"""How often phases and the loop's lag are looked at."""
+
+
+class Host:
+    """One site while it runs.
+
+    1. ``resume`` brings every twin to where the timeline's readings lead. 2. ``run`` follows the
+    sources until all of them end, or until it is cancelled. 3. ``close`` lets go of the store.
+    Questions may be asked from any thread between 1 and 3.
+    """
+
+    def __init__(self, site: Site, twins: Sequence[Twin], timeline: Timeline) -> None:
+        """Twins of one model, size, seed and horizon are held as one array."""
+        self.site = site
+        self.timeline = timeline
+        self.clock: Clock = (
+            ReplayClock(site.clock.start, speed=site.clock.speed)
+            if isinstance(site.clock, Replay)
+            else SystemClock()
+        )
+        self.compute = Compute()
+        self.feed = Feed()
+        self.questions = Questions(self)
+        self.loop_lag_s = 0.0
+        self.counted: Counter[str] = Counter()
+        """Readings taken in, duplicates, too late ones, refused ones, commits."""
+        self._twins = {t.name: t for t in twins}
+        self._fleets = fleets_of(twins)
+        self._fleet_of = {name: f for f in self._fleets for name in f.names}
+        self._memory = Memory(twins, self._fleet_of)
+        self._lock = Lock()
+        self._sources: dict[str, Source] = {}
+        self._ended: set[str] = set()
+        self._too_late: Counter[str] = Counter()
+        self._phases: dict[str, Phase] = {}
+
+    @property
+    def twins(self) -> tuple[Twin, ...]:
+        """As declared, in their order."""
+        return tuple(self._twins.values())
+
+    def twin(self, name: str) -> Twin:
+        """The declared twin.
+
+        Raises:
+            UnknownNameError: no such twin.
+        """
+        try:
+            return self._twins[name]
+        except KeyError:
+            raise UnknownNameError("twin", name, self._twins, where=self.site.name) from None
+
+    def fleet(self, twin: str) -> Fleet:
+        """The fleet that holds the twin."""
+        return self._fleet_of[self.twin(twin).name]
+
+    def snapshot(self, twin: str) -> TwinState:
+        """A copy of the twin's state at its newest reading."""
+        with self._lock:
+            return self.fleet(twin).state(twin)
+
+    def state_at(self, twin: str, when: Instant) -> TwinState | None:
+        """The twin's filtered state then; None where that lies before the horizon."""
+        with self._lock:
+            return self.fleet(twin).state_at(twin, when)
+
+    def is_finished(self, twin: str) -> bool:
+        """Every source that the twin is bound to ended."""
+        links = {b.series.link for b in self.twin(twin).bindings}
+        return bool(links) and links <= self._ended
+
+    def too_late(self, twin: str) -> int:
+        """Readings from before the horizon, since the site started."""
+        return self._too_late[twin]
+
+    def link(self, name: str) -> Source | None:
+        """The open source of that link; None while it is not open."""
+        return self._sources.get(name)
+
+    def resume(self) -> None:
+        """Bring every twin to where the stored readings lead."""
+        for fleet in self._fleets:
+            resumed(fleet, self._twins, self.timeline)
+        newest = self.timeline.latest(None, 2**62)
+        if isinstance(self.clock, ReplayClock) and len(newest):
+            self.clock.follow(int(newest.valid_at.max()))
+
+    async def run(self) -> None:
+        """Follow every link until all end."""
+        for twin in self._twins.values():
+            twin.attach(self.questions)
+        looking = asyncio.create_task(self._look(), name="gemeos-look")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for link in self.site.links:
+                    group.create_task(
+                        supervised(f"link {link.name}", partial(self._follow, link)),
+                        name=f"gemeos-link-{link.name}",
+                    )
+            self._tell_phases()
+        finally:
+            looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await looking
+
+    def close(self) -> None:
+        """Let go of twins, threads and store. Everything acknowledged is durable already."""
+        for twin in self._twins.values():
+            twin.attach(None)
+        self.compute.close()
+        self.timeline.close()
+
+    async def _follow(self, link: Link) -> None:
+        """The path of one reading, for all of one link's."""
+        mine = tuple(b for b in self._bindings() if b.series.link == link.name)
+        receipts = await self.compute.beside(self.timeline.receipts)
+        context = LinkContext(mine, self.timeline.book, self.clock, receipts)
+        async with link.open(context) as source:
+            self._sources[link.name] = source
+            try:
+                async for arrival in source.arrivals():
+                    await self._take_in(source, arrival)
+            finally:
+                del self._sources[link.name]
+        if source.finished:
+            self._ended.add(link.name)
+            logger.info("link %s is finished", link.name)
+
+    async def _take_in(self, source: Source, arrival: Arrival) -> None:
+        if arrival.plant_time is not None and isinstance(self.clock, ReplayClock):
+            self.clock.follow(arrival.plant_time)
+        commit = await self.compute.on_path(self._store, arrival)
+        await source.acknowledge(arrival)
+        changed = await self.compute.on_path(self._assimilate, arrival.readings, commit)
+        self.feed.publish(changed)
+
+    def _store(self, arrival: Arrival) -> Commit | None:
+        """Make it durable; only now may it be acknowledged."""
+        if not (len(arrival.readings) or arrival.refused or arrival.receipts):
+            return None
+        self.counted["commits"] += 1
+        self.counted["refused"] += len(arrival.refused)
+        return self.timeline.append(
+            arrival.readings,
+            known_at=self.clock.now(),
+            refused=arrival.refused,
+            receipts=arrival.receipts,
+        )
+
+    def _assimilate(self, readings: Readings, commit: Commit | None) -> set[str]:
+        """Bring the twins that the readings concern to their new states."""
+        changed: set[str] = set()
+        for fleet in self._fleets:
+            with self._lock:
+                taken = fleet.take(readings, self.timeline.book)
+            changed.update(taken.changed)
+            self._count(taken, commit)
+            self._keep(fleet, taken)
+        self.counted["readings"] += len(readings)
+        return changed
+
+    def _count(self, taken: Taken, commit: Commit | None) -> None:
+        self.counted["duplicates"] += taken.duplicates
+        self.counted["too_late"] += len(taken.too_late)
+        self.counted["rewinds"] += len(taken.rewound)
+        for twin, many in groupby(sorted(taken.too_late), key=lambda late: late[0]):
+            times = [valid_at for _, valid_at in many]
+            self._too_late[twin] += len(times)
+            self.timeline.put_event(
+                Event(
+                    kind="late_reading",
+                    twin=twin,
+                    valid_at=times[0],
+                    actor="runtime",
+                    cause=f"commit {commit.number if commit else '-'}",
+                    body={"readings": len(times), "oldest_us": times[0], "newest_us": times[-1]},
+                ),
+                known_at=self.clock.now(),
+            )
+
+    def _keep(self, fleet: Fleet, taken: Taken) -> None:
+        """Remembered rows of the twins that changed, and keyframes of states that are final."""
+        now = self.clock.now()
+        with self._lock:
+            rows = self._memory.rows(taken.changed)
+            settled = fleet.settle(self.site.keyframes_every)
+        for twin, row in rows:
+            self.timeline.put_summary(twin, row, known_at=now)
+        for final in settled:
+            self.timeline.put_keyframe(
+                Keyframe(
+                    twin=final.twin,
+                    valid_at=int(final.state.tick[0]) * fleet.schema.step,
+                    known_at=now,
+                    model=fleet.cycle.identity,
+                    state=final.state.to_bytes(),
+                )
+            )
+
+    def _bindings(self) -> Iterable[Binding]:
+        for twin in self._twins.values():
+            yield from twin.bindings
+
+    async def _look(self) -> None:
+        """Watch the loop's lag, and tell when a phase changes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.loop_lag_s = loop.time() - before - LOOK_EVERY_S
+            await self.compute.on_path(self._tell_phases)
+
+    def _tell_phases(self) -> None:
+        for name in self._twins:
+            phase = self.questions.trust(name).phase
+            before = self._phases.get(name)
+            if phase is before:
+                continue
+            self._phases[name] = phase
+            logger.info("%s is %s", name, phase.value)
+            self.timeline.put_event(
+                Event(
+                    kind="phase",
+                    twin=name,
+                    valid_at=self.clock.now(),
+                    actor="runtime",
+                    cause="what is known of its readings",
+                    body={"phase": phase.value, "before": before.value if before else None},
+                ),
+                known_at=self.clock.now(),
+            )
+
+
+def fleets_of(twins: Sequence[Twin]) -> list[Fleet]:
+    """Twins of one model, size, seed and horizon together, in the order of declaration."""
+    groups: dict[tuple[str, int, int, int], list[Twin]] = {}
+    for twin in twins:
+        alike = (twin.simulator.identity, twin.members, twin.seed, twin.horizon)
+        groups.setdefault(alike, []).append(twin)
+    return [
+        Fleet(
+            alike[0].cycle(),
+            [t.enrolment for t in alike],
+            members=alike[0].members,
+            seed=alike[0].seed,
+            horizon=alike[0].horizon,
+        )
+        for alike in groups.values()
+    ]

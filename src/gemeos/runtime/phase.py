@@ -1,0 +1,80 @@
+"""The life cycle of a twin: one enumeration, one rule that tells the phase from what is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gemeos.units.instant import Instant, Span
+
+READINGS_TO_START = 30
+SILENT_INTERVALS = 5
+
+
+class Phase(Enum):
+    """How a twin stands to its original."""
+
+    PLANNED = "planned"
+    """No original yet: nothing is bound."""
+    STARTING = "starting"
+    """Fewer than 30 readings assimilated."""
+    CATCHING_UP = "catching up"
+    """Its event time is behind the site's clock by more than its readings may be late."""
+    IN_STEP = "in step"
+    DRIFTING = "drifting"
+    """A sequential test has rejected at 1 % that spread and error agree."""
+    BLIND = "blind"
+    """No accepted reading from any channel for five of its usual intervals."""
+    FINISHED = "finished"
+    """Every source said that nothing more will come."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the phase of a twin rests on."""
+
+    bound: bool
+    """Some channel is bound."""
+    running: bool
+    finished: bool
+    """Every source that it is bound to ended."""
+    assimilated: int
+    newest: Instant | None
+    """``valid_at`` of the newest reading."""
+    now: Instant
+    """Site time."""
+    usual_interval: Span | None
+    """Of its most frequent channel; None until two readings of one channel came."""
+    lateness: Span
+    """By how much its readings may be late."""
+    rejected: bool = False
+    """A sequential test rejects."""
+
+
+# One rule a line, in the order in which they beat each other (blind beats drifting beats catching
+# up); a table would hide that.
+def phase_of(standing: Standing) -> Phase:  # noqa: PLR0911
+    """The phase that follows from what is known."""
+    if not standing.running:
+        return Phase.STOPPED
+    if not standing.bound:
+        return Phase.PLANNED
+    if standing.finished:
+        return Phase.FINISHED
+    behind = None if standing.newest is None else standing.now - standing.newest
+    silent = (
+        behind is not None
+        and standing.usual_interval is not None
+        and behind > SILENT_INTERVALS * standing.usual_interval + standing.lateness
+    )
+    if silent:
+        return Phase.BLIND
+    if standing.assimilated < READINGS_TO_START:
+        return Phase.STARTING
+    if standing.rejected:
+        return Phase.DRIFTING
+    usual = standing.usual_interval or 0
+    if behind is not None and behind > standing.lateness + usual:
+        return Phase.CATCHING_UP
+    return Phase.IN_STEP

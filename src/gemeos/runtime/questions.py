@@ -1,0 +1,280 @@
+"""Questions to running twins. A question works on a copy and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from gemeos.clock import Clock
+from gemeos.ensemble.estimate import Estimate, Filtered, Forecast, Kind, Provenance
+from gemeos.ensemble.state import NEVER, Monitor, TwinState
+from gemeos.errors import AssimilationError, InputError, OutOfReachError
+from gemeos.foresee.forecast import forecast
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.phase import Phase, Standing, phase_of
+from gemeos.runtime.site import Site
+from gemeos.runtime.trust import Trust, channel_trust
+from gemeos.runtime.twin import Twin, When
+from gemeos.schema.reading import Readings
+from gemeos.simulate.advance import Crew
+from gemeos.timeline.base import SummaryRows, Timeline
+from gemeos.units import iso, span
+from gemeos.units.instant import Instant, Span
+
+MOST_STEPS_BEHIND = 200_000
+"""How far ``now`` moves members on without a reading; further, the answer stays where it is."""
+
+
+class Running(Protocol):
+    """What questions need of the running site."""
+
+    @property
+    def site(self) -> Site:
+        """As declared."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Site time."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """The memory."""
+        ...
+
+    def twin(self, name: str) -> Twin:
+        """The declared twin."""
+        ...
+
+    def fleet(self, twin: str) -> Fleet:
+        """The fleet that holds it."""
+        ...
+
+    def snapshot(self, twin: str) -> TwinState:
+        """A copy of its state at its newest reading."""
+        ...
+
+    def state_at(self, twin: str, when: Instant) -> TwinState | None:
+        """Its filtered state then; None where that lies before the horizon."""
+        ...
+
+    def is_finished(self, twin: str) -> bool:
+        """Every source that it is bound to ended."""
+        ...
+
+    def too_late(self, twin: str) -> int:
+        """Readings from before the horizon, since the site started."""
+        ...
+
+
+class Questions:
+    """Answers for every twin of a site. May be asked from any thread."""
+
+    def __init__(self, running: Running) -> None:
+        """``running`` lets them look."""
+        self._running = running
+
+    def _instant(self, when: When) -> Instant:
+        return when if isinstance(when, int) else self._running.site.instant(when)
+
+    def now(self, twin: str) -> Estimate:
+        """The newest state, moved on to site time without readings."""
+        fleet = self._running.fleet(twin)
+        state = self._born(twin, self._running.snapshot(twin))
+        now = self._running.clock.now()
+        ahead = now // fleet.schema.step - int(state.tick[0])
+        if 0 < ahead <= MOST_STEPS_BEHIND:
+            until = np.array([now // fleet.schema.step])
+            state = fleet.cycle.stepper.advance(state, _crew(fleet, twin), until)
+        return self._estimate(twin, state, Filtered(), now)
+
+    def at(self, twin: str, when: When, *, known_by: When | None = None) -> Estimate:
+        """The filtered state at the first grid instant not before ``when``.
+
+        Raises:
+            OutOfReachError: before the twin's first reading.
+        """
+        at = self._instant(when)
+        now = self._running.clock.now()
+        by = None if known_by is None else self._instant(known_by)
+        state = None if by is not None else self._running.state_at(twin, at)
+        if state is None:
+            state = self._from_the_timeline(twin, at, by)
+        if state.born[0] == NEVER:
+            raise OutOfReachError(
+                f"{twin} had no reading by {iso(at)}"
+                f"{'' if by is None else f' that was known by {iso(by)}'}."
+            )
+        return self._estimate(twin, state, Filtered(), now if by is None else by)
+
+    def _from_the_timeline(self, twin: str, at: Instant, by: Instant | None) -> TwinState:
+        """Compute the state again, from the newest keyframe that still stands."""
+        declared, timeline = self._running.twin(twin), self._running.timeline
+        fleet = Fleet(
+            declared.cycle(),
+            [declared.enrolment],
+            members=declared.members,
+            seed=declared.seed,
+            horizon=2**62,
+        )
+        numbers = [timeline.book.number(b.series) for b in declared.bindings]
+        since, before = -(2**62), at
+        while (keyframe := timeline.keyframe_before(twin, before, known_by=by)) is not None:
+            # Less one: a replayed clock may stand still, and commits of its instant be later ones.
+            changed = timeline.changed_since(
+                numbers, keyframe.known_at - 1, keyframe.valid_at, known_by=by
+            )
+            if changed is None and keyframe.model == fleet.cycle.identity:
+                fleet.restore(twin, TwinState.from_bytes(keyframe.state))
+                since = keyframe.valid_at
+                break
+            before = min(keyframe.valid_at - 1, changed or keyframe.valid_at)
+        fleet.take(timeline.range(numbers, since, at, known_by=by), timeline.book)
+        state = fleet.state_at(twin, at)
+        return fleet.state(twin) if state is None else state
+
+    def forecast(
+        self, twin: str, until: str | Span, *, every: str | Span | None = None
+    ) -> Estimate:
+        """Where the twin goes if nobody intervenes."""
+        fleet = self._running.fleet(twin)
+        step = fleet.schema.step
+        ahead = until if isinstance(until, int) else span(until)
+        pace = step if every is None else every if isinstance(every, int) else span(every)
+        if ahead < step or pace < step:
+            raise InputError(
+                f"{twin} moves in steps of {step / 1e6:g} s: neither the reach nor 'every' of a "
+                "forecast can be shorter."
+            )
+        state = self._born(twin, self._running.snapshot(twin))
+        now = self._running.clock.now()
+        start = max(int(state.tick[0]), now // step)
+        if start - int(state.tick[0]) > MOST_STEPS_BEHIND:
+            start = int(state.tick[0])
+        crew = _crew(fleet, twin)
+        state = fleet.cycle.stepper.advance(state, crew, np.array([start]))
+        path = forecast(
+            fleet.cycle.stepper, state, crew, until=start + ahead // step, every=pace // step
+        )
+        return self._answer(twin, path.ticks * step, path.values, Forecast(now), now, state)
+
+    def range(
+        self,
+        twin: str,
+        since: When,
+        until: When,
+        *,
+        variables: Sequence[str] | None = None,
+        known_by: When | None = None,
+    ) -> SummaryRows:
+        """Remembered means and spreads."""
+        fleet = self._running.fleet(twin)
+        names = fleet.cycle.stepper.told_names if variables is None else tuple(variables)
+        for name in names:
+            fleet.schema.variable(name)
+        return self._running.timeline.summary(
+            twin,
+            names,
+            self._instant(since),
+            self._instant(until),
+            known_by=None if known_by is None else self._instant(known_by),
+        )
+
+    def readings(self, twin: str, since: When, until: When) -> Readings:
+        """The readings of every channel bound to the twin."""
+        timeline = self._running.timeline
+        numbers = [timeline.book.number(b.series) for b in self._running.twin(twin).bindings]
+        return timeline.range(numbers, self._instant(since), self._instant(until))
+
+    def trust(self, twin: str) -> Trust:
+        """How well the twin is in step."""
+        fleet, declared = self._running.fleet(twin), self._running.twin(twin)
+        state = self._running.snapshot(twin)
+        channels = fleet.channels[fleet.place(twin)]
+        told = channel_trust(channels, state.monitors[0])
+        newest = max((c.last_at for c in told if c.last_at is not None), default=None)
+        now = self._running.clock.now()
+        return Trust(
+            twin=twin,
+            phase=self._phase(twin, declared, state, newest, now),
+            source=self._running.site.source,
+            now=now,
+            newest=newest,
+            members=fleet.members,
+            failed_members=int(state.failed[0]),
+            assimilated=int(state.assimilated[0]),
+            too_late=self._running.too_late(twin),
+            model=fleet.cycle.identity,
+            channels=told,
+        )
+
+    def _phase(
+        self, twin: str, declared: Twin, state: TwinState, newest: Instant | None, now: Instant
+    ) -> Phase:
+        intervals = state.monitors[0][:, Monitor.INTERVAL]
+        known = intervals[np.isfinite(intervals)]
+        return phase_of(
+            Standing(
+                bound=bool(declared.bindings),
+                running=True,
+                finished=self._running.is_finished(twin),
+                assimilated=int(state.assimilated[0]),
+                newest=newest,
+                now=now,
+                usual_interval=int(known.min()) if len(known) else None,
+                lateness=declared.lateness,
+            )
+        )
+
+    def _born(self, twin: str, state: TwinState) -> TwinState:
+        if state.born[0] != NEVER:
+            return state
+        fleet = self._running.fleet(twin)
+        unheard = [
+            v.name for v, x in zip(fleet.schema.driven, state.driven[0], strict=True) if np.isnan(x)
+        ]
+        waits = f"a first reading of {', '.join(unheard)}" if unheard else "its first reading"
+        raise AssimilationError(f"{twin} has no estimate yet: it waits for {waits}.")
+
+    def _estimate(self, twin: str, state: TwinState, kind: Kind, known_at: Instant) -> Estimate:
+        fleet = self._running.fleet(twin)
+        told = fleet.cycle.stepper.told(state, _crew(fleet, twin))
+        times = state.tick * fleet.schema.step
+        return self._answer(twin, times, told, kind, known_at, state)
+
+    def _answer(
+        self,
+        twin: str,
+        times: np.ndarray,
+        values: np.ndarray,
+        kind: Kind,
+        known_at: Instant,
+        state: TwinState,
+    ) -> Estimate:
+        fleet = self._running.fleet(twin)
+        names = fleet.cycle.stepper.told_names
+        last = state.monitors[0][:, Monitor.LAST_AT]
+        heard = last[np.isfinite(last)]
+        return Estimate(
+            twin=twin,
+            kind=kind,
+            times=times,
+            variables=names,
+            units=tuple(fleet.schema.variable(n).unit for n in names),
+            values=values,
+            provenance=Provenance(
+                model=fleet.cycle.identity,
+                members=fleet.members,
+                data_until=int(heard.max()) if len(heard) else None,
+                known_at=known_at,
+                source=self._running.site.source,
+            ),
+            zone=self._running.site.zone,
+        )
+
+
+def _crew(fleet: Fleet, twin: str) -> Crew:
+    return fleet.crew.take(np.array([fleet.place(twin)]))

@@ -1,0 +1,102 @@
+"""What is to be run: a site with its clock, its links and its twins, declared in Python.
+
+``site.toml`` says the same in a file (``runtime.settings``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from gemeos.clock import Clock
+from gemeos.errors import SettingsError
+from gemeos.link.base import Source
+from gemeos.schema.binding import Binding
+from gemeos.schema.reading import SeriesBook
+from gemeos.units import instant, zone
+from gemeos.units.instant import SECOND, Instant, Span
+
+DEFAULT_KEYFRAMES_EVERY = 600 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class WallTime:
+    """Site time is wall time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Site time is what a replayed plant publishes."""
+
+    start: Instant
+    """Until the plant is first heard."""
+    speed: float
+    """How much faster than life; for telling only."""
+    label: str
+    """Shown wherever something is shown: ``recorded 2014-03-14, x600``."""
+
+
+ClockDomain: TypeAlias = WallTime | Replay
+
+
+@dataclass(frozen=True, slots=True)
+class LinkContext:
+    """What a link is given when it is opened."""
+
+    bindings: tuple[Binding, ...]
+    """Those of this link."""
+    book: SeriesBook
+    clock: Clock
+    receipts: Sequence[bytes]
+    """Fingerprints of messages that are stored already."""
+
+
+class Link(Protocol):
+    """A connection that is declared, and not yet open."""
+
+    @property
+    def name(self) -> str:
+        """How bindings and series name it."""
+        ...
+
+    def open(self, context: LinkContext) -> Source:
+        """The source, not yet entered."""
+        ...
+
+
+@dataclass(frozen=True)
+class Site:
+    """A declared site."""
+
+    name: str
+    links: tuple[Link, ...] = ()
+    clock: ClockDomain = field(default_factory=WallTime)
+    zone: str = "UTC"
+    """IANA name; days, and times written without an offset, follow it."""
+    store: Path | None = None
+    """The timeline's file; None keeps everything in memory and forgets it at the end."""
+    keyframes_every: Span = DEFAULT_KEYFRAMES_EVERY
+    """Event time between two stored states of a twin."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What should be shown about the site, by heading."""
+
+    def __post_init__(self) -> None:
+        zone(self.zone)
+        names = [link.name for link in self.links]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise SettingsError(
+                f"Two links are named {', '.join(twice)}; a name must be one link's."
+            )
+
+    def instant(self, when: str | dt.datetime) -> Instant:
+        """``when``, read in the site's zone where it names no offset."""
+        return instant(when, zone=zone(self.zone))
+
+    @property
+    def source(self) -> str:
+        """What estimates rest on: ``live``, or the label of what is replayed."""
+        return self.clock.label if isinstance(self.clock, Replay) else "live"

@@ -1,0 +1,244 @@
+"""A twin as its user declares it and asks it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from gemeos.assimilate.cycle import Cycle
+from gemeos.assimilate.esrf import SerialSquareRoot
+from gemeos.ensemble.estimate import Estimate
+from gemeos.errors import SchemaError, StoppedError
+from gemeos.runtime.fleet import Enrolment
+from gemeos.runtime.trust import Trust
+from gemeos.schema.binding import Binding
+from gemeos.schema.reading import Series
+from gemeos.schema.schema import Schema
+from gemeos.simulate import compile_model
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Simulator
+from gemeos.timeline.base import SummaryRows
+from gemeos.units import instant, quantity, span
+from gemeos.units.instant import Instant, Span
+
+When: TypeAlias = str | dt.datetime | Instant
+"""ISO 8601 text, a datetime, or microseconds of UTC."""
+
+DEFAULT_MEMBERS = 64
+DEFAULT_HORIZON_STEPS = 1000
+
+
+class Answers(Protocol):
+    """Whoever can be asked about twins by name: a running site."""
+
+    def now(self, twin: str) -> Estimate:
+        """What is held to be so."""
+        ...
+
+    def at(self, twin: str, when: When, *, known_by: When | None = None) -> Estimate:
+        """What is held to have been so."""
+        ...
+
+    def forecast(
+        self, twin: str, until: str | Span, *, every: str | Span | None = None
+    ) -> Estimate:
+        """Where it goes."""
+        ...
+
+    def range(
+        self,
+        twin: str,
+        since: When,
+        until: When,
+        *,
+        variables: Sequence[str] | None = None,
+        known_by: When | None = None,
+    ) -> SummaryRows:
+        """What is remembered."""
+        ...
+
+    def trust(self, twin: str) -> Trust:
+        """How well it is in step."""
+        ...
+
+
+class Twin:
+    """The virtual copy of one thing.
+
+    Declare it (model, constants, bindings), run it (``gm.run``), ask it. Questions before it runs
+    raise ``StoppedError``.
+    """
+
+    def __init__(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
+        self,
+        name: str,
+        model: type | Simulator,
+        *,
+        members: int = DEFAULT_MEMBERS,
+        seed: int = 0,
+        consts: Mapping[str, float | str] | None = None,
+        horizon: str | None = None,
+        lateness: str = "0 s",
+        remember: str | None = None,
+    ) -> None:
+        """A twin that is declared and does not run yet.
+
+        Args:
+            name: How everything else names it.
+            model: A class declared with ``gm.model``, or any simulator.
+            members: Size of the ensemble.
+            seed: Of its noise; the same seed and readings give the same bits.
+            consts: Values of the model's constants; text with a unit where they have one.
+            horizon: How far back a late reading is taken in at once, as in ``"10 min"``; by
+                default a thousand steps.
+            lateness: By how much readings may be late before the twin is said to be behind.
+            remember: How often a summary row is kept, as in ``"1 min"``; by default every step,
+                but at most one a second.
+
+        Raises:
+            SchemaError: the model or a constant does not fit.
+        """
+        if not name or any(c.isspace() or c in "/?#:" for c in name):
+            raise SchemaError(
+                f"{name!r} cannot name a twin: no spaces, none of '/', '?', '#', ':'."
+            )
+        self.name = name
+        self.simulator: Simulator = compile_model(model) if isinstance(model, type) else model
+        self.members = members
+        self.seed = seed
+        step = self.schema.step
+        self.horizon: Span = DEFAULT_HORIZON_STEPS * step if horizon is None else span(horizon)
+        self.lateness: Span = span(lateness)
+        self.remember: Span = max(step, span("1 s") if remember is None else span(remember))
+        self._consts = {n: self._const(n, v) for n, v in (consts or {}).items()}
+        self._bindings: list[Binding] = []
+        self._questions: Answers | None = None
+
+    @property
+    def schema(self) -> Schema:
+        """What the model declares."""
+        return self.simulator.schema
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """What is bound, in the order of binding."""
+        return tuple(self._bindings)
+
+    def bind(
+        self,
+        channel: str,
+        *,
+        to: str,
+        unit: str | None = None,
+        noise: str | None = None,
+        scale: float = 1.0,
+        offset: float = 0.0,
+        since: str | None = None,
+    ) -> Twin:
+        """Tie a channel to a sensor, an input or a control.
+
+        Args:
+            channel: ``link:channel``, as in ``scada:R80711/P_avg``.
+            to: The variable's name.
+            unit: Of the channel's numbers after ``scale`` and ``offset``; by default the
+                variable's own.
+            noise: Standard deviation of one reading, with its unit; by default the sensor's own.
+            scale: What raw numbers are multiplied by first.
+            offset: What is added then.
+            since: Earlier readings of the channel are another sensor's and are not used.
+
+        Returns:
+            The twin, so that calls can be chained.
+
+        Raises:
+            SchemaError: no such variable, or the text cannot be read.
+            UnitError: a unit does not fit.
+        """
+        link, colon, name = channel.partition(":")
+        if not (colon and link and name):
+            raise SchemaError(
+                f"{channel!r} does not name a channel. Write link:channel, as in 'scada:T1/power'."
+            )
+        variable = self.schema.variable(to)
+        self._bindings.append(
+            Binding(
+                series=Series(link, name),
+                twin=self.name,
+                variable=to,
+                unit=unit,
+                scale=scale,
+                offset=offset,
+                noise=None if noise is None else quantity(noise).within(variable.unit),
+                since=None if since is None else instant(since),
+            )
+        )
+        return self
+
+    def _const(self, name: str, value: float | str) -> float:
+        variable = self.schema.variable(name)
+        if isinstance(value, str):
+            return quantity(value).within(variable.unit)
+        if variable.unit not in {"", "1"}:
+            raise SchemaError(
+                f"The constant {name!r} has a unit: write '{value} {variable.unit}', not {value}."
+            )
+        return float(value)
+
+    @property
+    def enrolment(self) -> Enrolment:
+        """For the fleet."""
+        return Enrolment(self.name, self._consts, self.bindings)
+
+    def cycle(self) -> Cycle:
+        """Its model with the default filter: serial square root, parameters cut off."""
+        schema = self.schema
+        params = range(len(schema.states), len(schema.estimated))
+        return Cycle(Stepper(self.simulator), SerialSquareRoot(tuple(params)))
+
+    def attach(self, questions: Answers | None) -> None:
+        """Called by the host: from now on it can be asked, or (None) no more."""
+        self._questions = questions
+
+    def _asked(self) -> Answers:
+        if self._questions is None:
+            raise StoppedError(
+                f"{self.name} is not running. Run it: `with gm.run(site): ...`, or ask a running "
+                "site: gm.connect('http://127.0.0.1:8000')."
+            )
+        return self._questions
+
+    def now(self) -> Estimate:
+        """What is held to be so at this moment of site time."""
+        return self._asked().now(self.name)
+
+    def at(
+        self,
+        when: When,
+        *,
+        known_by: When | None = None,
+    ) -> Estimate:
+        """What is held to have been so at ``when``, from readings up to then.
+
+        ``known_by`` restricts it to what was known at that site time: what we believed then.
+        """
+        return self._asked().at(self.name, when, known_by=known_by)
+
+    def forecast(self, until: str, *, every: str | None = None) -> Estimate:
+        """Where it goes if nobody intervenes, from now to ``until`` ahead, as in ``"6 h"``."""
+        return self._asked().forecast(self.name, until, every=every)
+
+    def range(
+        self,
+        since: When,
+        until: When,
+        *,
+        variables: Sequence[str] | None = None,
+        known_by: When | None = None,
+    ) -> SummaryRows:
+        """Remembered means and spreads with ``since < valid_at <= until``."""
+        return self._asked().range(self.name, since, until, variables=variables, known_by=known_by)
+
+    def trust(self) -> Trust:
+        """How well it is in step, and what that rests on."""
+        return self._asked().trust(self.name)
