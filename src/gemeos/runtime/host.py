@@ -44,7 +44,7 @@ class Host:
     Questions may be asked from any thread between 1 and 3.
     """
 
-    def __init__(self, site: Site, twins: Sequence[Twin], timeline: Timeline) -> None:
+    def __init__(self, site: Site, timeline: Timeline) -> None:
         """Twins of one model, size, seed and horizon are held as one array."""
         self.site = site
         self.timeline = timeline
@@ -59,20 +59,15 @@ class Host:
         self.loop_lag_s = 0.0
         self.counted: Counter[str] = Counter()
         """Readings taken in, duplicates, too late ones, refused ones, commits."""
-        self._twins = {t.name: t for t in twins}
-        self._fleets = fleets_of(twins)
+        self._twins = {t.name: t for t in site.twins}
+        self._fleets = fleets_of(site.twins)
         self._fleet_of = {name: f for f in self._fleets for name in f.names}
-        self._memory = Memory(twins, self._fleet_of)
+        self._memory = Memory(site.twins, self._fleet_of)
         self._lock = Lock()
         self._sources: dict[str, Source] = {}
         self._ended: set[str] = set()
         self._too_late: Counter[str] = Counter()
         self._phases: dict[str, Phase] = {}
-
-    @property
-    def twins(self) -> tuple[Twin, ...]:
-        """As declared, in their order."""
-        return tuple(self._twins.values())
 
     def twin(self, name: str) -> Twin:
         """The declared twin.

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from gemeos.clock import Clock
-from gemeos.errors import SettingsError
+from gemeos.errors import SettingsError, UnknownNameError
 from gemeos.link.base import Source
+from gemeos.runtime.twin import Twin
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import SeriesBook
 from gemeos.units import instant, zone
@@ -72,6 +73,7 @@ class Site:
     """A declared site."""
 
     name: str
+    twins: tuple[Twin, ...] = ()
     links: tuple[Link, ...] = ()
     clock: ClockDomain = field(default_factory=WallTime)
     zone: str = "UTC"
@@ -85,12 +87,20 @@ class Site:
 
     def __post_init__(self) -> None:
         zone(self.zone)
-        names = [link.name for link in self.links]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise SettingsError(
-                f"Two links are named {', '.join(twice)}; a name must be one link's."
-            )
+        known = [link.name for link in self.links]
+        for kind, names in (("link", known), ("twin", self.twin_names)):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise SettingsError(f"Two {kind}s are named {', '.join(twice)}.")
+        for twin in self.twins:
+            for binding in twin.bindings:
+                if binding.series.link not in known:
+                    raise UnknownNameError("link", binding.series.link, known, where=self.name)
+
+    @property
+    def twin_names(self) -> list[str]:
+        """In the order of declaration."""
+        return [twin.name for twin in self.twins]
 
     def instant(self, when: str | dt.datetime) -> Instant:
         """``when``, read in the site's zone where it names no offset."""

@@ -1,0 +1,112 @@
+"""Running a site inside a program: in a script, a test, or a notebook with a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gemeos.errors import StoppedError
+from gemeos.runtime.host import Host
+from gemeos.runtime.questions import Questions
+from gemeos.runtime.site import Site
+from gemeos.runtime.twin import Twin
+from gemeos.timeline.base import Timeline
+from gemeos.timeline.duck import DuckTimeline
+from gemeos.timeline.memory import MemoryTimeline
+
+LONGEST_STOP_S = 30.0
+
+
+def timeline_of(store: Path | None) -> Timeline:
+    """The memory of a site: its file, or, without one, the process's own memory."""
+    if store is None:
+        return MemoryTimeline()
+    store.parent.mkdir(parents=True, exist_ok=True)
+    return DuckTimeline(store)
+
+
+class RunningSite:
+    """A site on a thread of its own, with an event loop of its own."""
+
+    def __init__(self, site: Site) -> None:
+        """Opens the store and resumes; nothing is followed before the block is entered."""
+        self.host = Host(site, timeline_of(site.store))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._ready = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"gemeos-{site.name}", daemon=True)
+
+    @property
+    def questions(self) -> Questions:
+        """Everything that can be asked, by the twin's name."""
+        return self.host.questions
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The twins' names."""
+        return tuple(self.host.site.twin_names)
+
+    def __getitem__(self, name: str) -> Twin:
+        """The twin of that name.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        return self.host.twin(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __enter__(self) -> Self:
+        self.host.resume()
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._loop is not None and self._following is not None:
+            self._loop.call_soon_threadsafe(self._following.cancel)
+        self._thread.join(LONGEST_STOP_S)
+        if self._thread.is_alive():
+            raise StoppedError(
+                f"{self.host.site.name} did not stop in {LONGEST_STOP_S:g} s; its store is whole."
+            )
+        self.host.close()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until every source ended; False if it took longer than ``timeout_s``."""
+        return self._over.wait(timeout_s)
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._follow())
+
+    async def _follow(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._following = asyncio.create_task(self.host.run())
+        self._ready.set()
+        try:
+            await self._following
+        except asyncio.CancelledError:
+            return
+        finally:
+            self._over.set()
+
+
+@contextmanager
+def run(what: Site | Twin) -> Iterator[RunningSite]:
+    """Run a site, or a single twin that no link feeds, for as long as the block lasts."""
+    site = what if isinstance(what, Site) else Site(what.name, twins=(what,))
+    with RunningSite(site) as running:
+        yield running
