@@ -105,7 +105,8 @@ class ForecastRows:
     valid_at: Int64[np.ndarray, " forecast"]
     members: Float64[np.ndarray, "forecast member"]
     """What a sensor would read, with its noise, in the declared unit; at most 64 members, or
-    evenly spaced quantiles where there were more."""
+    evenly spaced quantiles where there were more. Kept to float32 precision; rows of fewer
+    members than the longest come back ended by NaN."""
 
 
 class ReadingStore(Protocol):
@@ -158,7 +159,8 @@ class ReadingStore(Protocol):
     ) -> Readings:
         """The newest reading by ``valid_at <= at`` of each series that has one, by series.
 
-        "Newest" is latest measured, never last arrived.
+        "Newest" is latest measured, never last arrived: the last row that ``range`` would give
+        of the series, so that after a retraction the reading before it counts again.
         """
         ...
 
@@ -209,7 +211,11 @@ class EventLog(Protocol):
     """Changes and decisions with who and why."""
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
-        """Keep it; comes back with its number and ``known_at``."""
+        """Keep it; comes back with its number and ``known_at``.
+
+        As everywhere here, a ``known_at`` before an earlier commit's is raised to that. A number
+        in the body that is not finite becomes None.
+        """
         ...
 
     def events(
@@ -220,7 +226,7 @@ class EventLog(Protocol):
         since: Instant | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
-        """Newest first; ``since`` compares with ``valid_at``."""
+        """Newest first, by (valid_at, number); only those with ``since < valid_at``."""
         ...
 
 
@@ -240,7 +246,10 @@ class EstimateStore(Protocol):
         *,
         known_by: Instant | None = None,
     ) -> SummaryRows:
-        """Rows with ``since < valid_at <= until``, one an instant: the one known last."""
+        """Rows with ``since < valid_at <= until``, one an instant: the one known last.
+
+        In the order of ``variables``; NaN where that row has none of the name.
+        """
         ...
 
     def put_forecasts(self, rows: ForecastRows, *, known_at: Instant) -> None:

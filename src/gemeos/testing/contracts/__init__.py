@@ -1,0 +1,1 @@
+"""The tests that each implementation of a port inherits."""

@@ -1,0 +1,381 @@
+"""A timeline in one DuckDB file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Final, final
+
+import msgspec
+
+from gemeos.schema.reading import Readings, Refused, Series, SeriesBook
+from gemeos.timeline import duck_estimates, duck_readings
+from gemeos.timeline.base import (
+    Buckets,
+    Commit,
+    Event,
+    ForecastRows,
+    Keyframe,
+    SummaryRows,
+)
+from gemeos.timeline.duck_database import Connection, Database, rows
+from gemeos.timeline.duck_reach import Reach
+from gemeos.timeline.duck_readings import asked_for, known
+from gemeos.timeline.event_body import body_of, body_text
+from gemeos.timeline.limits import BEFORE_TIME, MOST_RECEIPTS, MOST_REFUSED, check_numbers
+from gemeos.units.instant import Instant, Span
+
+PRUNED_EVERY: Final = 1_000
+"""Rows beyond the bounds that may gather before they are deleted; questions never show them."""
+
+
+_packed_receipts = msgspec.msgpack.Decoder(list[bytes])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Written:
+    """How far the tables are written; replaced only after a commit."""
+
+    commit: Commit
+    readings: int
+    refused: int
+    receipts: int
+    series: int
+
+
+@final
+class DuckTimeline:
+    """See the port. One process holds the file; any of its threads may ask and append.
+
+    An append waits for another one, never for a question. Forecasts keep float32 precision.
+    ``book`` can still be read after ``close``; everything else raises ``TimelineError`` then.
+    """
+
+    def __init__(self, path: str | Path, *, memory_limit: str = "1GB") -> None:
+        """Opens the store, or makes it where there is none; an older format is brought up.
+
+        Raises:
+            StoreHeldError: another process holds it.
+            StoreFormatError: a newer Gemeos wrote it.
+            TimelineError: it cannot be opened.
+        """
+        self._database = Database(Path(path), memory_limit=memory_limit)
+        self._counting = Lock()
+        with self._database.writing() as connection:
+            self._book = SeriesBook(
+                Series(link, channel)
+                for link, channel in rows(
+                    connection, "select link, channel from series order by number"
+                )
+            )
+            self._reach = Reach(connection)
+            self._written = _last_written(connection, series=len(self._book))
+            self._event = _last_event(connection)
+            self._entries = _last_entries(connection)
+
+    @property
+    def book(self) -> SeriesBook:
+        """See the port."""
+        return self._book
+
+    def append(
+        self,
+        readings: Readings,
+        *,
+        known_at: Instant,
+        refused: Sequence[Refused] = (),
+        receipts: Sequence[bytes] = (),
+    ) -> Commit:
+        """See the port.
+
+        Raises:
+            TimelineError: nothing of it was stored; it may be tried again.
+        """
+        check_numbers(readings, self._book)
+        series = len(self._book)
+        with self._counting:
+            with self._database.writing() as connection:
+                before = self._written
+                after = _Written(
+                    Commit(before.commit.number + 1, max(known_at, before.commit.known_at)),
+                    readings=before.readings + len(readings),
+                    refused=before.refused + len(refused),
+                    receipts=before.receipts + len(receipts),
+                    series=series,
+                )
+                self._put_series(connection, before.series, series)
+                self._put_readings(connection, readings, before, after)
+                _put_refused(connection, refused, after.refused)
+                _put_receipts(connection, receipts, after.receipts)
+                connection.execute(
+                    "insert into commits values (?, ?, ?, ?)",
+                    [after.commit.number, after.commit.known_at, after.readings, after.refused],
+                )
+            self._written = after
+        return after.commit
+
+    def range(
+        self,
+        series: Sequence[int] | None,
+        since: Instant,
+        until: Instant,
+        *,
+        known_by: Instant | None = None,
+    ) -> Readings:
+        """See the port."""
+        with self._database.asking() as connection:
+            asked = None if series is None else asked_for(series)
+            return duck_readings.range_of(connection, asked, since, until, known_by)
+
+    def buckets(
+        self, series: Sequence[int], since: Instant, until: Instant, every: Span
+    ) -> Buckets:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_readings.buckets_of(connection, asked_for(series), since, until, every)
+
+    def latest(
+        self, series: Sequence[int] | None, at: Instant, *, known_by: Instant | None = None
+    ) -> Readings:
+        """See the port."""
+        with self._database.asking() as connection:
+            asked = None if series is None else asked_for(series)
+            return duck_readings.latest_of(connection, self._reach, asked, at, known_by)
+
+    def changed_since(
+        self, series: Sequence[int], commit: Instant, until: Instant, *, known_by: Instant | None
+    ) -> Instant | None:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_readings.changed_since(
+                connection, asked_for(series), commit, until, known_by
+            )
+
+    def refused(self, *, limit: int = 100, link: str | None = None) -> Sequence[Refused]:
+        """See the port."""
+        with self._database.asking() as connection:
+            found = rows(
+                connection,
+                "select link, channel, reason, payload, size, received_at from refused "
+                "where entry > $dropped and ($link is null or link = $link) "
+                "order by entry desc limit $limit",
+                {"dropped": self._written.refused - MOST_REFUSED, "link": link, "limit": limit},
+            )
+        return [Refused(*row) for row in found]
+
+    def refused_count(self) -> int:
+        """See the port."""
+        with self._database.asking():
+            return self._written.refused
+
+    def receipts(self) -> Sequence[bytes]:
+        """See the port."""
+        with self._database.asking() as connection:
+            found = rows(connection, "select packed from receipts order by upto")
+        kept = [receipt for (packed,) in found for receipt in _packed_receipts.decode(packed)]
+        return kept[-MOST_RECEIPTS:]
+
+    def put_keyframe(self, keyframe: Keyframe) -> None:
+        """See the port."""
+        with self._numbered("keyframes", 1) as (connection, entry):
+            duck_estimates.put_keyframe(connection, keyframe, entry=entry)
+
+    def keyframe_before(
+        self, twin: str, at: Instant, *, known_by: Instant | None = None
+    ) -> Keyframe | None:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_estimates.keyframe_before(connection, twin, at, known(known_by))
+
+    def put_event(self, event: Event, *, known_at: Instant) -> Event:
+        """See the port."""
+        with self._counting:
+            with self._database.writing() as connection:
+                number, known_before = self._event
+                kept = dataclasses.replace(
+                    event,
+                    number=number + 1,
+                    known_at=max(known_at, known_before, self._written.commit.known_at),
+                    body=body_of(body_text(event.body)),
+                )
+                connection.execute(
+                    "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        kept.number,
+                        kept.kind,
+                        kept.twin,
+                        kept.valid_at,
+                        kept.known_at,
+                        kept.actor,
+                        kept.cause,
+                        body_text(kept.body),
+                    ],
+                )
+            self._event = (kept.number, kept.known_at)
+        return kept
+
+    def events(
+        self,
+        *,
+        twin: str | None = None,
+        kind: str | None = None,
+        since: Instant | None = None,
+        limit: int = 100,
+    ) -> Sequence[Event]:
+        """See the port."""
+        with self._database.asking() as connection:
+            found = rows(
+                connection,
+                "select kind, twin, valid_at, actor, cause, body, known_at, number from events "
+                "where ($twin is null or twin = $twin) and ($kind is null or kind = $kind) "
+                "and ($since is null or valid_at > $since) "
+                "order by valid_at desc, number desc limit $limit",
+                {"twin": twin, "kind": kind, "since": since, "limit": limit},
+            )
+        return [
+            Event(kind, twin, valid_at, actor, cause, body_of(body), known_at, number)
+            for kind, twin, valid_at, actor, cause, body, known_at, number in found
+        ]
+
+    def put_summary(self, twin: str, rows: SummaryRows, *, known_at: Instant) -> None:
+        """See the port."""
+        with self._numbered("summaries", len(rows.valid_at)) as (connection, entry):
+            known_at = max(known_at, self._written.commit.known_at)
+            duck_estimates.put_summary(connection, twin, rows, known_at=known_at, first_entry=entry)
+
+    def summary(
+        self,
+        twin: str,
+        variables: Sequence[str],
+        since: Instant,
+        until: Instant,
+        *,
+        known_by: Instant | None = None,
+    ) -> SummaryRows:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_estimates.summary_of(
+                connection, twin, variables, since, until, known(known_by)
+            )
+
+    def put_forecasts(self, rows: ForecastRows, *, known_at: Instant) -> None:
+        """See the port."""
+        with self._numbered("forecasts", len(rows.valid_at)) as (connection, entry):
+            known_at = max(known_at, self._written.commit.known_at)
+            duck_estimates.put_forecasts(connection, rows, known_at=known_at, first_entry=entry)
+
+    def forecasts(self, twin: str, variable: str, since: Instant, until: Instant) -> ForecastRows:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_estimates.forecasts_of(connection, twin, variable, since, until)
+
+    def close(self) -> None:
+        """See the port. Waits for questions that are being answered; may be called twice."""
+        self._database.close(
+            last=lambda connection: self._reach.save(connection, self._written.readings)
+        )
+
+    @contextmanager
+    def _numbered(self, table: str, count: int) -> Iterator[tuple[Connection, int]]:
+        """The writer, and the first of ``count`` entries of ``table``."""
+        with self._counting:
+            first = self._entries[table] + 1
+            with self._database.writing() as connection:
+                yield connection, first
+            self._entries[table] += count
+
+    def _put_series(self, connection: Connection, first: int, end: int) -> None:
+        numbers = list(range(first, end))
+        if not numbers:
+            return
+        new = [self._book.series(number) for number in numbers]
+        connection.execute(
+            "insert into series select unnest($number::int[]), unnest($link::text[]), "
+            "unnest($channel::text[])",
+            {
+                "number": numbers,
+                "link": [series.link for series in new],
+                "channel": [series.channel for series in new],
+            },
+        )
+
+    def _put_readings(
+        self, connection: Connection, readings: Readings, before: _Written, after: _Written
+    ) -> None:
+        if not len(readings):
+            return
+        self._reach.widen(readings)
+        duck_readings.put_readings(
+            connection,
+            readings,
+            known_at=after.commit.known_at,
+            first_entry=before.readings + 1,
+        )
+        if self._reach.is_due(after.readings):
+            self._reach.save(connection, after.readings)
+
+
+def _put_refused(connection: Connection, refused: Sequence[Refused], upto: int) -> None:
+    """Add them, numbered up to ``upto``, and now and then drop those out of bounds."""
+    if not refused:
+        return
+    connection.execute(
+        "insert into refused select unnest($entry::bigint[]), unnest($link::text[]), "
+        "unnest($channel::text[]), unnest($reason::text[]), unnest($payload::blob[]), "
+        "unnest($size::bigint[]), unnest($received_at::bigint[])",
+        {
+            "entry": list(range(upto - len(refused) + 1, upto + 1)),
+            "link": [_text(row.link) for row in refused],
+            "channel": [_text(row.channel) for row in refused],
+            "reason": [_text(row.reason) for row in refused],
+            "payload": [row.payload for row in refused],
+            "size": [row.size for row in refused],
+            "received_at": [row.received_at for row in refused],
+        },
+    )
+    if upto // PRUNED_EVERY > (upto - len(refused)) // PRUNED_EVERY:
+        connection.execute("delete from refused where entry <= ?", [upto - MOST_REFUSED])
+
+
+def _put_receipts(connection: Connection, receipts: Sequence[bytes], upto: int) -> None:
+    """The same, a row a commit."""
+    if not receipts:
+        return
+    packed = msgspec.msgpack.encode(list(receipts[-MOST_RECEIPTS:]))
+    connection.execute("insert into receipts values (?, ?)", [upto, packed])
+    if upto // PRUNED_EVERY > (upto - len(receipts)) // PRUNED_EVERY:
+        connection.execute("delete from receipts where upto <= ?", [upto - MOST_RECEIPTS])
+
+
+def _text(told: str) -> str:
+    """What came may not be Unicode; the quarantine must take it all the same."""
+    return told.encode("utf-8", "replace").decode()
+
+
+def _last_written(connection: Connection, *, series: int) -> _Written:
+    commits = rows(
+        connection,
+        "select number, known_at, readings, refused from commits order by number desc limit 1",
+    )
+    number, known_at, readings, refused = commits[0] if commits else (0, BEFORE_TIME, 0, 0)
+    receipts = rows(connection, "select coalesce(max(upto), 0) from receipts")[0][0]
+    return _Written(Commit(number, known_at), readings, refused, receipts, series)
+
+
+def _last_event(connection: Connection) -> tuple[int, Instant]:
+    found = rows(connection, "select number, known_at from events order by number desc limit 1")
+    return found[0] if found else (0, BEFORE_TIME)
+
+
+def _last_entries(connection: Connection) -> dict[str, int]:
+    """How many rows each of these tables was given."""
+    ((keyframes, summaries, forecasts),) = rows(
+        connection,
+        "select (select coalesce(max(entry), 0) from keyframes), "
+        "(select coalesce(max(entry), 0) from summaries), "
+        "(select coalesce(max(entry), 0) from forecasts)",
+    )
+    return {"keyframes": keyframes, "summaries": summaries, "forecasts": forecasts}
