@@ -1,0 +1,69 @@
+"""What kind of answer an estimate is, and where it comes from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from gemeos.units.instant import SECOND, Instant, Span, iso
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """From readings up to each time itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """From readings up to ``lag`` after each time."""
+
+    lag: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """From readings up to ``issued_at``, which is before the times."""
+
+    issued_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What would be, under the interventions of that name."""
+
+    name: str
+
+
+Kind: TypeAlias = Filtered | Smoothed | Forecast | Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an estimate comes from."""
+
+    model: str
+    """Identity of the model and the filter."""
+    members: int
+    """How many members were kept in step; the estimate may hold fewer or more."""
+    data_until: Instant | None
+    """``valid_at`` of the newest reading that was assimilated; None where there was none."""
+    known_at: Instant
+    """Site time at which it was asked, or the ``known_by`` of the question."""
+    source: str
+    """``live``, or as ``recorded 2014-03-14, x600``; shown wherever the estimate is."""
+
+
+def kind_told(kind: Kind, *, here: dt.tzinfo) -> str:
+    """The kind in words, times in the zone ``here``."""
+    match kind:
+        case Filtered():
+            return "filtered"
+        case Smoothed(lag):
+            return f"smoothed with readings of {lag / SECOND:g} s after"
+        case Forecast(issued_at):
+            return f"forecast issued at {iso(issued_at, zone=here)}"
+        case Scenario(name):
+            return f"scenario {name}"
+        case _:
+            assert_never(kind)
