@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 from threading import Lock
@@ -21,11 +21,10 @@ from gemeos.runtime.fleet import Fleet, Taken
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
-from gemeos.runtime.resume import resumed
+from gemeos.runtime.resume import restored, stored
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.twin import Twin
-from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
 from gemeos.units.instant import Instant
@@ -107,13 +106,20 @@ class Host:
         """The open source of that link; None while it is not open."""
         return self._sources.get(name)
 
-    def resume(self) -> None:
-        """Bring every twin to where the stored readings lead."""
-        for fleet in self._fleets:
-            resumed(fleet, self._twins, self.timeline)
+    def resume(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring every twin to where the stored readings lead.
+
+        ``progress`` is told how many readings of how many have been gone through.
+        """
         newest = self.timeline.latest(None, 2**62)
         if isinstance(self.clock, ReplayClock) and len(newest):
             self.clock.follow(int(newest.valid_at.max()))
+        for fleet in self._fleets:
+            since = {name: restored(fleet, name, self.timeline) for name in fleet.names}
+            for piece, done, total in stored(fleet, self._twins, since, self.timeline):
+                self._keep(fleet, fleet.take(piece, self.timeline.book))
+                if progress is not None:
+                    progress(done, total)
 
     async def run(self) -> None:
         """Follow every link until all end."""
@@ -142,9 +148,7 @@ class Host:
 
     async def _follow(self, link: Link) -> None:
         """The path of one reading, for all of one link's."""
-        mine = tuple(b for b in self._bindings() if b.series.link == link.name)
-        receipts = await self.compute.beside(self.timeline.receipts)
-        context = LinkContext(mine, self.timeline.book, self.clock, receipts)
+        context = await self.compute.on_path(self._context, link)
         async with link.open(context) as source:
             self._sources[link.name] = source
             try:
@@ -155,6 +159,25 @@ class Host:
         if source.finished:
             self._ended.add(link.name)
             logger.info("link %s is finished", link.name)
+
+    def _context(self, link: Link) -> LinkContext:
+        """What the link has to know to open its source."""
+        mine = tuple(
+            b for t in self._twins.values() for b in t.bindings if b.series.link == link.name
+        )
+        numbers = [self.timeline.book.number(b.series) for b in mine]
+        stored = self.timeline.latest(numbers, 2**62)
+        return LinkContext(
+            bindings=mine,
+            units={
+                (b.twin, b.variable): self.fleet(b.twin).schema.variable(b.variable).unit
+                for b in mine
+            },
+            book=self.timeline.book,
+            clock=self.clock,
+            receipts=self.timeline.receipts(),
+            newest=int(stored.valid_at.max()) if len(stored) else None,
+        )
 
     async def _take_in(self, source: Source, arrival: Arrival) -> None:
         if arrival.plant_time is not None and isinstance(self.clock, ReplayClock):
@@ -226,10 +249,6 @@ class Host:
                     state=final.state.to_bytes(),
                 )
             )
-
-    def _bindings(self) -> Iterable[Binding]:
-        for twin in self._twins.values():
-            yield from twin.bindings
 
     async def _look(self) -> None:
         """Watch the loop's lag, and tell when a phase changes."""

@@ -7,51 +7,65 @@ its newest keyframe, or before its first reading, and goes through the stored re
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gemeos.ensemble.state import TwinState
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.twin import Twin
+from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Event, Timeline
 from gemeos.units import iso
 
 logger = logging.getLogger(__name__)
 
 _EVER = 2**62
+AT_ONCE = 5_000
+"""Stored readings gone through between two looks at what is final."""
 
 
-def resumed(fleet: Fleet, twins: Mapping[str, Twin], timeline: Timeline) -> None:
-    """Bring the twins of a fleet to where the stored readings lead."""
-    for name in fleet.names:
-        keyframe = timeline.keyframe_before(name, _EVER)
-        since = -_EVER
-        if keyframe is not None and keyframe.model == fleet.cycle.identity:
-            fleet.restore(name, TwinState.from_bytes(keyframe.state))
-            since = keyframe.valid_at
-        elif keyframe is not None:
-            _tell_changed(fleet, name, keyframe.model, keyframe.valid_at, timeline)
-        numbers = [timeline.book.number(b.series) for b in twins[name].bindings]
-        stored = timeline.range(numbers, since, _EVER)
-        taken = fleet.take(stored, timeline.book)
-        if taken.changed:
-            logger.info(
-                "%s resumed: %d stored readings gone through%s",
-                name,
-                len(stored),
-                f" from its keyframe of {iso(since)}" if since != -_EVER else "",
-            )
+def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
+    """Put a twin back to its newest keyframe, and say which instant that is of.
 
-
-def _tell_changed(fleet: Fleet, name: str, was: str, valid_at: int, timeline: Timeline) -> None:
+    A keyframe of another model or filter is told and left alone: the twin then begins before its
+    first reading and goes through its whole log.
+    """
+    keyframe = timeline.keyframe_before(name, _EVER)
+    if keyframe is None:
+        return -_EVER
+    if keyframe.model == fleet.cycle.identity:
+        fleet.restore(name, TwinState.from_bytes(keyframe.state))
+        logger.info("%s begins at its keyframe of %s", name, iso(keyframe.valid_at))
+        return keyframe.valid_at
     logger.warning("%s has another model or filter than before: it starts again from its log", name)
     timeline.put_event(
         Event(
             kind="model_changed",
             twin=name,
-            valid_at=valid_at,
+            valid_at=keyframe.valid_at,
             actor="runtime",
             cause="the declared model or filter",
-            body={"before": was, "after": fleet.cycle.identity},
+            body={"before": keyframe.model, "after": fleet.cycle.identity},
         ),
-        known_at=valid_at,
+        known_at=keyframe.known_at,
     )
+    return -_EVER
+
+
+def stored(
+    fleet: Fleet, twins: Mapping[str, Twin], since: Mapping[str, int], timeline: Timeline
+) -> Iterator[tuple[Readings, int, int]]:
+    """The readings behind each twin's keyframe, by event time, in pieces of one twin.
+
+    Yields:
+        The piece, how many readings it brings the fleet to, and how many there are in all.
+    """
+    whole = []
+    for name in fleet.names:
+        numbers = [timeline.book.number(b.series) for b in twins[name].bindings]
+        whole.append(timeline.range(numbers, since[name], _EVER))
+    total, done = sum(len(w) for w in whole), 0
+    for readings in whole:
+        for first in range(0, len(readings), AT_ONCE):
+            piece = readings[first : first + AT_ONCE]
+            done += len(piece)
+            yield piece, done, total

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from gemeos.clock import Clock
 from gemeos.errors import SettingsError, UnknownNameError
 from gemeos.link.base import Source
+from gemeos.link.channels import Channels
 from gemeos.runtime.twin import Twin
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import SeriesBook
@@ -49,10 +50,18 @@ class LinkContext:
 
     bindings: tuple[Binding, ...]
     """Those of this link."""
+    units: Mapping[tuple[str, str], str]
+    """Declared unit by (twin, variable)."""
     book: SeriesBook
     clock: Clock
     receipts: Sequence[bytes]
     """Fingerprints of messages that are stored already."""
+    newest: Instant | None
+    """``valid_at`` of the newest stored reading of this link; None where there is none."""
+
+    def channels(self, link: str) -> Channels:
+        """The channels of that link, ready to turn raw numbers into declared units."""
+        return Channels(link, self.bindings, self.units, self.book)
 
 
 class Link(Protocol):

@@ -1,0 +1,112 @@
+"""``gemeos check`` and ``gemeos token``: what an operator does besides asking."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from gemeos.runtime.settings import Settings, read
+from gemeos.serve.auth import Role, TokenFile
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """What ``check`` takes."""
+    parser.add_argument("site", nargs="?", type=Path, default=Path("site.toml"))
+    parser.set_defaults(run=_check)
+
+
+def _check(args: argparse.Namespace) -> None:
+    settings = read(args.site)
+    told = {
+        "site": settings.site.name,
+        "clock": settings.site.source,
+        "store": None if settings.site.store is None else str(settings.site.store),
+        "links": [link.name for link in settings.site.links],
+        "twins": [
+            {
+                "name": twin.name,
+                "model": twin.schema.name,
+                "identity": twin.simulator.identity,
+                "computed": type(twin.simulator).__name__,
+                "step_s": twin.schema.step_s,
+                "members": twin.members,
+                "variables": len(twin.schema.variables),
+                "channels": len(twin.bindings),
+            }
+            for twin in settings.site.twins
+        ],
+    }
+    if args.json:
+        print(msgspec.json.encode(told).decode())
+        return
+    console = Console()
+    console.print(f"{args.site} can be run: [bold]{settings.site.name}[/bold], {told['clock']}.")
+    console.print(
+        f"Links: {', '.join(told['links']) or 'none'}. Store: {told['store'] or 'memory'}."
+    )
+    table = Table()
+    for heading in ("twin", "model", "computed by", "step", "members", "variables", "channels"):
+        table.add_column(heading)
+    for twin in settings.site.twins:
+        table.add_row(
+            twin.name,
+            twin.schema.name,
+            type(twin.simulator).__name__,
+            f"{twin.schema.step_s:g} s",
+            str(twin.members),
+            str(len(twin.schema.variables)),
+            str(len(twin.bindings)),
+        )
+    console.print(table)
+
+
+def add_token(parser: argparse.ArgumentParser) -> None:
+    """What ``token`` takes."""
+    parser.add_argument("action", choices=("new", "list", "revoke"))
+    parser.add_argument("name", nargs="?", help="of the token")
+    parser.add_argument("--role", choices=[r.value for r in Role], default=Role.VIEWER.value)
+    parser.add_argument("--twin", action="append", help="a twin it may ask; all where left out")
+    parser.add_argument("--site", type=Path, default=Path("site.toml"))
+    parser.set_defaults(run=_token)
+
+
+def _token(args: argparse.Namespace) -> int:
+    tokens = _tokens(read(args.site))
+    match args.action:
+        case "list":
+            return _list(tokens, args)
+        case "new" if args.name:
+            secret = tokens.create(args.name, Role(args.role), scope=args.twin)
+            if args.json:
+                print(msgspec.json.encode({"name": args.name, "secret": secret}).decode())
+            else:
+                print(f"{secret}\nThis is shown once; only its hash is kept.")
+            return 0
+        case "revoke" if args.name:
+            tokens.revoke(args.name)
+            return 0
+        case _:
+            print("gemeos: which token? Give its name.")
+            return 2
+
+
+def _list(tokens: TokenFile, args: argparse.Namespace) -> int:
+    if args.json:
+        print(msgspec.json.encode([t.told() for t in tokens]).decode())
+        return 0
+    table = Table()
+    for heading in ("name", "role", "twins", "made", "revoked"):
+        table.add_column(heading)
+    for token in tokens:
+        row = token.told()
+        table.add_row(*(str(row[k] or "") for k in ("name", "role", "scope", "created", "revoked")))
+    Console().print(table)
+    return 0
+
+
+def _tokens(settings: Settings) -> TokenFile:
+    return TokenFile(settings.path.resolve().parent / settings.serving.tokens)

@@ -1,0 +1,65 @@
+"""How answers look in a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from gemeos.ensemble.estimate import Estimate
+from gemeos.runtime.trust import Trust
+from gemeos.serve.messages import estimate_message, trust_message
+from gemeos.units import iso
+from gemeos.units.instant import SECOND, Span
+
+
+def as_json(told: Estimate | Trust) -> str:
+    """The same JSON that the HTTP interface answers."""
+    message: Any = estimate_message(told) if isinstance(told, Estimate) else trust_message(told)
+    return msgspec.json.encode(message).decode()
+
+
+def aged(age: Span | None) -> str:
+    """An age in the unit that suits it."""
+    if age is None:
+        return "never heard"
+    seconds = age / SECOND
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def number(value: float | None) -> str:
+    """Four digits that matter."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.4g}"
+
+
+def trust_table(trust: Trust) -> Table:
+    """One twin's trust: the phase first, then each channel."""
+    table = Table(
+        title=(
+            f"{trust.twin} is {trust.phase.value}  ({trust.source})\n"
+            f"newest reading {aged(trust.age)} old; {trust.assimilated} readings assimilated, "
+            f"{trust.too_late} too late; {trust.members} members, "
+            f"{trust.failed_members} replaced\nat {iso(trust.now)}, model {trust.model[:24]}"
+        ),
+        title_justify="left",
+    )
+    for heading in ("channel", "of", "readings", "last", "every", "innovation", "surprise"):
+        table.add_column(heading, justify="left" if heading in {"channel", "of"} else "right")
+    for channel in trust.channels:
+        table.add_row(
+            channel.channel,
+            channel.variable,
+            str(channel.readings),
+            number(channel.last_value),
+            "-" if channel.usual_interval is None else aged(channel.usual_interval),
+            number(channel.innovation),
+            number(channel.surprise),
+        )
+    return table

@@ -1,0 +1,46 @@
+"""``gemeos validate``: published numbers and recorded data, with goal beside result."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from gemeos.errors import SettingsError, nearest
+
+VALIDATIONS = {"windfarm": "gemeos.twins.windfarm.validate"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What ``validate`` takes."""
+    parser.add_argument("name", help=", ".join(VALIDATIONS))
+    parser.add_argument("--data", type=Path, help="folder of the recorded data")
+    parser.set_defaults(run=_validate)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    if args.name not in VALIDATIONS:
+        raise SettingsError(
+            f"There is no validation {args.name!r}.{nearest(args.name, VALIDATIONS)}"
+        )
+    if args.data is None or not args.data.is_dir():
+        raise SettingsError(
+            f"{args.name} is validated on recorded data that is not in the package; name its "
+            f"folder with --data. {args.data or 'None'} is no folder."
+        )
+    checks = importlib.import_module(VALIDATIONS[args.name]).validate(args.data)
+    if args.json:
+        print(msgspec.json.encode({"checks": checks}).decode())
+        return 0
+    table = Table()
+    for heading in ("check", "measured", "goal", "", "how"):
+        table.add_column(heading, overflow="fold")
+    for check in checks:
+        reached = "reached" if check.ok else "missed"
+        table.add_row(check.name, str(check.measured), str(check.goal), reached, check.how)
+    Console().print(table)
+    return 0
