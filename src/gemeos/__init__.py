@@ -1,1 +1,60 @@
-"""Gemeos: digital twins kept in step with their originals by live readings."""
+"""Gemeos: digital twins kept in step with their originals by live readings.
+
+    import gemeos as gm
+
+Declare a model (``gm.model``), tie it to channels (``gm.Twin``, ``Twin.bind``), run it
+(``gm.run``), ask it (``now``, ``at``, ``forecast``, ``trust``), from this program or, with
+``gm.connect``, from another.
+"""
+
+from gemeos.ensemble.estimate import Estimate
+from gemeos.link.format import MessageFormat, PlantTopics
+from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
+from gemeos.runtime.phase import Phase
+from gemeos.runtime.run import run
+from gemeos.runtime.site import Replay, Site, WallTime
+from gemeos.runtime.trust import Trust
+from gemeos.runtime.twin import Twin
+from gemeos.schema.declare import (
+    const,
+    control,
+    input,  # noqa: A004 -- the word of the field; reached as gm.input
+    lognormal,
+    model,
+    normal,
+    param,
+    sensor,
+    state,
+    uniform,
+    virtual,
+    where,
+)
+
+__all__ = [
+    "Estimate",
+    "FileLink",
+    "HttpLink",
+    "MessageFormat",
+    "MqttLink",
+    "Phase",
+    "PlantTopics",
+    "PollLink",
+    "Replay",
+    "Site",
+    "Trust",
+    "Twin",
+    "WallTime",
+    "const",
+    "control",
+    "input",
+    "lognormal",
+    "model",
+    "normal",
+    "param",
+    "run",
+    "sensor",
+    "state",
+    "uniform",
+    "virtual",
+    "where",
+]
