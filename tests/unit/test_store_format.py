@@ -124,3 +124,13 @@ def test_that_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TimelineError, match="books"):
         DuckTimeline(path)
     assert tables(path) == before
+
+
+def test_that_a_store_that_lacks_a_table_is_refused_and_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "site.duckdb"
+    DuckTimeline(path).close()
+    with duckdb.connect(path) as connection:
+        connection.execute("drop table commits")
+    for _ in range(2):  # a lock that was kept would be another error the second time
+        with pytest.raises(TimelineError, match="commits"):
+            DuckTimeline(path)

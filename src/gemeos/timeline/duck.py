@@ -64,17 +64,16 @@ class DuckTimeline:
         """
         self._database = Database(Path(path), memory_limit=memory_limit)
         self._counting = Lock()
-        with self._database.writing() as connection:
-            self._book = SeriesBook(
-                Series(link, channel)
-                for link, channel in rows(
-                    connection, "select link, channel from series order by number"
-                )
-            )
-            self._reach = Reach(connection)
-            self._written = _last_written(connection, series=len(self._book))
-            self._event = _last_event(connection)
-            self._entries = _last_entries(connection)
+        try:
+            with self._database.asking() as connection:
+                self._book = SeriesBook(_series(connection))
+                self._reach = Reach(connection)
+                self._written = _last_written(connection, series=len(self._book))
+                self._event = _last_event(connection)
+                self._entries = _last_entries(connection)
+        except BaseException:
+            self._database.close()
+            raise
 
     @property
     def book(self) -> SeriesBook:
@@ -353,6 +352,11 @@ def _put_receipts(connection: Connection, receipts: Sequence[bytes], upto: int) 
 def _text(told: str) -> str:
     """What came may not be Unicode; the quarantine must take it all the same."""
     return told.encode("utf-8", "replace").decode()
+
+
+def _series(connection: Connection) -> list[Series]:
+    found = rows(connection, "select link, channel from series order by number")
+    return [Series(link, channel) for link, channel in found]
 
 
 def _last_written(connection: Connection, *, series: int) -> _Written:

@@ -108,7 +108,7 @@ class Database:
                 self._idle.append(cursor)
                 self._returned.notify_all()
 
-    def close(self, last: Callable[[Connection], None]) -> None:
+    def close(self, last: Callable[[Connection], None] = lambda _: None) -> None:
         """Wait for those who are at it, and close; ``last`` is written before, if it can be."""
         with self._writing:
             with self._returned:

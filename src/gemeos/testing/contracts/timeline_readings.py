@@ -361,6 +361,19 @@ class LatestContract:
         assert told(timeline, timeline.latest(numbers(timeline, NORTH), asked_at)) == found[:1]
         assert told(timeline, timeline.latest(None, year)) == found[:2]
 
+    def test_that_a_reading_any_whole_seconds_ago_is_found(self, timeline: Timeline) -> None:
+        second, asked_at, ago = 1_000_000, 10**9, [*range(30), 146, 1170]
+        for seconds in ago:
+            series = Series("mast", f"{seconds} s ago")
+            append(
+                timeline,
+                1,
+                reading(series, asked_at - seconds * second, float(seconds)),
+                reading(series, asked_at + second, -1.0),
+            )
+        found = timeline.latest(None, asked_at)
+        assert found.value.tolist() == ago
+
     def test_that_latest_with_known_by_does_not_know_what_came_later(
         self, timeline: Timeline
     ) -> None:

@@ -165,6 +165,11 @@ class EventContract:
         assert timeline.put_event(event("alarm", 1), known_at=30).known_at == 30
         assert timeline.put_event(event("alarm", 1), known_at=25).known_at == 30
 
+    def test_that_a_commit_before_1970_keeps_its_known_at(self, timeline: Timeline) -> None:
+        assert timeline.put_event(event("alarm", -9), known_at=-7).known_at == -7
+        assert timeline.append(Readings.none(), known_at=-5).known_at == -5
+        assert timeline.put_event(event("alarm", -9), known_at=-6).known_at == -5
+
     def test_that_the_newest_events_come_first(self, timeline: Timeline) -> None:
         for kind, valid_at in (("a", 5), ("b", 7), ("c", 5), ("d", 6)):
             timeline.put_event(event(kind, valid_at), known_at=1)
@@ -253,6 +258,14 @@ class EstimateContract:
         timeline.put_summary("mill", summary([2], "a", start=100.0), known_at=5)
         timeline.put_summary("mill", summary([3, 3], "a"), known_at=5)
         assert timeline.summary("mill", ["a"], 0, 9).mean.tolist() == [[120.0], [30.0]]
+
+    def test_that_known_last_is_by_known_at_before_the_order_of_putting(
+        self, timeline: Timeline
+    ) -> None:
+        timeline.put_summary("mill", summary([2], "a"), known_at=9)
+        timeline.put_summary("mill", summary([2], "a", start=100.0), known_at=5)
+        assert timeline.summary("mill", ["a"], 0, 9).mean.tolist() == [[20.0]]
+        assert timeline.summary("mill", ["a"], 0, 9, known_by=8).mean.tolist() == [[120.0]]
 
     def test_that_a_variable_without_a_value_is_nan(self, timeline: Timeline) -> None:
         rows = summary([1], "a", "b")
