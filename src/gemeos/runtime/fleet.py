@@ -99,8 +99,8 @@ class Fleet:
         keys = np.array([twin_key(seed, e.name) for e in enrolled], np.uint64)
         consts = np.array([_consts(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
-        most = max((len(c) for c in self.channels), default=0)
-        self._live = newborn(self.schema, keys, members=members, channels=most)
+        self._channel_rows = max((len(c) for c in self.channels), default=0)
+        self._live = newborn(self.schema, keys, members=members, channels=self._channel_rows)
         self._checkpoints = Checkpoints(self._live)
         self._windows = [Window(self.schema.step) for _ in enrolled]
 
@@ -114,6 +114,11 @@ class Fleet:
             return self._place[twin]
         except KeyError:
             raise UnknownNameError("twin", twin, self._place) from None
+
+    def genesis(self, twin: str) -> TwinState:
+        """The twin before its first reading."""
+        key = self.crew.keys[[self.place(twin)]]
+        return newborn(self.schema, key, members=self.members, channels=self._channel_rows)
 
     def restore(self, twin: str, state: TwinState) -> None:
         """Begin again from a final state (a keyframe); readings up to it come too late."""

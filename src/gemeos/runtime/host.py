@@ -18,6 +18,7 @@ from gemeos.link.base import Arrival, Source
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet, Taken
+from gemeos.runtime.keyframe import packed
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
@@ -102,6 +103,10 @@ class Host:
         """Readings from before the horizon, since the site started."""
         return self._too_late[twin]
 
+    def has_ended(self, link: str) -> bool:
+        """The link's source said that nothing more will come."""
+        return link in self._ended
+
     def link(self, name: str) -> Source | None:
         """The open source of that link; None while it is not open."""
         return self._sources.get(name)
@@ -133,7 +138,7 @@ class Host:
                         supervised(f"link {link.name}", partial(self._follow, link)),
                         name=f"gemeos-link-{link.name}",
                     )
-            self._tell_phases()
+            self.feed.publish(self._tell_phases())
         finally:
             looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -246,7 +251,7 @@ class Host:
                     valid_at=int(final.state.tick[0]) * fleet.schema.step,
                     known_at=now,
                     model=fleet.cycle.identity,
-                    state=final.state.to_bytes(),
+                    state=packed(fleet, final.twin, final.state),
                 )
             )
 
@@ -257,15 +262,18 @@ class Host:
             before = loop.time()
             await asyncio.sleep(LOOK_EVERY_S)
             self.loop_lag_s = loop.time() - before - LOOK_EVERY_S
-            await self.compute.on_path(self._tell_phases)
+            self.feed.publish(await self.compute.on_path(self._tell_phases))
 
-    def _tell_phases(self) -> None:
+    def _tell_phases(self) -> set[str]:
+        """Note which twins are in another phase than before; a silence changes one, too."""
+        changed = set()
         for name in self._twins:
             phase = self.questions.trust(name).phase
             before = self._phases.get(name)
             if phase is before:
                 continue
             self._phases[name] = phase
+            changed.add(name)
             logger.info("%s is %s", name, phase.value)
             self.timeline.put_event(
                 Event(
@@ -278,6 +286,7 @@ class Host:
                 ),
                 known_at=self.clock.now(),
             )
+        return changed
 
 
 def fleets_of(twins: Sequence[Twin]) -> list[Fleet]:

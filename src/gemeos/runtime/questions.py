@@ -13,6 +13,7 @@ from gemeos.ensemble.state import NEVER, Monitor, TwinState
 from gemeos.errors import AssimilationError, InputError, OutOfReachError
 from gemeos.foresee.forecast import forecast
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.keyframe import unpacked
 from gemeos.runtime.phase import Phase, Standing, phase_of
 from gemeos.runtime.site import Site
 from gemeos.runtime.trust import Trust, channel_trust
@@ -95,10 +96,12 @@ class Questions:
         """The filtered state at the first grid instant not before ``when``.
 
         Raises:
-            OutOfReachError: before the twin's first reading.
+            OutOfReachError: before the twin's first reading, or long after its last.
+            InputError: it lies ahead.
         """
         at = self._instant(when)
         now = self._running.clock.now()
+        self._check_past(twin, at, now)
         by = None if known_by is None else self._instant(known_by)
         state = None if by is not None else self._running.state_at(twin, at)
         if state is None:
@@ -109,6 +112,19 @@ class Questions:
                 f"{'' if by is None else f' that was known by {iso(by)}'}."
             )
         return self._estimate(twin, state, Filtered(), now if by is None else by)
+
+    def _check_past(self, twin: str, at: Instant, now: Instant) -> None:
+        """Refuse what would move members on and on: the path waits while they are looked at."""
+        fleet = self._running.fleet(twin)
+        newest = fleet.newest(twin)
+        if at > max(now, now if newest is None else newest):
+            raise InputError(
+                f"{iso(at)} lies ahead of site time {iso(now)}: ask for a forecast of {twin}."
+            )
+        if newest is not None and at - newest > MOST_STEPS_BEHIND * fleet.schema.step:
+            raise OutOfReachError(
+                f"{twin} had no reading after {iso(newest)}; nothing can be told of {iso(at)}."
+            )
 
     def _from_the_timeline(self, twin: str, at: Instant, by: Instant | None) -> TwinState:
         """Compute the state again, from the newest keyframe that still stands."""
@@ -128,7 +144,7 @@ class Questions:
                 numbers, keyframe.known_at - 1, keyframe.valid_at, known_by=by
             )
             if changed is None and keyframe.model == fleet.cycle.identity:
-                fleet.restore(twin, TwinState.from_bytes(keyframe.state))
+                fleet.restore(twin, unpacked(keyframe.state))
                 since = keyframe.valid_at
                 break
             before = min(keyframe.valid_at - 1, changed or keyframe.valid_at)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from gemeos.ensemble.state import TwinState
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.keyframe import carried, packed, unpacked
 from gemeos.runtime.twin import Twin
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Event, Timeline
@@ -26,17 +27,34 @@ AT_ONCE = 5_000
 def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
     """Put a twin back to its newest keyframe, and say which instant that is of.
 
-    A keyframe of another model or filter is told and left alone: the twin then begins before its
-    first reading and goes through its whole log.
+    A keyframe of another model or filter is carried over by the names of its variables, and told.
     """
     keyframe = timeline.keyframe_before(name, _EVER)
     if keyframe is None:
         return -_EVER
     if keyframe.model == fleet.cycle.identity:
-        fleet.restore(name, TwinState.from_bytes(keyframe.state))
+        fleet.restore(name, unpacked(keyframe.state))
         logger.info("%s begins at its keyframe of %s", name, iso(keyframe.valid_at))
         return keyframe.valid_at
-    logger.warning("%s has another model or filter than before: it starts again from its log", name)
+    change = carried(fleet, name, keyframe.state)
+    fleet.restore(name, change.state)
+    # In the new model's rows, so that the change is told once and not at every start.
+    timeline.put_keyframe(
+        replace(
+            keyframe,
+            model=fleet.cycle.identity,
+            state=packed(fleet, name, change.state),
+        )
+    )
+    logger.warning(
+        "%s has another model or filter than before, from its keyframe of %s on: kept %s; "
+        "begun from priors: %s; dropped: %s",
+        name,
+        iso(keyframe.valid_at),
+        ", ".join(change.kept) or "nothing",
+        ", ".join(change.begun) or "nothing",
+        ", ".join(change.dropped) or "nothing",
+    )
     timeline.put_event(
         Event(
             kind="model_changed",
@@ -44,11 +62,17 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
             valid_at=keyframe.valid_at,
             actor="runtime",
             cause="the declared model or filter",
-            body={"before": keyframe.model, "after": fleet.cycle.identity},
+            body={
+                "before": keyframe.model,
+                "after": fleet.cycle.identity,
+                "kept": ", ".join(change.kept),
+                "begun": ", ".join(change.begun),
+                "dropped": ", ".join(change.dropped),
+            },
         ),
         known_at=keyframe.known_at,
     )
-    return -_EVER
+    return keyframe.valid_at
 
 
 def stored(

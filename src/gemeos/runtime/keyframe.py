@@ -1,0 +1,141 @@
+"""What a keyframe stores beside the state: whose rows they are, so that another model can read it.
+
+Contract 11: a model can change under a living twin. What the new model shares with the old by
+name and unit goes on with the ensemble that it had; what is new begins with its prior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+from jaxtyping import Float
+
+from gemeos.ensemble.state import TwinState
+from gemeos.errors import TimelineError
+from gemeos.runtime.fleet import Fleet
+from gemeos.schema.coordinate import Above, Between, Coordinate, Whole
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    unit: str
+    bounds: tuple[float, ...]
+    """None, one or two: which coordinate it is in."""
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    rows: tuple[_Row, ...]
+    driven: tuple[tuple[str, str], ...]
+    """Names and units."""
+    channels: tuple[str, ...]
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A state in the rows of another model, and what became of each variable."""
+
+    state: TwinState
+    kept: tuple[str, ...]
+    begun: tuple[str, ...]
+    """New, or of another unit than before: they begin with their priors."""
+    dropped: tuple[str, ...]
+
+
+_Outward: TypeAlias = Float[np.ndarray, " member"]
+
+
+def packed(fleet: Fleet, twin: str, state: TwinState) -> bytes:
+    """The state with the names of its rows, for the store."""
+    schema = fleet.schema
+    kept = _Kept(
+        rows=tuple(_Row(v.name, v.unit, _bounds(v.coordinate)) for v in schema.estimated),
+        driven=tuple((v.name, v.unit) for v in schema.driven),
+        channels=tuple(str(c.binding.series) for c in fleet.channels[fleet.place(twin)]),
+        state=state.to_bytes(),
+    )
+    return msgspec.msgpack.encode(kept)
+
+
+def unpacked(stored: bytes) -> TwinState:
+    """The state, for the model that made it.
+
+    Raises:
+        TimelineError: these bytes are no keyframe.
+    """
+    return TwinState.from_bytes(_read(stored).state)
+
+
+def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
+    """The state for another model than the one that made it.
+
+    Args:
+        fleet: Of the new model.
+        twin: One of its twins.
+        stored: What ``packed`` made of the old one.
+
+    Raises:
+        TimelineError: these bytes are no keyframe.
+    """
+    old = _read(stored)
+    was, born = TwinState.from_bytes(old.state), fleet.genesis(twin)
+    members = born.members.copy()
+    rows = {(r.name, r.unit): (i, r) for i, r in enumerate(old.rows)}
+    kept, begun = [], []
+    # An ensemble of another size is filled by going around the old one again.
+    source = np.arange(members.shape[2]) % was.members.shape[2]
+    for row, variable in enumerate(fleet.schema.estimated):
+        found = rows.get((variable.name, variable.unit))
+        if found is None:
+            begun.append(variable.name)
+            continue
+        place, told = found
+        natural: _Outward = _coordinate(told.bounds).outward(was.members[0, place, source])
+        members[0, row] = variable.coordinate.inward(natural.astype(members.dtype))
+        kept.append(variable.name)
+    driven = born.driven.copy()
+    heard = {name: was.driven[0, i] for i, name in enumerate(old.driven)}
+    for place, drive in enumerate(fleet.schema.driven):
+        driven[0, place] = heard.get((drive.name, drive.unit), driven[0, place])
+    monitors = born.monitors.copy()
+    watched = {name: was.monitors[0, i] for i, name in enumerate(old.channels)}
+    for place, channel in enumerate(fleet.channels[fleet.place(twin)]):
+        before = watched.get(str(channel.binding.series))
+        if before is not None and len(before) == monitors.shape[2]:
+            monitors[0, place] = before
+    state = replace(was, members=members, driven=driven, monitors=monitors)
+    names = {v.name for v in fleet.schema.estimated}
+    dropped = tuple(r.name for r in old.rows if r.name not in names)
+    return Carried(state, tuple(kept), tuple(begun), dropped)
+
+
+def _read(stored: bytes) -> _Kept:
+    try:
+        return msgspec.msgpack.decode(stored, type=_Kept)
+    except msgspec.DecodeError as error:
+        raise TimelineError(f"A stored keyframe cannot be read: {error}.") from error
+
+
+def _bounds(coordinate: Coordinate) -> tuple[float, ...]:
+    match coordinate:
+        case Whole():
+            return ()
+        case Above(least):
+            return (least,)
+        case Between(least, most):
+            return (least, most)
+
+
+def _coordinate(bounds: tuple[float, ...]) -> Coordinate:
+    match bounds:
+        case ():
+            return Whole()
+        case (least,):
+            return Above(least)
+        case (least, most):
+            return Between(least, most)
+        case _:
+            raise TimelineError(f"A stored keyframe has {len(bounds)} bounds for one variable.")

@@ -1,0 +1,118 @@
+"""Contract 11: a model can change under a living twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import gemeos as gm
+from gemeos.runtime.host import Host
+from gemeos.runtime.run import timeline_of
+from gemeos.schema.reading import Reading, Readings, Series
+from gemeos.units import span
+from gemeos.units.instant import SECOND
+
+START = 1_700_000_000 * SECOND
+
+
+@gm.model(dt="1 s")
+class Before:
+    level: float = gm.state("m", gm.normal(1.0, 0.5), noise=0.02)
+    leak: float = gm.param("1/s", gm.lognormal(0.01, 0.5), drift=0.001)
+    old: float = gm.param("m", gm.normal(0.0, 0.1))
+
+    def step(self, dt: float) -> Before:
+        return Before(level=self.level - dt * self.leak * self.level + 0.0 * self.old)
+
+    @gm.sensor("m", noise=0.05)
+    def gauge(self) -> float:
+        return self.level
+
+
+@gm.model(dt="1 s")
+class After:
+    inflow: float = gm.param("m/s", gm.normal(0.0, 0.001), drift=1e-5)
+    leak: float = gm.param("1/s", gm.uniform(0.0, 0.2), drift=0.001)
+    level: float = gm.state("m", gm.normal(1.0, 0.5), noise=0.02)
+
+    def step(self, dt: float) -> After:
+        return After(level=self.level + dt * (self.inflow - self.leak * self.level))
+
+    @gm.sensor("m", noise=0.05)
+    def gauge(self) -> float:
+        return self.level
+
+
+def host_of(model: type, store: Path) -> Host:
+    twin = gm.Twin("tank", model, members=32, horizon="20 s").bind("hand:gauge", to="gauge")
+    site = gm.Site(
+        "s", twins=(twin,), links=(gm.HttpLink(name="hand"),), keyframes_every=span("20 s")
+    )
+    return Host(site, timeline_of(store))
+
+
+def fed(host: Host, seconds: range) -> None:
+    rng = np.random.default_rng(2)
+    series = Series("hand", "gauge")
+    for s in seconds:
+        rows = [Reading(series, START + s * SECOND, 3.0 + 0.05 * float(rng.normal()))]
+        readings = Readings.of(rows, host.timeline.book)
+        commit = host.timeline.append(readings, known_at=START + s * SECOND)
+        host._assimilate(readings, commit)
+
+
+def test_that_shared_variables_are_carried_over_by_name_and_new_ones_begin_with_priors(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "store.duckdb"
+    first = host_of(Before, store)
+    first.resume()
+    fed(first, range(120))
+    kept = first.timeline.keyframe_before("tank", 2**62)
+    assert kept is not None
+    first.close()
+
+    second = host_of(After, store)
+    second.resume()
+    state = second.fleet("tank").state("tank")
+    names = [v.name for v in second.fleet("tank").schema.estimated]
+    assert names == ["level", "inflow", "leak"]
+    values = second.fleet("tank").cycle.stepper.told(state, second.fleet("tank").crew)[0]
+    # 3 m is four prior spreads from the prior's 1 m: only a carried level can be there at once.
+    assert abs(values[0].mean() - 3.0) < 0.1
+    assert values[2].min() > 0.0
+    assert values[2].max() < 0.2
+    event = second.timeline.events(kind="model_changed")[0]
+    assert event.body["kept"] == "level, leak"
+    assert event.body["begun"] == "inflow"
+    assert event.body["dropped"] == "old"
+    assert event.body["before"] == first.fleet("tank").cycle.identity
+    fed(second, range(120, 160))
+    assert int(second.snapshot("tank").assimilated[0]) == 160
+    second.close()
+
+
+def test_that_the_change_is_told_once_and_not_at_every_start(tmp_path: Path) -> None:
+    store = tmp_path / "store.duckdb"
+    first = host_of(Before, store)
+    first.resume()
+    fed(first, range(120))
+    first.close()
+    for _ in range(3):
+        again = host_of(After, store)
+        again.resume()
+        assert len(again.timeline.events(kind="model_changed")) == 1
+        again.close()
+
+
+def test_that_every_keyframe_and_estimate_names_the_model_that_made_it(tmp_path: Path) -> None:
+    host = host_of(Before, tmp_path / "store.duckdb")
+    host.resume()
+    fed(host, range(120))
+    keyframe = host.timeline.keyframe_before("tank", 2**62)
+    assert keyframe is not None
+    assert keyframe.model == host.fleet("tank").cycle.identity
+    assert host.questions.now("tank").provenance.model == keyframe.model
+    assert host.questions.at("tank", START + 100 * SECOND).provenance.model == keyframe.model
+    host.close()
