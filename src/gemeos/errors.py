@@ -13,6 +13,8 @@ Branches are by what the caller can do about it::
     |   |-- SettingsError          (also ValueError) site.toml
     |   `-- ReadingError           (also ValueError) a reading that goes to quarantine
     |-- LinkError                  wait, or look at the connection
+    |   |-- OverloadError          too much is waiting; nothing was taken, send it again later
+    |   `-- BusyError              too many ask at once; ask again later
     |-- TimelineError              the store
     |   |-- StoreHeldError         another process holds it
     |   |-- StoreFormatError       written by a newer Gemeos
@@ -116,6 +118,33 @@ class ReadingError(InputError, ValueError):
 
 class LinkError(GemeosError):
     """A connection to the outside is lost or refused."""
+
+
+class OverloadError(LinkError):
+    """More is waiting to be stored than is allowed to wait."""
+
+    def __init__(self, link: str, waiting: int, most: int) -> None:
+        """``waiting`` and ``most`` count readings."""
+        self.link = link
+        self.waiting = waiting
+        self.most = most
+        super().__init__(
+            f"Link {link!r}: {waiting} readings wait to be stored, and at most {most} may. "
+            "None of these was taken; send them again a little later."
+        )
+
+
+class BusyError(LinkError):
+    """More is asked at once than is answered at once."""
+
+    def __init__(self, what: str, under_way: int, most: int) -> None:
+        """``what`` is the plural noun: ``questions``."""
+        self.what = what
+        self.under_way = under_way
+        self.most = most
+        super().__init__(
+            f"{under_way} {what} are under way, and at most {most} may be. Ask again a little later."
+        )
 
 
 class TimelineError(GemeosError):
