@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from gemeos.cli import ask, demo, manage, up, validate
 from gemeos.errors import GemeosError
-
-DEFAULT_URL = "http://127.0.0.1:8000"
-DEFAULT_SITE = Path("site.toml")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,16 +41,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_arguments(command("up", "Run the site that a site.toml declares."))
     demo.add_arguments(command("demo", "Run the demo site: a recorded wind farm, lived again."))
     for name, text in ask.COMMANDS.items():
-        asking = command(name, text)
-        asking.add_argument("--url", default=DEFAULT_URL, help="the running site")
-        asking.add_argument(
-            "--site",
-            type=Path,
-            default=DEFAULT_SITE,
-            help="site.toml, for when no site runs: its store is then opened and asked",
-        )
-        asking.add_argument("--token", help="a file that holds the token's secret")
-        ask.add_arguments(name, asking)
+        ask.add_arguments(name, command(name, text))
     validate.add_arguments(command("validate", "Run published numbers and recorded data."))
     manage.add_check(command("check", "Look whether a site.toml can be run, and say what it does."))
     manage.add_token(command("token", "Make, list and revoke the tokens of a site."))

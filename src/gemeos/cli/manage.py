@@ -21,11 +21,12 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     settings = read(args.site)
+    links = [link.name for link in settings.site.links]
     told = {
         "site": settings.site.name,
         "clock": settings.site.source,
         "store": None if settings.site.store is None else str(settings.site.store),
-        "links": [link.name for link in settings.site.links],
+        "links": links,
         "twins": [
             {
                 "name": twin.name,
@@ -45,9 +46,7 @@ def _check(args: argparse.Namespace) -> None:
         return
     console = Console()
     console.print(f"{args.site} can be run: [bold]{settings.site.name}[/bold], {told['clock']}.")
-    console.print(
-        f"Links: {', '.join(told['links']) or 'none'}. Store: {told['store'] or 'memory'}."
-    )
+    console.print(f"Links: {', '.join(links) or 'none'}. Store: {told['store'] or 'memory'}.")
     table = Table()
     for heading in ("twin", "model", "computed by", "step", "members", "variables", "channels"):
         table.add_column(heading)
@@ -95,15 +94,17 @@ def _token(args: argparse.Namespace) -> int:
 
 
 def _list(tokens: TokenFile, args: argparse.Namespace) -> int:
+    told = [token.told() for token in tokens.listed()]
     if args.json:
-        print(msgspec.json.encode([t.told() for t in tokens]).decode())
+        print(msgspec.json.encode(told).decode())
         return 0
     table = Table()
-    for heading in ("name", "role", "twins", "made", "revoked"):
+    for heading in ("name", "role", "scope", "created", "revoked"):
         table.add_column(heading)
-    for token in tokens:
-        row = token.told()
-        table.add_row(*(str(row[k] or "") for k in ("name", "role", "scope", "created", "revoked")))
+    for row in told:
+        table.add_row(
+            *(str(row[key] or "") for key in ("name", "role", "scope", "created", "revoked"))
+        )
     Console().print(table)
     return 0
 

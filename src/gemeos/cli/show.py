@@ -1,24 +1,14 @@
-"""How answers look in a terminal, and as JSON."""
+"""How answers look in a terminal."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import msgspec
 from rich.table import Table
 
-from gemeos.ensemble.estimate import Estimate
 from gemeos.runtime.trust import Trust
-from gemeos.serve.messages import estimate_message, trust_message
 from gemeos.units import iso
 from gemeos.units.instant import SECOND, Span
-
-
-def as_json(told: Estimate | Trust) -> str:
-    """The same JSON that the HTTP interface answers."""
-    message: Any = estimate_message(told) if isinstance(told, Estimate) else trust_message(told)
-    return msgspec.json.encode(message).decode()
 
 
 def aged(age: Span | None) -> str:

@@ -24,7 +24,8 @@ from gemeos.runtime.phase import Phase
 from gemeos.runtime.run import timeline_of
 from gemeos.runtime.settings import Settings, read
 from gemeos.serve.auth import TokenFile
-from gemeos.serve.server import serve
+from gemeos.serve.server import loop_factory, serve
+from gemeos.serve.tell import main_variables
 from gemeos.units import iso, zone
 
 TABLE_EVERY_S = 1.0
@@ -60,24 +61,13 @@ def run_site(settings: Settings, *, alive: Callable[[], None] = lambda: None) ->
     host = Host(settings.site, timeline_of(settings.site.store))
     try:
         _resume(host, console)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_running(host, settings, console, alive))
     except* KeyboardInterrupt:
         pass
     finally:
         host.close()
     console.print(f"{settings.site.name} stopped; its store is whole.")
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed; it does not exist for Windows."""
-    if sys.platform == "win32":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 -- optional
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _resume(host: Host, console: Console) -> None:
@@ -96,7 +86,7 @@ async def _running(
         loop = asyncio.get_running_loop()
         for number_ in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number_, stop.set)
-    tokens = TokenFile(settings.path.resolve().parent / serving.tokens)
+    tokens = TokenFile(settings.path.resolve().parent / serving.tokens, host.clock)
 
     def ready(address: str) -> None:
         console.print(f"[bold]{settings.site.name}[/bold] answers at [bold]{address}[/bold]")
@@ -184,9 +174,8 @@ def _table(host: Host) -> Table:
 def _shown(host: Host, name: str) -> list[tuple[str, str, str, str, str]]:
     estimate = host.questions.now(name)
     schema = host.fleet(name).schema
-    first = [v.name for v in (*schema.virtuals, *schema.sensors, *schema.states)]
     rows = []
-    for variable in first[:VARIABLES_SHOWN]:
+    for variable in main_variables(schema, VARIABLES_SHOWN):
         marginal = estimate[variable]
         low, high = marginal.interval(0.9)
         rows.append(
