@@ -15,12 +15,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from gemeos.cli.declared import declared
 from gemeos.cli.show import trust_table
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, SettingsError
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
-from gemeos.runtime.settings import read
 from gemeos.serve.client import Connection, connect
 from gemeos.serve.messages import Problem
 from gemeos.serve.server import serve
@@ -167,12 +167,12 @@ def _asked(args: argparse.Namespace) -> Iterator[Connection]:
 @contextmanager
 def _stored(path: Path) -> Iterator[str]:
     """The address of a site that follows no link: its twins stand where the store left them."""
-    declared = read(path).site
-    if declared.store is None:
+    site = declared(path).site
+    if site.store is None:
         raise SettingsError(f"{path} keeps its timeline in memory: it can be asked only while up.")
-    if not declared.store.exists():
-        raise SettingsError(f"{path} has not run yet: there is no {declared.store}.")
-    host = Host(declared, timeline_of(declared.store))
+    if not site.store.exists():
+        raise SettingsError(f"{path} has not run yet: there is no {site.store}.")
+    host = Host(site, timeline_of(site.store))
     told: list[str] = []
     up = threading.Event()
     ending: list[Callable[[], None]] = []

@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 
+from gemeos.cli.declared import declared
 from gemeos.cli.up import run_site
 from gemeos.errors import LinkError, SettingsError
-from gemeos.runtime.settings import read
 
 FOLDER = Path("site-data") / "windfarm"
 START_S = 20.0
@@ -61,7 +61,7 @@ def _demo(args: argparse.Namespace) -> None:
         _wait_for(port, broker, folder)
         path = _written(folder, port, args)
         # Read before the plant starts: a mistake in site.toml should not set anything going.
-        settings = read(path)
+        settings = declared(path)
         plant = ending.enter_context(
             _child(
                 "plant",

@@ -9,7 +9,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from gemeos.runtime.settings import Settings, read
+from gemeos.cli.declared import declared
+from gemeos.runtime.settings import Settings
 from gemeos.serve.auth import Role, TokenFile
 
 
@@ -20,7 +21,7 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    settings = read(args.site)
+    settings = declared(args.site)
     links = [link.name for link in settings.site.links]
     told = {
         "site": settings.site.name,
@@ -74,7 +75,7 @@ def add_token(parser: argparse.ArgumentParser) -> None:
 
 
 def _token(args: argparse.Namespace) -> int:
-    tokens = _tokens(read(args.site))
+    tokens = _tokens(declared(args.site))
     match args.action:
         case "list":
             return _list(tokens, args)

@@ -17,12 +17,13 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gemeos.cli.declared import declared
 from gemeos.cli.show import aged, number
 from gemeos.errors import GemeosError
 from gemeos.runtime.host import Host
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.run import timeline_of
-from gemeos.runtime.settings import Settings, read
+from gemeos.runtime.settings import Settings
 from gemeos.serve.auth import TokenFile
 from gemeos.serve.server import loop_factory, serve
 from gemeos.serve.tell import main_variables
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _up(args: argparse.Namespace) -> None:
-    run_site(read(args.site))
+    run_site(declared(args.site))
 
 
 def run_site(settings: Settings, *, alive: Callable[[], None] = lambda: None) -> None:

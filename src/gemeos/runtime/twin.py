@@ -10,6 +10,7 @@ from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
+from gemeos.runtime.channels import channels_of
 from gemeos.runtime.fleet import Enrolment
 from gemeos.runtime.trust import Trust
 from gemeos.schema.binding import Binding
@@ -19,7 +20,7 @@ from gemeos.simulate import compile_model
 from gemeos.simulate.advance import Stepper
 from gemeos.simulate.base import Simulator
 from gemeos.timeline.base import SummaryRows
-from gemeos.units import instant, quantity, span
+from gemeos.units import conversion, instant, quantity, span
 from gemeos.units.instant import Instant, Span
 
 When: TypeAlias = str | dt.datetime | Instant
@@ -161,18 +162,20 @@ class Twin:
                 f"{channel!r} does not name a channel. Write link:channel, as in 'scada:T1/power'."
             )
         variable = self.schema.variable(to)
-        self._bindings.append(
-            Binding(
-                series=Series(link, name),
-                twin=self.name,
-                variable=to,
-                unit=unit,
-                scale=scale,
-                offset=offset,
-                noise=None if noise is None else quantity(noise).within(variable.unit),
-                since=None if since is None else instant(since),
-            )
+        if unit is not None:
+            conversion(unit, variable.unit)
+        binding = Binding(
+            series=Series(link, name),
+            twin=self.name,
+            variable=to,
+            unit=unit,
+            scale=scale,
+            offset=offset,
+            noise=None if noise is None else quantity(noise).within(variable.unit),
+            since=None if since is None else instant(since),
         )
+        channels_of(self.schema, self.name, [binding])
+        self._bindings.append(binding)
         return self
 
     def _const(self, name: str, value: float | str) -> float:
