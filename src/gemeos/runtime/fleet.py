@@ -7,7 +7,8 @@ rewinds its twin to a kept state before it, and everything after it is gone thro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaxtyping import Int64
 from gemeos.assimilate.cycle import Cycle
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, TwinState, newborn
-from gemeos.errors import SchemaError, UnknownNameError
+from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
 from gemeos.runtime.channels import Routes, channels_of, gathered
 from gemeos.runtime.checkpoint import Checkpoints
 from gemeos.runtime.window import Entry, Window
@@ -103,6 +104,7 @@ class Fleet:
         self._live = newborn(self.schema, keys, members=members, channels=self._channel_rows)
         self._checkpoints = Checkpoints(self._live)
         self._windows = [Window(self.schema.step) for _ in enrolled]
+        self._failures: dict[int, tuple[int, AssimilationError]] = {}
 
     def place(self, twin: str) -> int:
         """The twin's place in arrays.
@@ -158,6 +160,31 @@ class Fleet:
             return state
         return self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
 
+    def states_at(self, twin: str, ticks: Sequence[int]) -> Iterator[TwinState]:
+        """The filtered states at rising grid instants, gone through once.
+
+        Those before the horizon are left out; one before the first reading is unborn.
+        """
+        place = self.place(twin)
+        behind = [t for t in ticks if t > int(self._checkpoints.boundary[place])]
+        if not behind:
+            return
+        one = np.array([place])
+        crew = self.crew.take(one)
+        state = self._checkpoints.before(one, np.array(behind[:1]))
+        since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
+        read = deque(self._windows[place].ticks(since))
+        for until in behind:
+            while read and read[0] <= until:
+                tick = read.popleft()
+                entries = self._windows[place].at(tick)
+                state = self.cycle(
+                    state, crew, gathered(self.schema, [tick], [entries], [self.channels[place]])
+                )
+            if state.born[0] != NEVER:
+                state = self.cycle.stepper.advance(state, crew, np.array([until]))
+            yield state
+
     def take(self, readings: Readings, book: SeriesBook) -> Taken:
         """Take readings in, in whatever order they came."""
         dirty: dict[int, int] = {}
@@ -202,6 +229,10 @@ class Fleet:
 
     def _follow(self, dirty: Mapping[int, int]) -> list[int]:
         """Bring the dirty twins from before their first changed tick to their newest reading."""
+        for twin, tick in dirty.items():
+            # It stands before the step that broke it; a change up to there may lead elsewhere.
+            if twin in self._failures and tick <= self._failures[twin][0]:
+                del self._failures[twin]
         twins = np.array(sorted(dirty), np.int64)
         since = np.array([dirty[t] for t in sorted(dirty)], np.int64)
         back = self._live.tick[twins] >= since
@@ -213,7 +244,14 @@ class Fleet:
         pending = {int(t): list(self._windows[t].ticks(int(self._live.tick[t]) + 1)) for t in twins}
         turn = 0
         while True:
-            now = np.array([t for t, ticks in pending.items() if turn < len(ticks)], np.int64)
+            now = np.array(
+                [
+                    t
+                    for t, ticks in pending.items()
+                    if turn < len(ticks) and t not in self._failures
+                ],
+                np.int64,
+            )
             if len(now) == 0:
                 return [int(t) for t in twins[back]]
             self._cycle(now, [pending[int(t)][turn] for t in now])
@@ -227,8 +265,27 @@ class Fleet:
             [self.channels[t] for t in twins],
         )
         state = self._live.take(twins)
+        try:
+            after = self.cycle(state, self.crew.take(twins), read)
+        except TooFewMembersError as error:
+            self._one_by_one(twins, ticks, error)
+            return
         self._checkpoints.save(twins, state)
-        self._live.put(twins, self.cycle(state, self.crew.take(twins), read))
+        self._live.put(twins, after)
+
+    def _one_by_one(
+        self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], error: TooFewMembersError
+    ) -> None:
+        """One of these twins has no estimate any more: find it, and let the others go on."""
+        if len(twins) == 1:
+            self._failures[int(twins[0])] = (ticks[0], error)
+            return
+        for place, twin in enumerate(twins):
+            self._cycle(np.array([twin]), [ticks[place]])
+
+    def failure(self, twin: str) -> AssimilationError | None:
+        """Why the twin stands still: too many members failed. A correction may mend it."""
+        return self._failures.get(self.place(twin), (0, None))[1]
 
     def settle(self, every: Span) -> list[Settled]:
         """Make states final that have left the horizon, where the last such is ``every`` older.

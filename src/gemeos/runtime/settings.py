@@ -41,7 +41,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from gemeos.errors import SettingsError, nearest
+from gemeos.errors import InputError, SettingsError, nearest
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink
 from gemeos.runtime.site import ClockDomain, Link, Replay, Site, WallTime
 from gemeos.runtime.twin import Twin
@@ -56,7 +56,17 @@ _LINKS: Mapping[str, type[MqttLink | FileLink | HttpLink]] = {
     "http": HttpLink,
 }
 
-_TWIN_ARGUMENTS = ("members", "seed", "consts", "horizon", "lateness", "remember")
+_TWIN_ARGUMENTS = (
+    "members",
+    "seed",
+    "consts",
+    "horizon",
+    "lateness",
+    "remember",
+    "leads",
+    "score",
+    "forecast_every",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +193,18 @@ def _twin(name: str, told: Table, where: str) -> Twin:
         raise SettingsError(f"{where} bind is written [[twin.{name}.bind]], once a channel.")
     for each in binds:
         bind = _as(_BindTable, each, f"{where} bind")
-        twin.bind(
-            bind.channel,
-            to=bind.to,
-            unit=bind.unit,
-            noise=bind.noise,
-            scale=bind.scale,
-            offset=bind.offset,
-            since=bind.since,
-        )
+        try:
+            twin.bind(
+                bind.channel,
+                to=bind.to,
+                unit=bind.unit,
+                noise=bind.noise,
+                scale=bind.scale,
+                offset=bind.offset,
+                since=bind.since,
+            )
+        except InputError as error:
+            raise SettingsError(f"{where} bind {bind.channel!r}: {error}") from error
     return twin
 
 
