@@ -353,6 +353,18 @@ async def test_that_a_full_inbox_holds_the_broker_up_and_loses_nothing(
         assert values(arrivals) == [float(n) for n in range(3000)]
 
 
+async def test_that_a_connection_that_is_held_up_for_long_is_not_given_up(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = Broker("127.0.0.1", mosquitto.port, keepalive=1)
+    async with source(there, bounds=Bounds(messages=10, batch_messages=10)) as mine:
+        send(mosquitto, dated(range(100)))
+        await asyncio.sleep(4)  # the broker gives up after 1.5 s without a sign, paho after 2
+        assert values(await take(mine, 100)) == [float(n) for n in range(100)]
+        assert mine.waiting == 0
+    assert "lost" not in caplog.text
+
+
 async def test_that_a_lossy_source_keeps_the_newest_of_each_channel_and_counts_the_rest(
     mosquitto: Mosquitto,
 ) -> None:

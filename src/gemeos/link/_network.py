@@ -15,8 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from typing import Final, final
 
 import paho.mqtt.client as paho
@@ -25,7 +24,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gemeos.errors import LinkError, SettingsError
+from gemeos.errors import LinkError
+from gemeos.link.broker import REFUSED_FOR_GOOD, Broker, MqttVersion, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -33,66 +33,8 @@ _BURST: Final = 512
 _SELECT: Final = 0.5
 _LAST_WORDS: Final = 2.0
 """Seconds that closing waits for the broker's answers, and then once more to send good-bye."""
-_FAREWELL: Final = "gemeos-farewell"
+_NO_TOPIC: Final = "gemeos-none"
 """A topic that nobody subscribed to."""
-_REFUSED_FOR_GOOD: Final = frozenset(
-    {
-        "Bad user name or password",
-        "Not authorized",
-        "Client identifier not valid",
-        "Unsupported protocol version",
-        "Banned",
-        "Bad authentication method",
-    }
-)
-
-
-class MqttVersion(Enum):
-    """Versions of the protocol."""
-
-    V311 = "3.1.1"
-    V5 = "5"
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files in PEM."""
-
-    ca: str | None = None
-    """Who vouches for the broker; None for the machine's own list."""
-    certificate: str | None = None
-    """Ours, where the broker asks for one."""
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is, and who we are there."""
-
-    host: str
-    port: int = 1883
-    client_id: str = "gemeos"
-    """The name of our session: the same at every start, and nobody else's."""
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: Tls | None = None
-    version: MqttVersion = MqttVersion.V311
-    keepalive: int = 60
-    """Seconds."""
-    session_expiry: int = 7 * 86400
-    """Seconds for which an MQTT 5 broker keeps what we have not acknowledged."""
-    first_wait: float = 0.5
-    """Seconds before the first attempt to connect again; doubled up to ``longest_wait``."""
-    longest_wait: float = 30.0
-
-    def __post_init__(self) -> None:
-        if not self.host or not 0 < self.port < 65536:
-            raise SettingsError(f"{self.host!r}, port {self.port}: not the address of a broker.")
-        if not self.client_id:
-            raise SettingsError("Without a client id the broker keeps nothing for us.")
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +80,12 @@ class Network:
         self._connection = 0
         self._packets = 0
         self._unsent = 0
+        """Notices that the broker has not confirmed; paho sends them again after a connect."""
+        self._asked = 0
+        """Questions of this connection that the broker has not answered."""
         self._leaving: float | None = None
         self._left = False
+        self._signed = 0.0
         self._subscribed = False
         self._was_ready = False
         self._refused: str | None = None
@@ -201,8 +147,8 @@ class Network:
         client.on_message = self._on_message
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_publish = self._on_answered
-        client.on_unsubscribe = self._on_answered
+        client.on_publish = self._on_publish
+        client.on_unsubscribe = self._on_unsubscribe
         # With somebody to tell, paho queues packets instead of sending each at once.
         client.on_socket_register_write = _nothing
         return client
@@ -283,8 +229,24 @@ class Network:
                 if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and client.want_write():
                     rc = client.loop_write()
                 if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and client.socket() is not None:
-                    rc = client.loop_misc()
+                    rc = client.loop_misc() if self._wanted() else self._sign_of_life()
         return rc
+
+    def _sign_of_life(self) -> MQTTErrorCode:
+        """Keep the broker from giving us up while its answers are not read.
+
+        paho's ping would be answered behind all that is held up, and paho would hang up for it.
+        """
+        now = time.monotonic()
+        if now - self._signed >= self._broker.keepalive / 2:
+            self._signed = now
+            self._ask()
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _ask(self) -> None:
+        """Send what the broker answers, and what changes nothing."""
+        self._asked += 1
+        self._client.unsubscribe(_NO_TOPIC)
 
     def _leave(self) -> None:
         """Say good-bye once the broker has answered, or has had its time to."""
@@ -294,10 +256,9 @@ class Network:
             if self._subscribed:
                 # Its answer proves that every acknowledgement before it was read: a connection
                 # that follows at once with our name would make the broker drop what it has not.
-                self._unsent += 1
-                self._client.unsubscribe(_FAREWELL)
+                self._ask()
         waited = now - self._leaving
-        said_all = not self._unsent and not self._client.want_write()
+        said_all = not (self._unsent or self._asked or self._client.want_write())
         if not self._left and (said_all or not self._subscribed or waited > _LAST_WORDS):
             self._client.disconnect()
             self._left = True
@@ -370,13 +331,14 @@ class Network:
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._refused = _refusal(reason, self._broker)
-            if reason.getName() in _REFUSED_FOR_GOOD:
+            self._refused = refusal(reason, self._broker)
+            if reason.getName() in REFUSED_FOR_GOOD:
                 self._fatal = LinkError(
                     f"Link {self._link!r}: the broker {self._broker} {self._refused}."
                 )
             return
         self._connection += 1
+        self._asked = 0
         if self._was_ready and flags.session_present:
             self._back()
             return
@@ -416,21 +378,14 @@ class Network:
             self._was_ready = True
             self._ears.ready()
 
-    def _on_answered(self, *_: object) -> None:
+    def _on_publish(self, *_: object) -> None:
         self._packets += 1
         self._unsent -= 1
+
+    def _on_unsubscribe(self, *_: object) -> None:
+        self._packets += 1
+        self._asked -= 1
 
 
 def _nothing(*_: object) -> None:
     """Nobody needs to be told: the thread asks ``want_write`` each time round."""
-
-
-def _refusal(reason: ReasonCode, broker: Broker) -> str:
-    name = reason.getName()
-    if name in {"Bad user name or password", "Not authorized"}:
-        if broker.user is None:
-            return f"wants a user and a password, and none are set ({name})"
-        return f"refuses user {broker.user!r}: is the password right? ({name})"
-    if name == "Client identifier not valid":
-        return f"refuses the client id {broker.client_id!r}"
-    return f"refuses the connection: {name}"

@@ -213,25 +213,30 @@ class TableReader:
         """The columns of a wide table that a bound channel can be of."""
         names, found, met = self._channels.names, [], set()
         for column in columns:
-            pattern = re.compile(
-                "".join(
-                    re.escape(text) if not piece else re.escape(column) if text == TAG else ".+"
-                    for piece, text in self._table.parts
-                )
-            )
+            pattern = self._pattern(re.escape(column))
             of_column = {name for name in names if pattern.fullmatch(name)}
             met |= of_column
             if of_column:
                 found.append(column)
         for name in names:
             if name not in met:
+                fits = self._pattern("(.+)").fullmatch(name)
                 raise UnknownNameError(
-                    "column for channel",
-                    name,
-                    (self._table.channel.replace(f"{{{TAG}}}", column) for column in columns),
-                    where=f"File {self._table.path!r}",
+                    "column",
+                    name if fits is None else fits[1],
+                    columns,
+                    where=f"For channel {name!r} the file {self._table.path!r}",
                 )
         return found
+
+    def _pattern(self, tag: str) -> re.Pattern[str]:
+        """What a channel looks like whose tag matches ``tag``."""
+        return re.compile(
+            "".join(
+                re.escape(text) if not piece else tag if text == TAG else ".+?"
+                for piece, text in self._table.parts
+            )
+        )
 
     def _load(self, connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> None:
         table = self._table
@@ -337,8 +342,8 @@ class TableReader:
         if table.form is not TimeForm.ISO:
             factor = _PER_MICROSECOND[table.form]
             if kind in {"VARCHAR", "DOUBLE", "FLOAT"}:
-                return f"CAST(round(TRY_CAST({column} AS DOUBLE) * {factor}) AS BIGINT)"
-            return f"CAST({column} * {factor} AS BIGINT)"
+                return f"TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {factor}) AS BIGINT)"
+            return f"TRY_CAST(CAST({column} AS HUGEINT) * {factor} AS BIGINT)"
         if kind == "TIMESTAMP WITH TIME ZONE":
             return f"epoch_us({column})"
         if kind == "VARCHAR":

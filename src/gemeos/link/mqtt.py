@@ -15,8 +15,9 @@ from paho.mqtt.client import MQTTMessage
 
 from gemeos.clock import Clock
 from gemeos.errors import LinkError
-from gemeos.link._network import Broker, Ears, MqttVersion, Network, Tls
+from gemeos.link._network import Ears, Network
 from gemeos.link.base import Arrival
+from gemeos.link.broker import Broker, MqttVersion, Tls
 from gemeos.link.decode import Decoder
 from gemeos.link.inbox import Bounds, Inbox, LossyInbox, PatientInbox
 from gemeos.link.message import KEPT_OF_PAYLOAD, Decoded, Message
