@@ -23,6 +23,7 @@ from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
 from gemeos.runtime.resume import restored, stored
+from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.twin import Twin
@@ -63,6 +64,7 @@ class Host:
         self._fleets = fleets_of(site.twins)
         self._fleet_of = {name: f for f in self._fleets for name in f.names}
         self._memory = Memory(site.twins, self._fleet_of)
+        self.scores = Scores(site.twins, self._fleet_of, timeline)
         self._lock = Lock()
         self._sources: dict[str, Source] = {}
         self._ended: set[str] = set()
@@ -125,6 +127,7 @@ class Host:
                 self._keep(fleet, fleet.take(piece, self.timeline.book))
                 if progress is not None:
                     progress(done, total)
+        self.scores.resume()
 
     async def run(self) -> None:
         """Follow every link until all end."""
@@ -237,13 +240,15 @@ class Host:
             )
 
     def _keep(self, fleet: Fleet, taken: Taken) -> None:
-        """Remembered rows of the twins that changed, and keyframes of states that are final."""
+        """What is remembered of the twins that changed: rows, forecasts, states that are final."""
         now = self.clock.now()
         with self._lock:
             rows = self._memory.rows(taken.changed)
+            due = self.scores.due(taken.changed)
             settled = fleet.settle(self.site.keyframes_every)
         for twin, row in rows:
             self.timeline.put_summary(twin, row, known_at=now)
+        self.scores.renew(taken, due, now)
         for final in settled:
             self.timeline.put_keyframe(
                 Keyframe(

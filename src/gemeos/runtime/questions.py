@@ -15,6 +15,7 @@ from gemeos.foresee.forecast import forecast
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import unpacked
 from gemeos.runtime.phase import Phase, Standing, phase_of
+from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Site
 from gemeos.runtime.trust import Trust, channel_trust
 from gemeos.runtime.twin import Twin, When
@@ -44,6 +45,11 @@ class Running(Protocol):
     @property
     def timeline(self) -> Timeline:
         """The memory."""
+        ...
+
+    @property
+    def scores(self) -> Scores:
+        """How forecasts turned out."""
         ...
 
     def twin(self, name: str) -> Twin:
@@ -225,6 +231,7 @@ class Questions:
             too_late=self._running.too_late(twin),
             model=fleet.cycle.identity,
             channels=told,
+            scores=self._running.scores.of(twin),
         )
 
     def _phase(
@@ -235,7 +242,7 @@ class Questions:
         return phase_of(
             Standing(
                 bound=bool(declared.bindings),
-                running=True,
+                running=self._running.fleet(twin).failure(twin) is None,
                 finished=self._running.is_finished(twin),
                 assimilated=int(state.assimilated[0]),
                 newest=newest,
@@ -246,6 +253,9 @@ class Questions:
         )
 
     def _born(self, twin: str, state: TwinState) -> TwinState:
+        failure = self._running.fleet(twin).failure(twin)
+        if failure is not None:
+            raise failure
         if state.born[0] != NEVER:
             return state
         fleet = self._running.fleet(twin)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from gemeos.ensemble.state import NEVER
+from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.twin import Twin
 from gemeos.timeline.base import SummaryRows
@@ -56,11 +56,10 @@ class Memory:
         fleet, every = self._fleets[name], self._every[name]
         crew = fleet.crew.take(np.array([fleet.place(name)]))
         ends, values = [], []
-        for stretch in stretches:
-            state = fleet.state_at(name, stretch * every)
-            if state is None or state.born[0] == NEVER:
+        for end, state in self._states(fleet, name, [s * every for s in stretches]):
+            if state.born[0] == NEVER:
                 continue
-            ends.append(stretch * every)
+            ends.append(end)
             values.append(fleet.cycle.stepper.told(state, crew)[0])
         if not ends:
             return None
@@ -72,3 +71,17 @@ class Memory:
             sd=held.std(axis=2, ddof=1),
             quantiles=np.moveaxis(np.quantile(held, REMEMBERED_QUANTILES, axis=2), 0, 2),
         )
+
+    @staticmethod
+    def _states(
+        fleet: Fleet, name: str, ends: Sequence[Instant]
+    ) -> Iterator[tuple[Instant, TwinState]]:
+        """The twin at those of ``ends`` that are not before the horizon."""
+        step = fleet.schema.step
+        if any(end % step for end in ends):
+            found = ((end, fleet.state_at(name, end)) for end in ends)
+            yield from ((end, state) for end, state in found if state is not None)
+            return
+        # One walk instead of one a stretch: a batch of recorded readings brings hundreds.
+        states = fleet.states_at(name, [end // step for end in ends])
+        yield from ((int(state.tick[0]) * step, state) for state in states)

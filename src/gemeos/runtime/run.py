@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,7 +76,9 @@ class RunningSite:
         traceback: TracebackType | None,
     ) -> None:
         if self._loop is not None and self._following is not None:
-            self._loop.call_soon_threadsafe(self._following.cancel)
+            # Where every source ended by itself the loop is closed, perhaps at this moment.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._following.cancel)
         self._thread.join(LONGEST_STOP_S)
         if self._thread.is_alive():
             raise StoppedError(

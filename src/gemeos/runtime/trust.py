@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gemeos.ensemble.state import Monitor
+from gemeos.foresee.score import LeadScore
 from gemeos.runtime.channels import Channel
 from gemeos.runtime.phase import Phase
 from gemeos.units.instant import Instant, Span
@@ -55,6 +56,8 @@ class Trust:
     model: str
     """Identity of the model and of the filter's settings."""
     channels: tuple[ChannelTrust, ...]
+    scores: tuple[LeadScore, ...] = ()
+    """Its forecasts as issued, by variable and lead; none where the twin declares no leads."""
 
     @property
     def age(self) -> Span | None:

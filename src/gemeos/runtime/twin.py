@@ -10,6 +10,7 @@ from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
+from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.fleet import Enrolment
 from gemeos.runtime.trust import Trust
@@ -82,6 +83,9 @@ class Twin:
         horizon: str | None = None,
         lateness: str = "0 s",
         remember: str | None = None,
+        leads: Sequence[str] = (),
+        score: Sequence[str] = (),
+        forecast_every: str | None = None,
     ) -> None:
         """A twin that is declared and does not run yet.
 
@@ -96,6 +100,12 @@ class Twin:
             lateness: By how much readings may be late before the twin is said to be behind.
             remember: How often a summary row is kept, as in ``"1 min"``; by default every step,
                 but at most one a second.
+            leads: How far ahead it is held to its forecasts, as in ``("1 min", "15 min")``: they
+                are issued by themselves, stored, and scored when the truth is read; ``trust``
+                tells. By default none are.
+            score: The sensors whose forecasts are scored; by default all.
+            forecast_every: How often these are issued; by default as often as the shortest lead
+                is long.
 
         Raises:
             SchemaError: the model or a constant does not fit.
@@ -112,6 +122,7 @@ class Twin:
         self.horizon: Span = DEFAULT_HORIZON_STEPS * step if horizon is None else span(horizon)
         self.lateness: Span = span(lateness)
         self.remember: Span = max(step, span("1 s") if remember is None else span(remember))
+        self.scoring = Scoring.declared(self.schema, leads, score, forecast_every)
         self._consts = {n: self._const(n, v) for n, v in (consts or {}).items()}
         self._bindings: list[Binding] = []
         self._questions: Answers | None = None
