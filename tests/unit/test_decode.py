@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gemeos.clock import SystemClock
 from gemeos.errors import SchemaError, SettingsError
 from gemeos.link.channels import Channels
 from gemeos.link.decode import MOST_REFUSED, Decoder
@@ -515,3 +516,18 @@ def test_that_columns_read_together_equal_columns_read_alone() -> None:
 def test_that_a_decoder_without_formats_is_refused() -> None:
     with pytest.raises(SettingsError, match="no message format"):
         Decoder([], Channels("scada", [], {}, SeriesBook()), StoodClock())
+
+
+def test_that_a_channel_that_is_declared_unwanted_is_let_go_and_others_are_told() -> None:
+    book = SeriesBook()
+    binding = Binding(Series("l", "T1/power"), "farm", "power")
+    channels = Channels("l", [binding], {("farm", "power"): "kW"}, book, unwanted=["*/noise"])
+    decoder = Decoder(
+        [MessageFormat("f/{turbine}/{tag}", sequence="/seq")], channels, SystemClock()
+    )
+    payload = b'{"value": 1.0, "valid_at": "2026-01-01T00:00Z", "seq": 7}'
+    let_go = decoder.decode("f/T1/noise", payload)
+    assert (len(let_go.readings), let_go.refused, let_go.sequences) == (0, (), (7,))
+    told = decoder.decode("f/T1/nois", payload)
+    assert [r.channel for r in told.refused] == ["T1/nois"]
+    assert len(decoder.decode("f/T1/power", payload).readings) == 1

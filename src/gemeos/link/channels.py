@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from fnmatch import translate
 from typing import Final, final
 
 import numpy as np
@@ -41,6 +43,8 @@ class Channels:
         bindings: Iterable[Binding],
         units: Mapping[tuple[str, str], str],
         book: SeriesBook,
+        *,
+        unwanted: Iterable[str] = (),
     ) -> None:
         """Rows for those of ``bindings`` that are of ``link``.
 
@@ -49,6 +53,7 @@ class Channels:
             bindings: Those of other links are passed over.
             units: Declared unit by (twin, variable).
             book: Where the series are entered.
+            unwanted: Patterns as in ``*/Wa_avg`` of channels that come and are not asked for.
 
         Raises:
             SchemaError: two bindings of a channel want different numbers of one reading.
@@ -77,6 +82,7 @@ class Channels:
         )
         self._sorted = sorted(mine)
         self._backwards = sorted(name[::-1] for name in mine)
+        self._unwanted = [re.compile(translate(pattern)) for pattern in unwanted]
         self._told: dict[str, str] = {}
         self._same_unit: dict[tuple[int, str], bool | UnitError] = {}
 
@@ -128,6 +134,10 @@ class Channels:
         if isinstance(found, UnitError):
             raise found
         return found
+
+    def is_unwanted(self, asked: str) -> bool:
+        """Whether the site declared that it does not want that channel. A bound one it does."""
+        return asked not in self.rows and any(p.match(asked) for p in self._unwanted)
 
     def unknown(self, asked: str) -> str:
         """The sentence for a channel that is not bound, with the nearest that is."""

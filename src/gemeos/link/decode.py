@@ -260,8 +260,10 @@ class Decoder:
                 received_at=message.received_at,
             )
         except ReadingError as error:
+            channel = route.channel(said.get("name", MISSING))
+            if self._channels.is_unwanted(channel):
+                return True
             if refused < MOST_REFUSED:
-                channel = route.channel(said.get("name", MISSING))
                 shown = None if alone else entry
                 self._refuse(run, message, str(error), channel=channel, entry=shown)
             return False

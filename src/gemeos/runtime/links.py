@@ -34,6 +34,9 @@ class MqttLink:
     """What the messages look like; of several that fit a topic the first counts."""
     plant: PlantTopics | None = None
     """What a replayed plant says beside its readings."""
+    unwanted: tuple[str, ...] = ()
+    """Patterns as in ``*/Wa_avg`` of channels that come with the rest and are not wanted: they
+    are let go, where another channel that nothing is bound to goes to quarantine."""
     client_id: str = "gemeos"
     password_file: str | None = None
     """File whose first line is the password: no secret stands in site.toml."""
@@ -66,7 +69,7 @@ class MqttLink:
         """
         decoder = Decoder(
             self.message,
-            context.channels(self.name),
+            context.channels(self.name, self.unwanted),
             context.clock,
             limits=Limits(payload=self.largest_payload, tolerance=span(self.ahead)),
             plant=self.plant,

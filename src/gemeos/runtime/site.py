@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -59,9 +59,9 @@ class LinkContext:
     newest: Instant | None
     """``valid_at`` of the newest stored reading of this link; None where there is none."""
 
-    def channels(self, link: str) -> Channels:
+    def channels(self, link: str, unwanted: Iterable[str] = ()) -> Channels:
         """The channels of that link, ready to turn raw numbers into declared units."""
-        return Channels(link, self.bindings, self.units, self.book)
+        return Channels(link, self.bindings, self.units, self.book, unwanted=unwanted)
 
 
 class Link(Protocol):
