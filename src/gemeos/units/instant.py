@@ -19,6 +19,9 @@ Span: TypeAlias = int
 """Microseconds."""
 
 SECOND: Span = 1_000_000
+FIRST_YEAR, LAST_YEAR = 1000, 9000
+"""Times outside cannot be told in every zone; none of them is meant."""
+LONGEST: Span = 10_000 * 366 * 86_400 * SECOND
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -55,6 +58,8 @@ def instant(when: str | dt.datetime, *, zone: dt.tzinfo | None = None) -> Instan
             ) from error
     else:
         parsed = when
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise TimeError(f"{when!s} lies outside of the years {FIRST_YEAR} to {LAST_YEAR}.")
     if parsed.tzinfo is None:
         if zone is None:
             raise TimeError(
@@ -84,4 +89,7 @@ def span(length: str | dt.timedelta) -> Span:
         raise TimeError(
             f"{length!r} is not a length of time. Write it as in '6 h', '10 min', '0.1 s'."
         ) from error
-    return round(asked.number * scale * SECOND)
+    length_us = asked.number * scale * SECOND
+    if not abs(length_us) < LONGEST:
+        raise TimeError(f"{length!r} is longer than any time that can be told.")
+    return round(length_us)

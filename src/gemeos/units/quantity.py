@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import pint
 
@@ -49,7 +49,7 @@ def quantity(text: str) -> Quantity:
     return Quantity(float(found["number"]), unit)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def conversion(source: str, target: str) -> tuple[float, float]:
     """``(scale, offset)`` such that ``number_in_source * scale + offset`` is in ``target``.
 

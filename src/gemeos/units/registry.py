@@ -7,10 +7,27 @@ so nothing here is called per reading or per member.
 from __future__ import annotations
 
 from functools import cache
+from tokenize import TokenError
 
 import pint
 
 from gemeos.errors import UnitError
+
+LONGEST_UNIT = 64
+"""Characters. pint reads a unit as an expression, and long ones take it long."""
+# It reads with Python's own tokenizer and evaluator, and lets through whatever they raise.
+_WHAT_PINT_RAISES = (
+    pint.PintError,
+    TokenError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 @cache
@@ -28,16 +45,11 @@ def known_unit(text: str) -> pint.Unit:
     if text.strip() in {"", "1"}:
         return registry().Unit("")
     try:
+        if len(text) > LONGEST_UNIT:
+            raise ValueError
         return registry().Unit(text)
-    except (
-        pint.UndefinedUnitError,
-        pint.DefinitionSyntaxError,
-        AssertionError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _WHAT_PINT_RAISES as error:
         raise UnitError(
-            f"{text!r} is not a unit that is known here. "
+            f"{text[:LONGEST_UNIT]!r} is not a unit that is known here. "
             "Write it as in 'm/s', 'kW', 'degC', 'MPa', '1/s^2', or '' for a plain number."
         ) from error
