@@ -133,6 +133,11 @@ class Fleet:
         """A copy of the twin's state at its newest reading."""
         return self._live.take([self.place(twin)])
 
+    def boundary(self, twin: str) -> Instant | None:
+        """The instant at or before which readings come too late; None while none does."""
+        tick = int(self._checkpoints.boundary[self.place(twin)])
+        return None if tick == NEVER else tick * self.schema.step
+
     def newest(self, twin: str) -> Instant | None:
         """The grid instant of the twin's newest reading; None before the first."""
         tick = int(self._live.tick[self.place(twin)])

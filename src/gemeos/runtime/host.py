@@ -18,6 +18,7 @@ from gemeos.link.base import Arrival, Source
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet, Taken
+from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
 from gemeos.runtime.keyframe import packed
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
@@ -69,6 +70,7 @@ class Host:
         self._sources: dict[str, Source] = {}
         self._ended: set[str] = set()
         self._too_late: Counter[str] = Counter()
+        self._pending = Pending()
         self._phases: dict[str, Phase] = {}
 
     def twin(self, name: str) -> Twin:
@@ -128,6 +130,8 @@ class Host:
                 if progress is not None:
                     progress(done, total)
         self.scores.resume()
+        for name in self._twins:
+            self._pending.remembered(name, self.timeline)
 
     async def run(self) -> None:
         """Follow every link until all end."""
@@ -227,6 +231,7 @@ class Host:
         for twin, many in groupby(sorted(taken.too_late), key=lambda late: late[0]):
             times = [valid_at for _, valid_at in many]
             self._too_late[twin] += len(times)
+            self._pending.add(twin, times[0])
             self.timeline.put_event(
                 Event(
                     kind="late_reading",
@@ -268,6 +273,50 @@ class Host:
             await asyncio.sleep(LOOK_EVERY_S)
             self.loop_lag_s = loop.time() - before - LOOK_EVERY_S
             self.feed.publish(await self.compute.on_path(self._tell_phases))
+            await self.heal()
+
+    async def heal(self) -> None:
+        """Take in what came too late, twin by twin, beside the path until the last moment."""
+        while (waiting := await self.compute.on_path(self._pending.take)) is not None:
+            name, late = waiting
+            boundary = await self.compute.on_path(self.fleet(name).boundary, name)
+            if boundary is None or late > boundary:
+                continue
+            ahead = await self.compute.beside(
+                rerun,
+                self._twins[name],
+                self.timeline,
+                late=late,
+                until=boundary,
+                known_at=self.clock.now(),
+            )
+            await self.compute.on_path(self._exchange, ahead, late)
+            self.feed.publish([name])
+
+    def _exchange(self, ahead: Rerun, late: Instant) -> None:
+        name, fleet = ahead.twin, self.fleet(ahead.twin)
+        boundary = fleet.boundary(name)
+        if boundary is not None and boundary > ahead.until:
+            ahead = continued(ahead, self._twins[name], self.timeline, boundary)
+        with self._lock:
+            exchanged(ahead, fleet, self.timeline)
+            amended = self._memory.between(ahead.fleet, name, late, ahead.until)
+            rows = self._memory.rows({name: ahead.until})
+        now = self.clock.now()
+        for row in (amended, *(r for _, r in rows)):
+            if row is not None:
+                self.timeline.put_summary(name, row, known_at=now)
+        self.timeline.put_event(
+            Event(
+                kind="healed",
+                twin=name,
+                valid_at=late,
+                actor="runtime",
+                cause="readings that came too late",
+                body={"from_us": late, "until_us": ahead.until, "known_at_us": ahead.known_at},
+            ),
+            known_at=now,
+        )
 
     def _tell_phases(self) -> set[str]:
         """Note which twins are in another phase than before; a silence changes one, too."""

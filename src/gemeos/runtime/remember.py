@@ -46,14 +46,26 @@ class Memory:
             current = -(-newest // every)
             first = min(-(-since // every), self._done.get(name, current - 2) + 1)
             first = max(first, current - MOST_STRETCHES_AT_ONCE)
-            rows = self._of(name, range(first, current))
+            rows = self._of(fleet, name, range(first, current))
             if rows is not None:
                 told.append((name, rows))
             self._done[name] = current - 1
         return told
 
-    def _of(self, name: str, stretches: range) -> SummaryRows | None:
-        fleet, every = self._fleets[name], self._every[name]
+    def between(
+        self, fleet: Fleet, name: str, since: Instant, until: Instant
+    ) -> SummaryRows | None:
+        """The rows of the stretches that end in ``since..until``, as ``fleet`` holds them.
+
+        ``fleet`` may be another than the live one: a re-run that amends the past.
+        """
+        every = self._every[name]
+        last = until // every
+        first = max(-(-since // every), last - MOST_STRETCHES_AT_ONCE + 1)
+        return self._of(fleet, name, range(first, last + 1))
+
+    def _of(self, fleet: Fleet, name: str, stretches: range) -> SummaryRows | None:
+        every = self._every[name]
         crew = fleet.crew.take(np.array([fleet.place(name)]))
         ends, values = [], []
         for end, state in self._states(fleet, name, [s * every for s in stretches]):

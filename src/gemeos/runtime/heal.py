@@ -1,0 +1,124 @@
+"""Taking in what came too late: a re-run beside the live path, then one exchange of states.
+
+A reading from before a twin's boundary is stored and told, and changes nothing at first. Healing
+goes back to the newest keyframe before it, goes through the stored readings again up to the
+boundary, stores the amended state there, and lets the live twin begin again from it: the same as
+a restart, for one twin, while the site runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.keyframe import packed, unpacked
+from gemeos.runtime.twin import Twin
+from gemeos.timeline.base import Keyframe, Timeline
+from gemeos.units.instant import Instant
+
+logger = logging.getLogger(__name__)
+
+_EVER = 2**62
+
+
+class Pending:
+    """Which twins have readings that came too late, and from when on. Kept by one thread."""
+
+    def __init__(self) -> None:
+        self._late: dict[str, Instant] = {}
+
+    def add(self, twin: str, late: Instant) -> None:
+        """A reading of ``twin``, valid at ``late``, came too late."""
+        self._late[twin] = min(late, self._late.get(twin, late))
+
+    def remembered(self, twin: str, timeline: Timeline) -> None:
+        """Add what the last run was told and did not come to heal."""
+        healed = timeline.events(twin=twin, kind="healed", limit=1)
+        since = healed[0].body["known_at_us"] if healed else None
+        for event in timeline.events(twin=twin, kind="late_reading", limit=1000):
+            oldest = event.body.get("oldest_us")
+            unhealed = not isinstance(since, int) or event.known_at >= since
+            if isinstance(oldest, int) and unhealed:
+                self.add(twin, oldest)
+
+    def take(self) -> tuple[str, Instant] | None:
+        """One twin and its earliest late instant; None where nothing waits."""
+        return self._late.popitem() if self._late else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A twin gone through again, up to where the live one was final when it began."""
+
+    twin: str
+    fleet: Fleet
+    """Of this twin alone; nothing in it comes too late."""
+    known_at: Instant
+    """Every reading known by then is in it."""
+    begun_at: Instant
+    """The instant of the keyframe it began from; before all readings where there was none."""
+    until: Instant
+    """The instant that it has reached."""
+
+
+def rerun(
+    twin: Twin, timeline: Timeline, *, late: Instant, until: Instant, known_at: Instant
+) -> Rerun:
+    """Go through the stored readings again from before ``late``. Touches nothing that is live.
+
+    Args:
+        twin: The declared twin.
+        timeline: Its readings and keyframes.
+        late: Earliest ``valid_at`` that came too late.
+        until: The boundary of the live twin.
+        known_at: Site time at which this begins.
+    """
+    fleet = Fleet(
+        twin.cycle(), [twin.enrolment], members=twin.members, seed=twin.seed, horizon=_EVER
+    )
+    since, before = -_EVER, late - 1
+    while (keyframe := timeline.keyframe_before(twin.name, before)) is not None:
+        if keyframe.model == fleet.cycle.identity:
+            fleet.restore(twin.name, unpacked(keyframe.state))
+            since = keyframe.valid_at
+            break
+        before = keyframe.valid_at - 1
+    ahead = Rerun(twin.name, fleet, known_at, since, since)
+    return continued(ahead, twin, timeline, until)
+
+
+def continued(ahead: Rerun, twin: Twin, timeline: Timeline, until: Instant) -> Rerun:
+    """The re-run brought on to ``until``."""
+    numbers = [timeline.book.number(b.series) for b in twin.bindings]
+    ahead.fleet.take(timeline.range(numbers, ahead.until, until), timeline.book)
+    return Rerun(twin.name, ahead.fleet, ahead.known_at, ahead.begun_at, until)
+
+
+def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline) -> Keyframe:
+    """Store the amended state and let the live twin go on from it. On the path's thread.
+
+    Args:
+        ahead: A re-run that has reached the live twin's boundary.
+        live: The fleet that holds the twin.
+        timeline: Holds the readings behind the boundary.
+
+    Returns:
+        The keyframe that was stored.
+    """
+    name = ahead.twin
+    state = ahead.fleet.state(name)
+    keyframe = Keyframe(
+        twin=name,
+        valid_at=ahead.until,
+        known_at=ahead.known_at,
+        model=live.cycle.identity,
+        state=packed(live, name, state),
+    )
+    timeline.put_keyframe(keyframe)
+    place = live.place(name)
+    numbers = [timeline.book.number(c.binding.series) for c in live.channels[place]]
+    live.restore(name, state)
+    live.take(timeline.range(numbers, ahead.until, _EVER), timeline.book)
+    logger.info("%s is healed: what came too late is in its past now", name)
+    return keyframe
