@@ -480,3 +480,13 @@ def test_that_one_call_makes_a_figure_of_its_own() -> None:
     drawn = estimate(times=2).plot("T2.power")
     assert drawn.get_ylabel() == "T2.power [kW]"
     plt.close("all")
+
+
+def test_that_only_the_asked_variables_are_kept_in_the_asked_order() -> None:
+    some = estimate().only(["T2.gear.heat", "stress"])
+    assert some.variables == ("T2.gear.heat", "stress")
+    assert some.units == ("degC", "MPa")
+    assert some["stress"].mean.tolist() == [5.0]
+    assert some["T2.gear.heat"].mean.tolist() == [500.0]
+    with pytest.raises(UnknownNameError, match="no variable 'sress'.*Did you mean 'stress'"):
+        estimate().only(["sress"])

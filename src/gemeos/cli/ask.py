@@ -21,7 +21,7 @@ from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, SettingsError
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
-from gemeos.serve.client import Connection, connect
+from gemeos.serve.client import ConnectedTwin, Connection, connect
 from gemeos.serve.messages import Problem
 from gemeos.serve.server import serve
 
@@ -58,6 +58,8 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "at":
         parser.add_argument("when", help="ISO 8601, as in 2014-03-01T12:00Z")
         parser.add_argument("--known-by", help="only what was known at that site time")
+    if name != "trust":
+        parser.add_argument("--all", action="store_true", help="states, params and inputs too")
     if name == "forecast":
         parser.add_argument("until", nargs="?", default="6 h", help="how far ahead, as in '6 h'")
         parser.add_argument("--every", help="time between two instants, as in '10 min'")
@@ -83,16 +85,21 @@ def _ask(args: argparse.Namespace) -> None:
         twin = site[name]
         match args.command:
             case "now":
-                _print(twin.now())
+                _print(twin, twin.now(), args)
             case "at":
-                _print(twin.at(args.when, known_by=args.known_by))
+                _print(twin, twin.at(args.when, known_by=args.known_by), args)
             case "forecast":
-                _print(twin.forecast(args.until, every=args.every))
+                _print(twin, twin.forecast(args.until, every=args.every), args)
             case _:
                 Console().print(trust_table(twin.trust()))
 
 
-def _print(estimate: Estimate) -> None:
+def _print(twin: ConnectedTwin, estimate: Estimate, args: argparse.Namespace) -> None:
+    """What can be seen or could be: sensors and virtual sensors, unless all is asked for."""
+    if not args.all:
+        told = twin.schema().variables
+        seen = [v.name for v in told if v.role in {"virtual", "sensor"}]
+        estimate = estimate.only(seen or list(estimate.variables))
     print(estimate)
 
 

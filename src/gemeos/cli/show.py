@@ -41,7 +41,10 @@ def trust_table(trust: Trust) -> Table:
         title_justify="left",
     )
     for heading in ("channel", "of", "readings", "last", "every", "innovation", "surprise"):
-        table.add_column(heading, justify="left" if heading in {"channel", "of"} else "right")
+        words = heading in {"channel", "of"}
+        table.add_column(
+            heading, justify="left" if words else "right", overflow="fold" if words else "ellipsis"
+        )
     for channel in trust.channels:
         table.add_row(
             channel.channel,

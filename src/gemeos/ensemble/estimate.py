@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,6 +170,23 @@ class Estimate:
             values=self.values[:, chosen, :],
             provenance=self.provenance,
             zone=self.zone,
+        )
+
+    def only(self, variables: Sequence[str]) -> Estimate:
+        """Those variables, in that order.
+
+        Raises:
+            UnknownNameError: there is no such variable.
+        """
+        for name in variables:
+            if name not in self.variables:
+                raise UnknownNameError("variable", name, self.variables, where=self._where)
+        chosen = [self.variables.index(name) for name in variables]
+        return replace(
+            self,
+            variables=tuple(variables),
+            units=tuple(self.units[i] for i in chosen),
+            values=self.values[:, chosen, :],
         )
 
     def at(self, when: Instant | str | dt.datetime) -> Estimate:

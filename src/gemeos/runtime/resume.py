@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from gemeos.errors import TimelineError
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import carried, packed, unpacked
 from gemeos.runtime.twin import Twin
@@ -32,11 +33,15 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
     keyframe = timeline.keyframe_before(name, _EVER)
     if keyframe is None:
         return -_EVER
-    if keyframe.model == fleet.cycle.identity:
-        fleet.restore(name, unpacked(keyframe.state))
-        logger.info("%s begins at its keyframe of %s", name, iso(keyframe.valid_at))
-        return keyframe.valid_at
-    change = carried(fleet, name, keyframe.state)
+    try:
+        if keyframe.model == fleet.cycle.identity:
+            fleet.restore(name, unpacked(keyframe.state))
+            logger.info("%s begins at its keyframe of %s", name, iso(keyframe.valid_at))
+            return keyframe.valid_at
+        change = carried(fleet, name, keyframe.state)
+    except TimelineError as error:
+        logger.warning("%s begins again from its first reading: %s", name, error)
+        return -_EVER
     fleet.restore(name, change.state)
     # In the new model's rows, so that the change is told once and not at every start.
     timeline.put_keyframe(
