@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gemeos.errors import StoreHeldError
 from gemeos.runtime.host import Host
@@ -96,20 +97,21 @@ def test_that_no_acknowledged_reading_is_lost_or_counted_twice_and_the_state_is_
     with Mosquitto(tmp_path) as broker:
         command = [sys.executable, str(CHILD), str(broker.port), str(store)]
         running = _started(command)
-        publisher = paho.Client(paho.CallbackAPIVersion.VERSION2, "publisher")
+        publisher = paho.Client(CallbackAPIVersion.VERSION2, "publisher")
         publisher.max_inflight_messages_set(500)
         publisher.connect("127.0.0.1", broker.port)
         publisher.loop_start()
+        sent: list[paho.MQTTMessageInfo] = []
         kill_at = sorted(dice.sample(range(200, READINGS - 100), KILLS))
         try:
             for n, (channel, valid_at, value) in enumerate(log):
                 payload = f'{{"value": {value}, "valid_at": "{iso(valid_at)}"}}'
-                sent = publisher.publish(f"tanks/{channel}", payload, qos=1)
+                sent.append(publisher.publish(f"tanks/{channel}", payload, qos=1))
                 if n in kill_at:
                     time.sleep(dice.random() * 0.2)
                     _killed(running)
                     running = _started(command)
-            sent.wait_for_publish(30)
+            sent[-1].wait_for_publish(30)
             assert running.stdout is not None
             for told in running.stdout:  # the test's own time limit ends this
                 if int(told) >= READINGS:

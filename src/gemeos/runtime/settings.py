@@ -131,6 +131,15 @@ def read(path: Path) -> Settings:
         raise SettingsError(f"There is no {path}. `gemeos demo` writes an example.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from error
+    try:
+        return _settings(told, path)
+    except SettingsError:
+        raise
+    except InputError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _settings(told: Table, path: Path) -> Settings:
     _known(told, {"site", "clock", "serve", "link", "twin"}, str(path))
     if "site" not in told:
         raise SettingsError(f"{path} has no [site] table with the site's name.")
