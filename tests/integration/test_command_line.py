@@ -1,0 +1,161 @@
+"""The command line: questions to a site that does not run, checks, tokens, and told mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import gemeos as gm
+from gemeos.cli import main
+from gemeos.runtime.settings import read
+
+NOWHERE = "http://127.0.0.1:9"
+SITE = """
+[site]
+name = "tanks"
+zone = "Asia/Seoul"
+store = "tanks.duckdb"
+[clock]
+start = "2026-07-01T00:00Z"
+label = "recorded 2026-07-01"
+[link.past]
+kind = "file"
+path = "past.csv"
+time = "when"
+channel = "{tag}"
+[twin.tank]
+type = "command_line_models:Tank"
+[[twin.tank.bind]]
+channel = "past:gauge_cm"
+to = "gauge"
+unit = "cm"
+"""
+MODELS = """
+import gemeos as gm
+
+@gm.model(dt="1 s")
+class Tank:
+    level: float = gm.state("m", gm.normal(1.0, 0.5), noise=0.05)
+    def step(self, dt: float) -> "Tank":
+        return Tank(level=self.level + 0.0 * dt)
+    @gm.sensor("m", noise=0.05)
+    def gauge(self) -> float:
+        return self.level
+    @gm.virtual("kPa")
+    def pressure(self) -> float:
+        return 9.81 * self.level
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site whose file was gone through, and that does not run any more."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "command_line_models.py").write_text(MODELS)
+    rows = [f"2026-07-01T00:{n // 60:02}:{n % 60:02}Z,{150 + n % 3}" for n in range(120)]
+    (tmp_path / "past.csv").write_text("\n".join(["when,gauge_cm", *rows]))
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    with gm.run(read(path).site) as running:
+        assert running.wait(30)
+    return path
+
+
+def asked(*words: str | Path) -> int:
+    return main([str(w) for w in words])
+
+
+def test_that_a_site_that_does_not_run_answers_from_its_store(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked("now", "--json", "--site", site, "--url", NOWHERE) == 0
+    now = json.loads(capsys.readouterr().out)
+    assert now["twin"] == "tank"
+    assert now["times"] == ["2026-07-01T09:01:59+09:00"]
+    level = now["variables"]["level"]
+    # Readings of 1.50, 1.51, 1.52 m in turn.
+    assert abs(level["mean"][0] - 1.51) < 0.03
+    assert level["q05"][0] < 1.51 < level["q95"][0]
+    assert level["unit"] == "m"
+    assert now["provenance"]["source"] == "recorded 2026-07-01"
+
+
+def test_that_times_are_read_in_the_sites_zone_and_told_with_their_offset(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked("at", "2026-07-01T09:01:00", "--site", site, "--url", NOWHERE) == 0
+    told = capsys.readouterr().out
+    assert "2026-07-01T09:01:00+09:00 (Asia/Seoul)" in told
+    assert "pressure" in told
+    assert "level" not in told  # a state: shown with --all
+
+
+def test_that_a_forecast_has_a_spread_that_grows(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("forecast", "60 s", "--every", "20 s", "--json", "--site", site, "--url", NOWHERE)
+    assert asked(*words) == 0
+    told = json.loads(capsys.readouterr().out)
+    sd = told["variables"]["level"]["sd"]
+    assert len(told["times"]) == 3
+    # A random walk of 0.05 m per root second: its variance grows by 0.0025 m2 a second.
+    assert sd[0] < sd[1] < sd[2]
+    assert abs(sd[2] ** 2 - sd[0] ** 2 - 0.0025 * 40) < 0.06
+
+
+def test_that_trust_and_quarantine_are_shown(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked("trust", "--json", "--site", site, "--url", NOWHERE) == 0
+    trust = json.loads(capsys.readouterr().out)
+    assert trust["assimilated"] == 120
+    assert asked("quarantine", "--site", site, "--url", NOWHERE) == 0
+    assert "0 refused in all" in capsys.readouterr().out
+
+
+def test_that_check_tells_what_would_run(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked("check", site, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["links"] == ["past"]
+    assert told["twins"][0]["channels"] == 1
+
+
+def test_that_a_token_is_shown_once_listed_and_revoked(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked("token", "new", "anna", "--role", "viewer", "--site", site, "--json") == 0
+    secret = json.loads(capsys.readouterr().out)["secret"]
+    assert asked("token", "list", "--site", site, "--json") == 0
+    listed = capsys.readouterr().out
+    assert json.loads(listed)[0]["name"] == "anna"
+    assert secret not in listed
+    assert asked("token", "revoke", "anna", "--site", site) == 0
+    assert asked("token", "revoke", "ana", "--site", site) == 1
+    assert "Did you mean 'anna'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("now", "tnk"), "Did you mean 'tank'?"),
+        (("at", "2020-01-01T00:00Z"), "tank had no reading by"),
+        (("at", "yesterday"), "not a time"),
+        (("forecast", "6 hous"), "not a length of time"),
+        (("forecast", "0.1 s"), "moves in steps of 1 s"),
+    ],
+)
+def test_that_a_mistake_is_one_sentence_on_standard_error(
+    site: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    assert asked(*words, "--site", site, "--url", NOWHERE) == 1
+    said = capsys.readouterr()
+    assert told in said.err
+    assert said.err.startswith("gemeos: ")
+    assert said.out == ""
+
+
+def test_that_nobody_to_ask_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked("now", "--site", tmp_path / "site.toml", "--url", NOWHERE) == 1
+    assert f"No site answers at {NOWHERE}" in capsys.readouterr().err
