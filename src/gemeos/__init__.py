@@ -8,6 +8,7 @@ Declare a model (``gm.model``), tie it to channels (``gm.Twin``, ``Twin.bind``),
 """
 
 from gemeos.ensemble.estimate import Estimate
+from gemeos.foresee.score import LeadScore
 from gemeos.link.format import MessageFormat, PlantTopics
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
 from gemeos.runtime.phase import Phase
@@ -34,6 +35,7 @@ __all__ = [
     "Estimate",
     "FileLink",
     "HttpLink",
+    "LeadScore",
     "MessageFormat",
     "MqttLink",
     "Phase",

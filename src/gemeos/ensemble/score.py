@@ -32,7 +32,8 @@ def crps(
     if count < 2:
         raise InputError("A fair score needs at least two members.")
     rank = np.arange(count)
-    half_spread = errors @ (2.0 * rank - (count - 1)) / (count * (count - 1))
+    # No matrix product: a score must not depend on how many are scored with it.
+    half_spread = (errors * (2.0 * rank - (count - 1))).sum(axis=-1) / (count * (count - 1))
     return np.asarray(np.abs(errors).mean(axis=-1) - half_spread)
 
 
