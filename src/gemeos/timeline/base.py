@@ -197,6 +197,10 @@ class KeyframeStore(Protocol):
         """Keep it, beside any of the same twin and ``valid_at`` that was known earlier."""
         ...
 
+    def put_keyframes(self, keyframes: Sequence[Keyframe]) -> None:
+        """The same for several, in one transaction."""
+        ...
+
     def keyframe_before(
         self, twin: str, at: Instant, *, known_by: Instant | None = None
     ) -> Keyframe | None:
@@ -218,6 +222,10 @@ class EventLog(Protocol):
         """
         ...
 
+    def put_events(self, events: Sequence[Event], *, known_at: Instant) -> Sequence[Event]:
+        """The same for several, in one transaction; numbered in their order."""
+        ...
+
     def events(
         self,
         *,
@@ -235,6 +243,15 @@ class EstimateStore(Protocol):
 
     def put_summary(self, twin: str, rows: SummaryRows, *, known_at: Instant) -> None:
         """Keep rows of mean, spread and quantiles."""
+        ...
+
+    def put_summaries(
+        self, summaries: Sequence[tuple[str, SummaryRows]], *, known_at: Instant
+    ) -> None:
+        """The same for several twins, told by their names, in one transaction.
+
+        A transaction costs a flush to the disk: a fleet's rows belong into one.
+        """
         ...
 
     def summary(

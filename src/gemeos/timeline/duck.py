@@ -179,8 +179,14 @@ class DuckTimeline:
 
     def put_keyframe(self, keyframe: Keyframe) -> None:
         """See the port."""
-        with self._numbered("keyframes", 1) as (connection, entry):
-            duck_estimates.put_keyframe(connection, keyframe, entry=entry)
+        self.put_keyframes([keyframe])
+
+    def put_keyframes(self, keyframes: Sequence[Keyframe]) -> None:
+        """See the port."""
+        if not keyframes:
+            return
+        with self._numbered("keyframes", len(keyframes)) as (connection, entry):
+            duck_estimates.put_keyframes(connection, keyframes, first_entry=entry)
 
     def keyframe_before(
         self, twin: str, at: Instant, *, known_by: Instant | None = None
@@ -191,29 +197,27 @@ class DuckTimeline:
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
         """See the port."""
+        return self.put_events([event], known_at=known_at)[0]
+
+    def put_events(self, events: Sequence[Event], *, known_at: Instant) -> Sequence[Event]:
+        """See the port."""
+        if not events:
+            return []
         with self._counting:
-            with self._database.writing() as connection:
-                number, known_before = self._event
-                kept = dataclasses.replace(
+            number, known_before = self._event
+            known_at = max(known_at, known_before, self._written.commit.known_at)
+            kept = [
+                dataclasses.replace(
                     event,
-                    number=number + 1,
-                    known_at=max(known_at, known_before, self._written.commit.known_at),
+                    number=number + place,
+                    known_at=known_at,
                     body=body_of(body_text(event.body)),
                 )
-                connection.execute(
-                    "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        kept.number,
-                        kept.kind,
-                        kept.twin,
-                        kept.valid_at,
-                        kept.known_at,
-                        kept.actor,
-                        kept.cause,
-                        body_text(kept.body),
-                    ],
-                )
-            self._event = (kept.number, kept.known_at)
+                for place, event in enumerate(events, 1)
+            ]
+            with self._database.writing() as connection:
+                _put_events(connection, kept)
+            self._event = (kept[-1].number, known_at)
         return kept
 
     def events(
@@ -241,9 +245,20 @@ class DuckTimeline:
 
     def put_summary(self, twin: str, rows: SummaryRows, *, known_at: Instant) -> None:
         """See the port."""
-        with self._numbered("summaries", len(rows.valid_at)) as (connection, entry):
+        self.put_summaries([(twin, rows)], known_at=known_at)
+
+    def put_summaries(
+        self, summaries: Sequence[tuple[str, SummaryRows]], *, known_at: Instant
+    ) -> None:
+        """See the port."""
+        count = sum(len(rows.valid_at) for _, rows in summaries)
+        if not count:
+            return
+        with self._numbered("summaries", count) as (connection, entry):
             known_at = max(known_at, self._written.commit.known_at)
-            duck_estimates.put_summary(connection, twin, rows, known_at=known_at, first_entry=entry)
+            duck_estimates.put_summaries(
+                connection, summaries, known_at=known_at, first_entry=entry
+            )
 
     def summary(
         self,
@@ -315,6 +330,25 @@ class DuckTimeline:
         )
         if self._reach.is_due(after.readings):
             self._reach.save(connection, after.readings)
+
+
+def _put_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Add them, numbered already."""
+    connection.execute(
+        "insert into events select unnest($number::bigint[]), unnest($kind::text[]), "
+        "unnest($twin::text[]), unnest($valid_at::bigint[]), unnest($known_at::bigint[]), "
+        "unnest($actor::text[]), unnest($cause::text[]), unnest($body::text[])",
+        {
+            "number": [event.number for event in events],
+            "kind": [event.kind for event in events],
+            "twin": [event.twin for event in events],
+            "valid_at": [event.valid_at for event in events],
+            "known_at": [event.known_at for event in events],
+            "actor": [event.actor for event in events],
+            "cause": [event.cause for event in events],
+            "body": [body_text(event.body) for event in events],
+        },
+    )
 
 
 def _put_refused(connection: Connection, refused: Sequence[Refused], upto: int) -> None:

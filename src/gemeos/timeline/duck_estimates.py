@@ -39,23 +39,39 @@ FORECASTS: Final = """
 """
 
 
-def put_summary(
-    connection: Connection, twin: str, summary: SummaryRows, *, known_at: Instant, first_entry: int
+def put_summaries(
+    connection: Connection,
+    summaries: Sequence[tuple[str, SummaryRows]],
+    *,
+    known_at: Instant,
+    first_entry: int,
 ) -> None:
     """Add a row an instant and variable; instants are numbered from ``first_entry``."""
-    times, variables = len(summary.valid_at), len(summary.variable)
+    names = list(dict.fromkeys(name for _, rows in summaries for name in rows.variable))
+    place = {name: i for i, name in enumerate(names, 1)}  # SQL counts from one
+    times = [len(rows.valid_at) for _, rows in summaries]
+    widths = np.repeat([len(rows.variable) for _, rows in summaries], times)
     put(
         connection,
-        "insert into summaries select entry, $twin, ($names::text[])[variable], valid_at, "
-        "$known_at, mean, sd, q05, q25, q50, q75, q95 from batch",
-        {"twin": twin, "names": list(summary.variable), "known_at": known_at},
+        "insert into summaries select entry, ($twins::text[])[twin], ($names::text[])[variable], "
+        "valid_at, $known_at, mean, sd, q05, q25, q50, q75, q95 from batch",
+        {"twins": [twin for twin, _ in summaries], "names": names, "known_at": known_at},
         {
-            "entry": np.repeat(np.arange(first_entry, first_entry + times), variables),
-            "variable": np.tile(np.arange(1, variables + 1), times),  # SQL counts from one
-            "valid_at": np.repeat(summary.valid_at, variables),
-            "mean": summary.mean.ravel(),
-            "sd": summary.sd.ravel(),
-            **{q: summary.quantiles[:, :, i].ravel() for i, q in enumerate(QUANTILES)},
+            "entry": np.repeat(np.arange(first_entry, first_entry + sum(times)), widths),
+            "twin": np.repeat(np.repeat(np.arange(1, len(summaries) + 1), times), widths),
+            "variable": np.concatenate(
+                [
+                    np.tile([place[name] for name in rows.variable], count)
+                    for count, (_, rows) in zip(times, summaries, strict=True)
+                ]
+            ),
+            "valid_at": np.repeat(np.concatenate([r.valid_at for _, r in summaries]), widths),
+            "mean": np.concatenate([rows.mean.ravel() for _, rows in summaries]),
+            "sd": np.concatenate([rows.sd.ravel() for _, rows in summaries]),
+            **{
+                q: np.concatenate([rows.quantiles[:, :, i].ravel() for _, rows in summaries])
+                for i, q in enumerate(QUANTILES)
+            },
         },
     )
 
@@ -135,18 +151,22 @@ def forecasts_of(
     )
 
 
-def put_keyframe(connection: Connection, keyframe: Keyframe, *, entry: int) -> None:
-    """Add it."""
+def put_keyframes(
+    connection: Connection, keyframes: Sequence[Keyframe], *, first_entry: int
+) -> None:
+    """Add them, numbered from ``first_entry``."""
     connection.execute(
-        "insert into keyframes values (?, ?, ?, ?, ?, ?)",
-        [
-            entry,
-            keyframe.twin,
-            keyframe.valid_at,
-            keyframe.known_at,
-            keyframe.model,
-            keyframe.state,
-        ],
+        "insert into keyframes select unnest($entry::bigint[]), unnest($twin::text[]), "
+        "unnest($valid_at::bigint[]), unnest($known_at::bigint[]), unnest($model::text[]), "
+        "unnest($state::blob[])",
+        {
+            "entry": list(range(first_entry, first_entry + len(keyframes))),
+            "twin": [keyframe.twin for keyframe in keyframes],
+            "valid_at": [keyframe.valid_at for keyframe in keyframes],
+            "known_at": [keyframe.known_at for keyframe in keyframes],
+            "model": [keyframe.model for keyframe in keyframes],
+            "state": [keyframe.state for keyframe in keyframes],
+        },
     )
 
 

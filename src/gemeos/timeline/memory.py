@@ -188,8 +188,12 @@ class MemoryTimeline:
 
     def put_keyframe(self, keyframe: Keyframe) -> None:
         """See the port."""
+        self.put_keyframes([keyframe])
+
+    def put_keyframes(self, keyframes: Sequence[Keyframe]) -> None:
+        """See the port."""
         with self._open():
-            self._keyframes.append(keyframe)
+            self._keyframes.extend(keyframes)
 
     def keyframe_before(
         self, twin: str, at: Instant, *, known_by: Instant | None = None
@@ -207,15 +211,22 @@ class MemoryTimeline:
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
         """See the port."""
+        return self.put_events([event], known_at=known_at)[0]
+
+    def put_events(self, events: Sequence[Event], *, known_at: Instant) -> Sequence[Event]:
+        """See the port."""
         with self._open():
             before = self._events[-1].known_at if self._events else BEFORE_TIME
-            kept = dataclasses.replace(
-                event,
-                number=len(self._events) + 1,
-                known_at=max(known_at, before, self._commit.known_at),
-                body=body_of(body_text(event.body)),
-            )
-            self._events.append(kept)
+            kept = [
+                dataclasses.replace(
+                    event,
+                    number=len(self._events) + place,
+                    known_at=max(known_at, before, self._commit.known_at),
+                    body=body_of(body_text(event.body)),
+                )
+                for place, event in enumerate(events, 1)
+            ]
+            self._events += kept
         return kept
 
     def events(
@@ -239,14 +250,19 @@ class MemoryTimeline:
 
     def put_summary(self, twin: str, rows: SummaryRows, *, known_at: Instant) -> None:
         """See the port."""
+        self.put_summaries([(twin, rows)], known_at=known_at)
+
+    def put_summaries(
+        self, summaries: Sequence[tuple[str, SummaryRows]], *, known_at: Instant
+    ) -> None:
+        """See the port."""
         with self._open():
             known_at = max(known_at, self._commit.known_at)
-            for i, valid_at in enumerate(rows.valid_at.tolist()):
-                values = {
-                    variable: np.array([rows.mean[i, j], rows.sd[i, j], *rows.quantiles[i, j]])
-                    for j, variable in enumerate(rows.variable)
-                }
-                self._summaries.append(_SummaryRow(twin, valid_at, known_at, values))
+            for twin, rows in summaries:
+                told = np.dstack([rows.mean, rows.sd, rows.quantiles])
+                for valid_at, values in zip(rows.valid_at.tolist(), told, strict=True):
+                    by_name = dict(zip(rows.variable, values, strict=True))
+                    self._summaries.append(_SummaryRow(twin, valid_at, known_at, by_name))
 
     def summary(
         self,

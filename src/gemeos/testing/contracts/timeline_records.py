@@ -124,6 +124,15 @@ class KeyframeContract:
         timeline.put_keyframe(keyframe(20, 25, twin="dam"))
         assert timeline.keyframe_before("mill", 99) == keyframe(10, 15)
 
+    def test_that_keyframes_put_together_are_each_found(self, timeline: Timeline) -> None:
+        timeline.put_keyframes(
+            [keyframe(10, 15), keyframe(20, 25, twin="dam"), keyframe(10, 15, state=b"again")]
+        )
+        assert timeline.keyframe_before("mill", 99) == keyframe(10, 15, state=b"again")
+        assert timeline.keyframe_before("dam", 99) == keyframe(20, 25, twin="dam")
+        timeline.put_keyframes([])
+        assert timeline.keyframe_before("mill", 99) == keyframe(10, 15, state=b"again")
+
     def test_that_the_bytes_of_a_state_come_back(self, timeline: Timeline) -> None:
         state = bytes(range(256)) * 4096
         timeline.put_keyframe(keyframe(10, 15, state=state))
@@ -169,6 +178,15 @@ class EventContract:
         assert timeline.put_event(event("alarm", -9), known_at=-7).known_at == -7
         assert timeline.append(Readings.none(), known_at=-5).known_at == -5
         assert timeline.put_event(event("alarm", -9), known_at=-6).known_at == -5
+
+    def test_that_events_put_together_are_numbered_in_their_order(self, timeline: Timeline) -> None:
+        first = timeline.put_event(event("alarm", 5), known_at=10).number
+        put = timeline.put_events([event("a", 7, twin="dam"), event("b", 6)], known_at=8)
+        assert [e.number for e in put] == [first + 1, first + 2]
+        assert [e.known_at for e in put] == [10, 10]
+        assert list(timeline.events()) == [put[0], put[1], timeline.events()[2]]
+        assert list(timeline.put_events([], known_at=9)) == []
+        assert timeline.put_event(event("c", 1), known_at=11).number == first + 3
 
     def test_that_the_newest_events_come_first(self, timeline: Timeline) -> None:
         for kind, valid_at in (("a", 5), ("b", 7), ("c", 5), ("d", 6)):
@@ -280,6 +298,27 @@ class EstimateContract:
         timeline.put_summary("dam", summary([1], "a"), known_at=5)
         found = timeline.summary("mill", ["a"], 0, 9)
         assert (found.mean.shape, found.quantiles.shape) == ((0, 1), (0, 1, 5))
+
+    def test_that_rows_of_several_twins_put_together_are_each_twins_own(
+        self, timeline: Timeline
+    ) -> None:
+        timeline.put_summaries(
+            [
+                ("mill", summary([1, 2], "a", "b")),
+                ("dam", summary([2], "b", "c", start=500.0)),
+                ("mill", summary([2], "a", start=100.0)),
+            ],
+            known_at=5,
+        )
+        assert timeline.summary("mill", ["a", "b"], 0, 1).mean.tolist() == [[10.0, 11.0]]
+        # Of one instant the row put last counts, with the variables that it has.
+        assert_array_equal(timeline.summary("mill", ["a", "b"], 1, 2).mean, [[120.0, np.nan]])
+        dam = timeline.summary("dam", ["c", "b"], 0, 9)
+        assert dam.valid_at.tolist() == [2]
+        assert dam.mean.tolist() == [[521.0, 520.0]]
+        assert_array_equal(dam.quantiles[0, 1], 520.0 + np.arange(-2.0, 3.0) * 52.0)
+        timeline.put_summaries([], known_at=6)
+        assert len(timeline.summary("mill", ["a"], 0, 9).valid_at) == 2
 
     def test_that_summary_rows_are_not_known_before_the_commits_they_follow(
         self, timeline: Timeline
