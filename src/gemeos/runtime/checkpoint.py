@@ -59,6 +59,11 @@ class Checkpoints:
         """Ticks of the final states: readings applied there or before come too late."""
         return self._tick[0].copy()
 
+    @property
+    def held(self) -> Int64[np.ndarray, " twin"]:
+        """How many states of each twin are kept, its boundary among them."""
+        return (self._tick != _EMPTY).sum(axis=0)
+
     def save(self, twins: Int64[np.ndarray, " some"], state: TwinState) -> None:
         """Keep the states that are about to go through a cycle."""
         n = np.maximum(state.cycles, 1)

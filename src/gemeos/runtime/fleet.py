@@ -18,7 +18,7 @@ from gemeos.assimilate.cycle import Cycle
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, TwinState, newborn
 from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
-from gemeos.runtime.channels import Routes, channels_of, gathered
+from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
 from gemeos.runtime.window import Entry, Window
 from gemeos.schema.binding import Binding
@@ -97,6 +97,7 @@ class Fleet:
             raise SchemaError(f"Two twins of one name among {', '.join(sorted(self.names))}.")
         self.channels = tuple(channels_of(self.schema, e.name, e.bindings) for e in enrolled)
         self._routes = Routes(self.channels)
+        self._bound = Bound(self.schema, self.channels)
         keys = np.array([twin_key(seed, e.name) for e in enrolled], np.uint64)
         consts = np.array([_consts(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
@@ -143,6 +144,11 @@ class Fleet:
         tick = int(self._live.tick[self.place(twin)])
         return None if tick == NEVER else tick * self.schema.step
 
+    @property
+    def checkpoints_held(self) -> Int64[np.ndarray, " twin"]:
+        """How many earlier states of each twin are kept."""
+        return self._checkpoints.held
+
     def state_at(self, twin: str, at: Instant) -> TwinState | None:
         """The filtered state at the first grid instant not before ``at``, from readings up to it.
 
@@ -159,7 +165,7 @@ class Fleet:
             if tick > until:
                 break
             entries = window.at(tick, until=at)
-            read = gathered(self.schema, [tick], [entries], [self.channels[place]])
+            read = self._bound.gathered(one, [tick], [entries])
             state = self.cycle(state, self.crew.take(one), read)
         if state.born[0] == NEVER:
             return state
@@ -170,60 +176,100 @@ class Fleet:
 
         Those before the horizon are left out; one before the first reading is unborn.
         """
-        place = self.place(twin)
-        behind = [t for t in ticks if t > int(self._checkpoints.boundary[place])]
-        if not behind:
+        return (state for _, state in self.states_together({twin: ticks}))
+
+    def states_together(
+        self, asked: Mapping[str, Sequence[int]]
+    ) -> Iterator[tuple[tuple[str, ...], TwinState]]:
+        """``states_at`` of several twins at once, each at rising grid instants of its own.
+
+        Yields:
+            Names and states: each twin's first instant, then each one's second, and so on.
+        """
+        boundary = self._checkpoints.boundary
+        behind: dict[int, deque[int]] = {}
+        for name, ticks in asked.items():
+            place = self.place(name)
+            after = deque(t for t in ticks if t > int(boundary[place]))
+            if after:
+                behind[place] = after
+        twins = np.array(sorted(behind), np.int64)
+        if not len(twins):
             return
-        one = np.array([place])
-        crew = self.crew.take(one)
-        state = self._checkpoints.before(one, np.array(behind[:1]))
-        since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
-        read = deque(self._windows[place].ticks(since))
-        for until in behind:
-            while read and read[0] <= until:
-                tick = read.popleft()
-                entries = self._windows[place].at(tick)
-                state = self.cycle(
-                    state, crew, gathered(self.schema, [tick], [entries], [self.channels[place]])
-                )
-            if state.born[0] != NEVER:
-                state = self.cycle.stepper.advance(state, crew, np.array([until]))
-            yield state
+        first = np.array([behind[t][0] for t in twins.tolist()], np.int64)
+        state = self._checkpoints.before(twins, first)
+        pending = [
+            deque(self._windows[t].ticks(tick + 1 if tick != NEVER else NEVER))
+            for t, tick in zip(twins.tolist(), state.tick.tolist(), strict=True)
+        ]
+        while len(twins):
+            until = np.array([behind[t].popleft() for t in twins.tolist()], np.int64)
+            state = self._through(twins, state, pending, until)
+            yield tuple(self.names[t] for t in twins), state
+            more = [i for i, t in enumerate(twins.tolist()) if behind[t]]
+            if len(more) < len(twins):
+                state, twins = state.take(more), twins[more]
+                pending = [pending[i] for i in more]
+
+    def _through(
+        self,
+        twins: Int64[np.ndarray, " some"],
+        state: TwinState,
+        pending: Sequence[deque[int]],
+        until: Int64[np.ndarray, " some"],
+    ) -> TwinState:
+        """``state`` of those twins after their ``pending`` instants up to ``until``, and there."""
+        while True:
+            due = [i for i, ticks in enumerate(pending) if ticks and ticks[0] <= until[i]]
+            if not due:
+                break
+            some, ticks = twins[due], [pending[i].popleft() for i in due]
+            entries = [self._windows[t].at(k) for t, k in zip(some, ticks, strict=True)]
+            read = self._bound.gathered(some, ticks, entries)
+            after = self.cycle(state.take(due), self.crew.take(some), read)
+            state = _exchanged(state, due, after)
+        born = np.flatnonzero(state.born != NEVER)
+        if len(born) == 0:
+            return state
+        ahead = self.cycle.stepper.advance(
+            state.take(born), self.crew.take(twins[born]), until[born]
+        )
+        return _exchanged(state, born.tolist(), ahead)
 
     def take(self, readings: Readings, book: SeriesBook) -> Taken:
         """Take readings in, in whatever order they came."""
         dirty: dict[int, int] = {}
         too_late: list[tuple[str, Instant]] = []
         duplicates = 0
+        fed, step = self._routes.of(book), self.schema.step
         boundary = self._checkpoints.boundary
-        for row in range(len(readings)):
-            quality = int(readings.quality[row])
+        for series, valid_at, valid_from, sample, revision, value, quality in zip(
+            readings.series.tolist(),
+            readings.valid_at.tolist(),
+            readings.valid_from.tolist(),
+            readings.sample.tolist(),
+            readings.revision.tolist(),
+            readings.value.tolist(),
+            readings.quality.tolist(),
+            strict=True,
+        ):
             if quality == Quality.RETAINED:
                 continue
-            series = book.series(int(readings.series[row]))
-            valid_at = int(readings.valid_at[row])
-            for twin, place, channel in self._routes.of(series.link, series.channel):
-                if valid_at < channel.since:
+            counts = quality == Quality.GOOD
+            for twin, place, since in fed(series):
+                if valid_at < since:
                     continue
-                window = self._windows[twin]
-                if window.tick(valid_at) <= boundary[twin]:
+                if -(-valid_at // step) <= boundary[twin]:
                     too_late.append((self.names[twin], valid_at))
                     continue
-                counts = quality == Quality.GOOD
-                entry = Entry(
-                    channel=place,
-                    sample=int(readings.sample[row]),
-                    valid_at=valid_at,
-                    valid_from=int(readings.valid_from[row]),
-                    value=float(readings.value[row]) if counts else 0.0,
-                    revision=int(readings.revision[row]),
-                    counts=counts,
+                told = value if counts else 0.0
+                tick = self._windows[twin].insert(
+                    Entry(place, sample, valid_at, valid_from, told, revision, counts)
                 )
-                tick = window.insert(entry)
                 if tick is None:
                     duplicates += 1
-                else:
-                    dirty[twin] = min(tick, dirty.get(twin, tick))
+                elif tick < dirty.get(twin, tick + 1):
+                    dirty[twin] = tick
         rewound = self._follow(dirty)
         return Taken(
             changed={self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)},
@@ -263,12 +309,8 @@ class Fleet:
             turn += 1
 
     def _cycle(self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int]) -> None:
-        read = gathered(
-            self.schema,
-            ticks,
-            [self._windows[t].at(k) for t, k in zip(twins, ticks, strict=True)],
-            [self.channels[t] for t in twins],
-        )
+        entries = [self._windows[t].at(k) for t, k in zip(twins, ticks, strict=True)]
+        read = self._bound.gathered(twins, ticks, entries)
         state = self._live.take(twins)
         try:
             after = self.cycle(state, self.crew.take(twins), read)
@@ -315,6 +357,15 @@ class Fleet:
             self._windows[twin].forget(int(state.tick[i]))
             settled.append(Settled(self.names[twin], state.take([i])))
         return settled
+
+
+def _exchanged(state: TwinState, places: Sequence[int], by: TwinState) -> TwinState:
+    """``state`` with those at ``places`` exchanged; nothing of ``state`` itself is written to."""
+    if len(places) == len(state):
+        return by
+    whole = state.take(range(len(state)))
+    whole.put(places, by)
+    return whole
 
 
 def _consts(schema: Schema, enrolled: Enrolment) -> list[float]:

@@ -228,11 +228,12 @@ class Host:
         self.counted["duplicates"] += taken.duplicates
         self.counted["too_late"] += len(taken.too_late)
         self.counted["rewinds"] += len(taken.rewound)
+        events = []
         for twin, many in groupby(sorted(taken.too_late), key=lambda late: late[0]):
             times = [valid_at for _, valid_at in many]
             self._too_late[twin] += len(times)
             self._pending.add(twin, times[0])
-            self.timeline.put_event(
+            events.append(
                 Event(
                     kind="late_reading",
                     twin=twin,
@@ -240,9 +241,9 @@ class Host:
                     actor="runtime",
                     cause=f"commit {commit.number if commit else '-'}",
                     body={"readings": len(times), "oldest_us": times[0], "newest_us": times[-1]},
-                ),
-                known_at=self.clock.now(),
+                )
             )
+        self.timeline.put_events(events, known_at=self.clock.now())
 
     def _keep(self, fleet: Fleet, taken: Taken) -> None:
         """What is remembered of the twins that changed: rows, forecasts, states that are final."""
@@ -251,11 +252,10 @@ class Host:
             rows = self._memory.rows(taken.changed)
             due = self.scores.due(taken.changed)
             settled = fleet.settle(self.site.keyframes_every)
-        for twin, row in rows:
-            self.timeline.put_summary(twin, row, known_at=now)
+        self.timeline.put_summaries(rows, known_at=now)
         self.scores.renew(taken, due, now)
-        for final in settled:
-            self.timeline.put_keyframe(
+        self.timeline.put_keyframes(
+            [
                 Keyframe(
                     twin=final.twin,
                     valid_at=int(final.state.tick[0]) * fleet.schema.step,
@@ -263,7 +263,9 @@ class Host:
                     model=fleet.cycle.identity,
                     state=packed(fleet, final.twin, final.state),
                 )
-            )
+                for final in settled
+            ]
+        )
 
     async def _look(self) -> None:
         """Watch the loop's lag, and tell when a phase changes."""
@@ -320,16 +322,15 @@ class Host:
 
     def _tell_phases(self) -> set[str]:
         """Note which twins are in another phase than before; a silence changes one, too."""
-        changed = set()
+        told = []
         for name in self._twins:
             phase = self.questions.trust(name).phase
             before = self._phases.get(name)
             if phase is before:
                 continue
             self._phases[name] = phase
-            changed.add(name)
             logger.info("%s is %s", name, phase.value)
-            self.timeline.put_event(
+            told.append(
                 Event(
                     kind="phase",
                     twin=name,
@@ -337,10 +338,10 @@ class Host:
                     actor="runtime",
                     cause="what is known of its readings",
                     body={"phase": phase.value, "before": before.value if before else None},
-                ),
-                known_at=self.clock.now(),
+                )
             )
-        return changed
+        self.timeline.put_events(told, known_at=self.clock.now())
+        return {event.twin for event in told}
 
 
 def fleets_of(twins: Sequence[Twin]) -> list[Fleet]:
