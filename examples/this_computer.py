@@ -29,9 +29,9 @@ def towards(usual: float, now: float, share: float) -> float:
 class Computer:
     """Work, reads, writes and packets come in bursts about what is usual."""
 
-    work: float = gm.state("", gm.lognormal(0.3, 1.5), noise=1.0)  # arriving per processor
+    work: float = gm.state("", gm.lognormal(0.3, 1.5), noise=0.7)  # arriving per processor
     usual_work: float = gm.state("", gm.lognormal(0.3, 1.5), noise=0.1)  # moves in minutes
-    used: float = gm.state("percent", gm.normal(40, 30), bounds=(0, 100), noise=0.015)
+    used: float = gm.state("percent", gm.normal(40, 30), bounds=(0, 100), noise=0.02)
     disk_rate: float = gm.state("kB/s", gm.lognormal(10, 3), noise=4.0)
     network_rate: float = gm.state("kB/s", gm.lognormal(10, 3), noise=4.0)
     usual_disk_rate: float = gm.param("kB/s", gm.lognormal(10, 3), drift=0.1)
@@ -46,7 +46,7 @@ class Computer:
             network_rate=towards(self.usual_network_rate, self.network_rate, dt / 3),
         )
 
-    @gm.sensor("percent", noise=3.0)
+    @gm.sensor("percent", noise=1.0)
     def cpu(self) -> float:
         return 100 * self.work / (1 + self.work)  # a server without a queue: Erlang (1917)
 
@@ -63,11 +63,11 @@ class Computer:
         return decades(self.network_rate)
 
 
-def totals() -> tuple[float, float, float]:
-    """Seconds, and kB to and from disks and networks, all until now."""
+def totals() -> tuple[float, ...]:
+    """Seconds, those of idle processors, kB to and from disks and networks: all until now."""
     disk, network = psutil.disk_io_counters(), psutil.net_io_counters()
     moved = disk.read_bytes + disk.write_bytes if disk else 0
-    return time.monotonic(), moved / 1000, (network.bytes_sent + network.bytes_recv) / 1000
+    return time.monotonic(), psutil.cpu_times().idle, moved / 1000, sum(network[:2]) / 1000
 
 
 seen = [totals()]
@@ -76,9 +76,10 @@ seen = [totals()]
 def look() -> dict[str, float]:
     """What the four sensors read now."""
     seen.append(totals())
-    seconds, disk, network = (now - then for then, now in zip(seen.pop(0), seen[0], strict=True))
+    seconds, idle, disk, network = (b - a for a, b in zip(seen.pop(0), seen[0], strict=True))
+    busy = max(0.0, 1 - idle / seconds / (psutil.cpu_count() or 1))
     rates = {"disk": decades(disk / seconds), "network": decades(network / seconds)}
-    return rates | {"cpu": psutil.cpu_percent(), "memory": psutil.virtual_memory().percent}
+    return {"cpu": 100 * busy, "memory": psutil.virtual_memory().percent} | rates
 
 
 def main(seconds: float) -> None:

@@ -13,6 +13,7 @@ import importlib.util
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,7 @@ from gemeos.errors import SchemaError
 from gemeos.foresee.score import ENOUGH, LeadScore
 from gemeos.link.base import Arrival
 from gemeos.runtime.host import Host
+from gemeos.runtime.settings import read
 from gemeos.schema.reading import Quality, Reading, Readings, Series
 from gemeos.testing.linear import Linear
 from gemeos.timeline.base import Timeline
@@ -121,19 +123,23 @@ def test_that_a_wrong_model_is_shown_to_be_worse_than_no_model(tmp_path: Path) -
 class Fed:
     """A site whose readings are put in by hand."""
 
-    def __init__(self, timeline: Timeline | None = None) -> None:
-        twin = child.twin_of(child.walk(0.9), ("1 s", "5 s"), members=16)
+    def __init__(
+        self, timeline: Timeline | None = None, leads: tuple[str, ...] = ("1 s", "5 s")
+    ) -> None:
+        twin = child.twin_of(child.walk(0.9), leads, members=16)
         link = gm.HttpLink(name="file")
         clock = gm.Replay(child.START, 1.0, "made by the test")
         self.site = gm.Site("walks", twins=(twin,), links=(link,), clock=clock)
         self.host = Host(self.site, MemoryTimeline() if timeline is None else timeline)
         self.host.resume()
 
-    def put(self, second: int, value: float, revision: int = 0, *, retracted: bool = False) -> None:
+    def put(
+        self, second: float, value: float, revision: int = 0, *, retracted: bool = False
+    ) -> None:
         """One reading, on the path that every reading takes."""
         reading = Reading(
             Series("file", "y0"),
-            child.START + second * SECOND,
+            child.START + round(second * SECOND),
             math.nan if retracted else value,
             revision=revision,
             quality=Quality.RETRACTED if retracted else Quality.GOOD,
@@ -216,6 +222,19 @@ def test_that_a_late_truth_is_scored_when_it_comes() -> None:
     assert late.scores[0].count == in_order.scores[0].count
 
 
+def test_that_a_truth_may_be_read_a_tenth_of_the_lead_before_its_instant() -> None:
+    fed = Fed(leads=("20 s",))
+    for k in range(9):
+        fed.put(5 * k - 1.5, float(k))
+    # Issued every second; each reading is the truth of the two instants that follow it within two
+    # seconds, once a later one was read: 18.5 of 19 and 20, ... 33.5 of 34 and 35. The reading of
+    # 38.5 is the newest: one of 39 may come yet.
+    score = fed.scores[0]
+    assert [int(at - child.START) // SECOND for at in (score.since, score.until)] == [19, 35]
+    assert score.count == 8
+    assert score.persistence.crps == pytest.approx(4.0)  # four readings later, each
+
+
 def test_that_scores_feed_nothing_back() -> None:
     held, free = Fed(), Fed()
     free_twin = gm.Twin("walk", child.walk(0.9), members=16).bind("file:y0", to="y0")
@@ -275,13 +294,40 @@ def test_that_a_kill_at_any_moment_loses_no_score(tmp_path: Path) -> None:
     ("asked", "told"),
     [
         ({"leads": ("0.5 s",)}, "multiples of 1 s"),
+        ({"leads": "1 s"}, "are lists"),
         ({"score": ("y0",)}, "needs leads"),
         ({"leads": ("1 s",), "score": ("y1",)}, "y1"),
         ({"leads": tuple(f"{k} s" for k in range(1, 14))}, "At most 12 leads"),
     ],
 )
 def test_that_a_lead_or_a_sensor_that_does_not_fit_is_refused(
-    asked: dict[str, tuple[str, ...]], told: str
+    asked: dict[str, Sequence[str]], told: str
 ) -> None:
     with pytest.raises(SchemaError, match=told):
         gm.Twin("walk", child.walk(0.9), leads=asked.get("leads", ()), score=asked.get("score", ()))
+
+
+def test_that_a_site_in_a_file_says_which_leads_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "scored_tank.py").write_text(
+        "import gemeos as gm\n"
+        "@gm.model(dt='1 s')\n"
+        "class Tank:\n"
+        "    level: float = gm.state('m', gm.normal(1, 1), noise=0.1)\n"
+        "    def step(self, dt: float) -> 'Tank':\n"
+        "        return Tank(level=self.level)\n"
+        "    @gm.sensor('m', noise=0.1)\n"
+        "    def gauge(self) -> float:\n"
+        "        return self.level\n"
+    )
+    (tmp_path / "site.toml").write_text(
+        '[site]\nname = "works"\n[link.a]\nkind = "http"\n[twin.tank]\ntype = "scored_tank:Tank"\n'
+        'leads = ["1 min", "15 min"]\nscore = ["gauge"]\nforecast_every = "30 s"\n'
+        '[[twin.tank.bind]]\nchannel = "a:gauge"\nto = "gauge"\n'
+    )
+    scoring = read(tmp_path / "site.toml").site.twins[0].scoring
+    assert scoring is not None
+    assert scoring.leads == (60 * SECOND, 900 * SECOND)
+    assert (scoring.variables, scoring.every) == (("gauge",), 30 * SECOND)

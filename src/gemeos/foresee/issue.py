@@ -47,6 +47,8 @@ class Scoring:
             SchemaError: it does not fit the model.
             TimeError: a lead is not a length of time.
         """
+        if isinstance(leads, str) or isinstance(variables, str):
+            raise SchemaError("leads and score are lists, as in leads=('1 min', '15 min').")
         if not leads:
             if variables or every is not None:
                 raise SchemaError("What is to be scored needs leads=('1 min', ...) beside it.")

@@ -25,6 +25,7 @@
     [twin.farm]
     type = "gemeos.twins.windfarm:twin"    # a function or a declared model, "module:name"
     with = { farm = "farm.toml" }          # its arguments
+    leads = ["10 min", "1 h"]              # forecasts that are held against what happens
     [[twin.farm.bind]]                     # beside what the type binds itself
     channel = "scada:T1/power"
     to = "T1.power"
