@@ -1,0 +1,166 @@
+"""What a site sent, as the values that an embedded twin answers with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+import numpy as np
+
+from gemeos.ensemble.estimate import Estimate
+from gemeos.ensemble.provenance import (
+    Filtered,
+    Forecast,
+    Kind,
+    Provenance,
+    Scenario,
+    Smoothed,
+)
+from gemeos.errors import LinkError
+from gemeos.foresee.score import Against, LeadScore
+from gemeos.runtime.phase import Phase
+from gemeos.runtime.trust import ChannelTrust, Trust
+from gemeos.serve import messages as m
+from gemeos.timeline.base import SummaryRows
+from gemeos.units import instant
+from gemeos.units.instant import SECOND, Instant
+
+
+def estimate(told: m.EstimateMessage) -> Estimate:
+    """The estimate with its members.
+
+    Raises:
+        LinkError: it was sent without them.
+    """
+    of = told.provenance
+    return Estimate(
+        twin=told.twin,
+        kind=_kind(told.kind),
+        times=_times(told.times),
+        variables=tuple(told.variables),
+        units=tuple(v.unit for v in told.variables.values()),
+        values=np.stack([_members(v) for v in told.variables.values()], axis=1),
+        provenance=Provenance(
+            model=of.model,
+            members=of.members,
+            data_until=_maybe(of.data_until),
+            known_at=instant(of.known_at),
+            source=of.source,
+        ),
+        zone=told.zone,
+    )
+
+
+def _kind(told: m.KindMessage) -> Kind:
+    match told:
+        case m.FilteredKind():
+            return Filtered()
+        case m.SmoothedKind(lag_s=lag_s):
+            return Smoothed(_span(lag_s))
+        case m.ForecastKind(issued_at=issued_at):
+            return Forecast(instant(issued_at))
+        case m.ScenarioKind(name=name):
+            return Scenario(name)
+        case _:
+            assert_never(told)
+
+
+def _members(told: m.Numbers) -> np.ndarray[Any, Any]:
+    match told.members:
+        case m.PackedMembers(dtype=dtype, shape=shape, data=data) if dtype in {"<f4", "<f8"}:
+            try:
+                little = np.frombuffer(data, np.dtype(dtype)).reshape(shape)
+            except ValueError as error:
+                raise LinkError(f"The site sent members of another size: {error}.") from error
+            return little.astype(little.dtype.newbyteorder("="), copy=False)
+        case list() as rows:
+            return np.array(rows, np.float64)
+        case _:
+            raise LinkError("The site sent no members that can be read.")
+
+
+def rows(told: m.RangeMessage, names: Iterable[str]) -> SummaryRows:
+    """Remembered rows of the variables ``names``, in their order."""
+    variables = tuple(names)
+    size = (len(told.times), len(variables))
+    mean, sd, quantiles = np.empty(size), np.empty(size), np.empty((*size, 5))
+    for place, name in enumerate(variables):
+        of = told.variables[name]
+        mean[:, place] = _numbers(of.mean)
+        sd[:, place] = _numbers(of.sd)
+        for level, series in enumerate((of.q05, of.q25, of.q50, of.q75, of.q95)):
+            quantiles[:, place, level] = _numbers(series)
+    return SummaryRows(variables, _times(told.times), mean, sd, quantiles)
+
+
+def trust(told: m.TrustMessage) -> Trust:
+    """How well a twin is in step."""
+    return Trust(
+        twin=told.twin,
+        phase=Phase(told.phase),
+        source=told.source,
+        now=instant(told.staleness.now),
+        newest=_maybe(told.staleness.data_until),
+        members=told.members,
+        failed_members=told.failed_members,
+        assimilated=told.assimilated,
+        too_late=told.too_late,
+        model=told.model,
+        channels=tuple(_channel(c) for c in told.channels),
+        scores=tuple(_score(s) for s in told.scores),
+    )
+
+
+def _score(told: m.ScoreMessage) -> LeadScore:
+    climatology = told.climatology
+    return LeadScore(
+        variable=told.variable,
+        unit=told.unit,
+        lead=_span(told.lead_s),
+        every=_span(told.every_s),
+        count=told.count,
+        since=instant(told.since),
+        until=instant(told.until),
+        crps=told.crps,
+        error=told.error,
+        coverage=told.coverage,
+        persistence=_against(told.persistence),
+        spread_known=told.spread_known,
+        climatology=None if climatology is None else _against(climatology),
+    )
+
+
+def _against(told: m.AgainstMessage) -> Against:
+    return Against(told.count, told.crps, told.skill, told.low, told.high)
+
+
+def _channel(told: m.ChannelTrustMessage) -> ChannelTrust:
+    usual = told.usual_interval_s
+    return ChannelTrust(
+        channel=told.channel,
+        variable=told.variable,
+        readings=told.readings,
+        last_at=_maybe(told.last_at),
+        last_value=told.last_value,
+        usual_interval=None if usual is None else _span(usual),
+        equal_run=told.equal_run,
+        innovation=told.innovation,
+        surprise=told.surprise,
+    )
+
+
+def _numbers(series: Iterable[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in series]
+
+
+def _times(told: Iterable[str]) -> np.ndarray[Any, Any]:
+    return np.array([instant(time) for time in told], np.int64)
+
+
+def _maybe(told: str | None) -> Instant | None:
+    return None if told is None else instant(told)
+
+
+def _span(seconds: float) -> int:
+    return round(seconds * SECOND)

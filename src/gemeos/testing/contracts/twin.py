@@ -1,0 +1,297 @@
+"""The tests that every way to ask a twin inherits: in the same process, and from elsewhere.
+
+Inherit ``TwinContract`` and write a fixture ``asked``: ``contract_site``, running,
+whose link has ``played``. Expectations come from the exact Kalman filter: the twin is linear and
+Gaussian, so that mean and spread are known, and an ensemble of ``MEMBERS`` meets them within its
+sampling error.
+"""
+# ruff: noqa: S101, D102 - tests that others inherit; their names are their sentences
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import pytest
+
+from gemeos.assimilate.inflate import RelaxToPriorSpread
+from gemeos.ensemble.estimate import Estimate
+from gemeos.ensemble.provenance import Filtered, Forecast
+from gemeos.errors import (
+    AssimilationError,
+    InputError,
+    OutOfReachError,
+    TimeError,
+    UnknownNameError,
+)
+from gemeos.runtime.phase import Phase
+from gemeos.runtime.site import Replay, Site
+from gemeos.runtime.trust import Trust
+from gemeos.runtime.twin import Twin, When
+from gemeos.schema.reading import Reading, Series
+from gemeos.testing.linear import Linear, kalman
+from gemeos.testing.played import Batch, PlayedLink
+from gemeos.timeline.base import SummaryRows
+from gemeos.units import iso
+from gemeos.units.instant import SECOND, Instant
+
+START: Instant = 1_750_000_000 * SECOND
+ZONE = "Asia/Seoul"
+LABEL = "made for a test, x1"
+MEMBERS = 256
+STEPS = 100
+LATE_AT = 30
+"""Second of the reading that came late."""
+PRIOR_SD, STEP_SD, SENSOR_SD = 2.0, 0.2, 0.5
+WALK = Linear(
+    matrix=np.array([[1.0]]),
+    observation=np.array([[1.0]]),
+    prior_mean=np.array([1.0]),
+    prior_sd=np.array([PRIOR_SD]),
+    step_noise_sd=np.array([STEP_SD]),
+    sensor_noise_sd=SENSOR_SD,
+)
+"""A random walk that one sensor reads each second."""
+
+
+def value_at(second: int) -> float:
+    """What the sensor read then; the late one stands out, yet not so far that spread is doubted."""
+    return 3.0 + 0.02 * second + (1.0 if second == LATE_AT else 0.0)
+
+
+def exact(seconds: range, *, without: int | None = None) -> tuple[float, float]:
+    """Mean and standard deviation behind the readings of ``seconds``, and the steps between.
+
+    Of one variable the relaxation of spread that filters have by default is exact, too.
+    """
+    mean, covariance = WALK.prior_mean, np.array([[PRIOR_SD**2]])
+    for second in seconds:
+        if second != seconds.start:
+            covariance = covariance + STEP_SD**2
+        if second != without:
+            before = np.sqrt(covariance)
+            observed = np.array([value_at(second)])
+            mean, covariance = kalman(mean, covariance, WALK.observation, observed, SENSOR_SD)
+            after = np.sqrt(covariance)
+            covariance = (after + RelaxToPriorSpread().alpha * (before - after)) ** 2
+    return float(mean[0]), float(np.sqrt(covariance[0, 0]))
+
+
+def second(number: float) -> Instant:
+    """That many seconds behind the first reading."""
+    return START + round(number * SECOND)
+
+
+def contract_site() -> tuple[Site, PlayedLink]:
+    """A site with the twin ``mill``, which has readings, and ``kiln``, which has none yet.
+
+    Of the hundred readings of ``mill`` the one at second 30 came last, when it was second 100.
+    """
+    series = Series("plant", "level")
+    log = {s: Reading(series, second(s), value_at(s)) for s in range(STEPS + 1)}
+    late = log.pop(LATE_AT)
+    first = [r for s, r in log.items() if s <= 60]
+    then = [*(r for s, r in log.items() if s > 60), late]
+    link = PlayedLink("plant", [Batch(first, second(60)), Batch(then, second(STEPS))])
+    mill = Twin("mill", WALK, members=MEMBERS, lateness="2 s", leads=["10 s"])
+    mill.bind("plant:level", to="y0")
+    kiln = Twin("kiln", WALK, members=MEMBERS).bind("plant:heat", to="y0")
+    replay = Replay(START, 1.0, LABEL)
+    return Site("works", twins=(mill, kiln), links=(link,), clock=replay, zone=ZONE), link
+
+
+class AskedTwin(Protocol):
+    """The methods that both have."""
+
+    def now(self) -> Estimate: ...
+
+    def at(self, when: When, *, known_by: When | None = None) -> Estimate: ...
+
+    def forecast(self, until: str, *, every: str | None = None) -> Estimate: ...
+
+    def range(
+        self,
+        since: When,
+        until: When,
+        *,
+        variables: list[str] | None = None,
+        known_by: When | None = None,
+    ) -> SummaryRows: ...
+
+    def trust(self) -> Trust: ...
+
+
+class AskedSite(Protocol):
+    """What both can be asked for."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def __getitem__(self, name: str) -> AskedTwin: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+def agrees(mean: float, sd: float, expected: tuple[float, float]) -> None:
+    """Mean and spread are those of an ensemble of the exact distribution, within four errors."""
+    assert mean == pytest.approx(expected[0], abs=4 * expected[1] / np.sqrt(MEMBERS))
+    assert sd == pytest.approx(expected[1], rel=4 / np.sqrt(2 * MEMBERS))
+
+
+class TwinContract:
+    """See the module."""
+
+    def test_that_a_site_tells_its_twins_in_the_order_of_declaration(
+        self, asked: AskedSite
+    ) -> None:
+        assert asked.names == ("mill", "kiln")
+        assert list(asked) == ["mill", "kiln"]
+
+    def test_that_a_twin_that_is_not_there_is_told_with_the_nearest_that_is(
+        self, asked: AskedSite
+    ) -> None:
+        with pytest.raises(UnknownNameError, match="Did you mean 'mill'") as caught:
+            asked["mil"]
+        assert caught.value.asked == "mil"
+        assert caught.value.known == ("kiln", "mill")
+        assert isinstance(caught.value, KeyError)
+
+    def test_that_now_is_the_exact_posterior_with_its_origin(self, asked: AskedSite) -> None:
+        estimate = asked["mill"].now()
+        assert estimate.kind == Filtered()
+        assert estimate.twin == "mill"
+        assert estimate.times.tolist() == [second(STEPS)]
+        assert estimate.variables == ("x0", "y0")
+        assert estimate.values.shape == (1, 2, MEMBERS)
+        assert estimate.values.dtype == np.float32
+        assert not estimate.values.flags.writeable
+        assert estimate.zone == ZONE
+        of = estimate.provenance
+        assert (of.source, of.members) == (LABEL, MEMBERS)
+        assert (of.data_until, of.known_at) == (second(STEPS), second(STEPS))
+        x0 = estimate["x0"]
+        agrees(x0.mean[0], x0.sd[0], exact(range(STEPS + 1)))
+
+    def test_that_at_answers_with_a_reading_that_came_late(self, asked: AskedSite) -> None:
+        estimate = asked["mill"].at(iso(second(31)))
+        assert estimate.times.tolist() == [second(31)]
+        agrees(estimate["x0"].mean[0], estimate["x0"].sd[0], exact(range(32)))
+
+    def test_that_at_known_by_answers_what_was_believed_then(self, asked: AskedSite) -> None:
+        estimate = asked["mill"].at(second(31), known_by=second(60))
+        expected = exact(range(32), without=LATE_AT)
+        agrees(estimate["x0"].mean[0], estimate["x0"].sd[0], expected)
+        assert estimate.provenance.known_at == second(60)
+        # That one reading makes more of a difference than the tolerance.
+        assert exact(range(32))[0] - expected[0] > 2 * 4 * expected[1] / np.sqrt(MEMBERS)
+
+    def test_that_a_time_without_offset_is_read_in_the_zone_of_the_site(
+        self, asked: AskedSite
+    ) -> None:
+        here = dt.datetime.fromtimestamp(second(50) / SECOND, dt.timezone(dt.timedelta(hours=9)))
+        naive = here.replace(tzinfo=None)
+        for when in (naive.isoformat(), naive, here, second(50)):
+            assert asked["mill"].at(when).times.tolist() == [second(50)]
+
+    def test_that_a_time_that_is_none_is_refused(self, asked: AskedSite) -> None:
+        with pytest.raises(TimeError, match="'yesterday' is not a time"):
+            asked["mill"].at("yesterday")
+
+    def test_that_nothing_is_told_of_before_the_first_reading(self, asked: AskedSite) -> None:
+        with pytest.raises(OutOfReachError, match="mill had no reading by"):
+            asked["mill"].at(second(-5))
+
+    def test_that_what_lies_ahead_is_a_forecast(self, asked: AskedSite) -> None:
+        with pytest.raises(InputError, match="ask for a forecast"):
+            asked["mill"].at(second(STEPS + 60))
+
+    def test_that_a_forecast_spreads_as_a_random_walk_does(self, asked: AskedSite) -> None:
+        forecast = asked["mill"].forecast("1 min", every="20 s")
+        assert forecast.kind == Forecast(issued_at=second(STEPS))
+        assert forecast.times.tolist() == [second(STEPS + ahead) for ahead in (20, 40, 60)]
+        mean, sd = exact(range(STEPS + 1))
+        for place, ahead in enumerate((20, 40, 60)):
+            expected = (mean, float(np.sqrt(sd**2 + ahead * STEP_SD**2)))
+            agrees(forecast["x0"].mean[place], forecast["x0"].sd[place], expected)
+
+    def test_that_a_probability_is_the_share_of_members(self, asked: AskedSite) -> None:
+        forecast = asked["mill"].forecast("1 min", every="1 min")
+        share = (forecast["x0"].members > 5.0).mean(axis=1)
+        assert forecast.prob("x0 > 5").tolist() == share.tolist()
+        assert 0 < share[0] < 1
+
+    def test_that_a_forecast_shorter_than_a_step_is_refused(self, asked: AskedSite) -> None:
+        with pytest.raises(InputError, match=r"steps of 1 s"):
+            asked["mill"].forecast("0.2 s")
+
+    def test_that_a_length_of_time_that_is_none_is_refused(self, asked: AskedSite) -> None:
+        with pytest.raises(TimeError, match="'6 bananas' is not a length of time"):
+            asked["mill"].forecast("6 bananas")
+
+    def test_that_the_past_is_remembered_with_its_doubt(self, asked: AskedSite) -> None:
+        rows = asked["mill"].range(second(40), iso(second(50)), variables=["y0", "x0"])
+        assert rows.variable == ("y0", "x0")
+        assert rows.valid_at.tolist() == [second(s) for s in range(41, 51)]
+        for place, when in enumerate(range(41, 51)):
+            agrees(rows.mean[place, 1], rows.sd[place, 1], exact(range(when + 1)))
+        assert rows.quantiles.shape == (10, 2, 5)
+        assert (np.diff(rows.quantiles, axis=2) >= 0).all()
+
+    def test_that_the_past_can_be_asked_as_it_was_believed(self, asked: AskedSite) -> None:
+        rows = asked["mill"].range(second(34), second(35), known_by=second(60))
+        assert rows.variable == ("x0", "y0")
+        expected = exact(range(36), without=LATE_AT)
+        agrees(rows.mean[0, 0], rows.sd[0, 0], expected)
+
+    def test_that_a_stretch_without_rows_is_empty(self, asked: AskedSite) -> None:
+        rows = asked["mill"].range(second(-50), second(-40))
+        assert rows.variable == ("x0", "y0")
+        assert rows.mean.shape == (0, 2)
+        assert rows.quantiles.shape == (0, 2, 5)
+
+    def test_that_a_variable_that_is_not_there_is_told_with_those_that_are(
+        self, asked: AskedSite
+    ) -> None:
+        with pytest.raises(UnknownNameError, match="linear has no variable 'z0'") as caught:
+            asked["mill"].range(second(0), second(1), variables=["z0"])
+        assert caught.value.known == ("x0", "y0")
+
+    def test_that_trust_tells_what_it_rests_on(self, asked: AskedSite) -> None:
+        trust = asked["mill"].trust()
+        assert trust.phase is Phase.IN_STEP
+        assert (trust.source, trust.members) == (LABEL, MEMBERS)
+        assert (trust.now, trust.newest, trust.age) == (second(STEPS), second(STEPS), 0)
+        assert (trust.assimilated, trust.too_late, trust.failed_members) == (STEPS + 1, 0, 0)
+        (channel,) = trust.channels
+        assert (channel.channel, channel.variable) == ("plant/level", "y0")
+        assert (channel.readings, channel.last_at) == (STEPS + 1, second(STEPS))
+        assert channel.last_value == pytest.approx(value_at(STEPS))
+        assert channel.usual_interval == SECOND
+        assert channel.equal_run == 1
+        assert channel.surprise is not None
+
+    def test_that_trust_tells_how_forecasts_turned_out(self, asked: AskedSite) -> None:
+        (score,) = asked["mill"].trust().scores
+        assert (score.variable, score.unit, score.lead, score.every) == (
+            "y0",
+            "",
+            10 * SECOND,
+            10 * SECOND,
+        )
+        # Issued at seconds 0, 10, ..., 90; each truth was read ten seconds later.
+        assert (score.count, score.since, score.until) == (10, second(10), second(100))
+        # Ten forecasts that persistence met with a bare value, and no history to draw from.
+        assert not score.spread_known
+        assert score.climatology is None
+        assert all(0 <= share <= 1 for share in score.coverage)
+        assert asked["kiln"].trust().scores == ()
+
+    def test_that_a_twin_without_readings_has_no_estimate_yet(self, asked: AskedSite) -> None:
+        with pytest.raises(AssimilationError, match="waits for its first reading"):
+            asked["kiln"].now()
+        trust = asked["kiln"].trust()
+        assert trust.phase is Phase.STARTING
+        assert (trust.newest, trust.age) == (None, None)
+        assert trust.channels[0].last_value is None
