@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from gemeos.schema.schema import Schema
-from gemeos.simulate import compile_model
+from gemeos.simulate import BatchedSimulator
 from gemeos.simulate.base import Consts, Driven, Members, Simulator
+from gemeos.simulate.frontend import lower
 from gemeos.testing.contracts.simulator import SimulatorContract
 from gemeos.testing.zoo import SINGLE, deck
 
-GOOD = compile_model(deck(SINGLE))
+GOOD = BatchedSimulator(lower(deck(SINGLE)))
 Rows = np.ndarray
 Spoilt = Callable[[Members, Driven, Consts], Rows]
 

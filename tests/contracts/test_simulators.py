@@ -11,13 +11,27 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gemeos.schema import declare as gm
 from gemeos.schema.schema import Schema
-from gemeos.simulate import BatchedSimulator, MembersSimulator, compile_model
+from gemeos.simulate import BatchedSimulator, FastSimulator, MembersSimulator, compile_model
 from gemeos.simulate.base import Consts, Driven, Members, Simulator
 from gemeos.simulate.frontend import lower
+from gemeos.simulate.kernels import usual_folder
 from gemeos.testing.contracts.simulator import SimulatorContract, assert_equal_bits
 from gemeos.testing.zoo import DOUBLE, SINGLE, ZOO, deck, valve, wave
 
 Arrays = tuple[Members, Driven, Consts]
+
+
+def batched(cls: type) -> Simulator:
+    return BatchedSimulator(lower(cls))
+
+
+def fast(cls: type) -> Simulator:
+    pytest.importorskip("numba")
+    return FastSimulator(lower(cls), usual_folder())
+
+
+PRINTED = (batched, fast)
+COMPUTED = (*PRINTED, MembersSimulator)
 
 
 def drawn(schema: Schema, *, twins: int = 4, members: int = 37) -> Arrays:
@@ -41,11 +55,15 @@ def assert_agree(one: np.ndarray, other: np.ndarray, tolerance: float) -> None:
 
 @pytest.mark.parametrize(("spread", "tolerance"), [(SINGLE, 1e-6), (DOUBLE, 1e-12)])
 @pytest.mark.parametrize("make", ZOO)
+@pytest.mark.parametrize("computed", PRINTED)
 def test_that_the_printed_form_computes_what_plain_python_does(
-    make: Callable[[float], type], spread: float, tolerance: float
+    computed: Callable[[type], Simulator],
+    make: Callable[[float], type],
+    spread: float,
+    tolerance: float,
 ) -> None:
     cls = make(spread)
-    printed, plain = BatchedSimulator(lower(cls)), MembersSimulator(cls)
+    printed, plain = computed(cls), MembersSimulator(cls)
     assert printed.schema.precision == (np.float32 if spread == SINGLE else np.float64)
     arrays = drawn(printed.schema)
     expected = plain.step(*arrays)
@@ -69,7 +87,8 @@ def test_that_every_way_through_the_branches_is_taken_by_the_drawn_members() -> 
     assert all(way.sum() >= 5 for way in ways)
 
 
-def test_that_one_step_is_what_the_formula_says() -> None:
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_that_one_step_is_what_the_formula_says(computed: Callable[[type], Simulator]) -> None:
     # By hand: a = 0.5 - 0.1 - 40 sin(0.1) - 0.2 * 0.3^2 = -3.61133666587, dt = 0.01 s.
     arrays = (
         np.array([[[0.1], [0.3], [40.0]]], np.float32),
@@ -78,14 +97,16 @@ def test_that_one_step_is_what_the_formula_says() -> None:
     )
     a = -3.61133666587
     v = 0.3 + 0.01 * a
-    simulator = compile_model(deck(SINGLE))
+    simulator = computed(deck(SINGLE))
     assert_allclose(simulator.step(*arrays)[0, :, 0], [0.1 + 0.01 * v, v], rtol=2e-7)
     assert_allclose(simulator.observe(*arrays)[0, :, 0], [0.5 - 40 * 0.1], rtol=2e-7)
 
 
-def test_that_one_members_numbers_do_not_depend_on_blocks_or_layout() -> None:
-    cls = wave(SINGLE)
-    simulator = compile_model(cls)
+@pytest.mark.parametrize("computed", PRINTED)
+def test_that_one_members_numbers_do_not_depend_on_blocks_or_layout(
+    computed: Callable[[type], Simulator],
+) -> None:
+    simulator = computed(wave(SINGLE))
     values, driven, consts = drawn(simulator.schema, twins=1200, members=33)
     whole = simulator.step(values, driven, consts)  # several blocks
     strided = np.asfortranarray(values)
@@ -132,16 +153,25 @@ class DrawnContract(SimulatorContract):
         return drawn(simulator.schema)[2]
 
 
-class TestPrintedZooInSinglePrecision(DrawnContract):
-    @pytest.fixture(params=ZOO)
-    def simulator(self, request: pytest.FixtureRequest) -> Simulator:
-        return compile_model(request.param(SINGLE))
+class TestPrintedZoo(DrawnContract):
+    @pytest.fixture(params=[SINGLE, DOUBLE], ids=["single", "double"])
+    def spread(self, request: pytest.FixtureRequest) -> float:
+        spread: float = request.param
+        return spread
 
+    @pytest.fixture(params=PRINTED)
+    def computed(self, request: pytest.FixtureRequest) -> Callable[[type], Simulator]:
+        computed: Callable[[type], Simulator] = request.param
+        return computed
 
-class TestPrintedZooInDoublePrecision(DrawnContract):
     @pytest.fixture(params=ZOO)
-    def simulator(self, request: pytest.FixtureRequest) -> Simulator:
-        return compile_model(request.param(DOUBLE))
+    def simulator(
+        self,
+        request: pytest.FixtureRequest,
+        computed: Callable[[type], Simulator],
+        spread: float,
+    ) -> Simulator:
+        return computed(request.param(spread))
 
 
 class EmptyTank(SimulatorContract):
@@ -150,16 +180,11 @@ class EmptyTank(SimulatorContract):
         return np.array([-1.0, 1.0], simulator.schema.precision)
 
 
-class TestPrintedTank(EmptyTank):
-    @pytest.fixture
-    def simulator(self) -> Simulator:
-        return compile_model(Tank)
-
-
-class TestPlainTank(EmptyTank):
-    @pytest.fixture
-    def simulator(self) -> Simulator:
-        return MembersSimulator(Tank)
+class TestTank(EmptyTank):
+    @pytest.fixture(params=COMPUTED)
+    def simulator(self, request: pytest.FixtureRequest) -> Simulator:
+        simulator: Simulator = request.param(Tank)
+        return simulator
 
 
 def tanks(*levels: float) -> Arrays:
@@ -169,9 +194,11 @@ def tanks(*levels: float) -> Arrays:
     return values, np.full((1, 1, 1), 0.1, np.float32), np.empty((1, 0), np.float32)
 
 
-@pytest.mark.parametrize("simulator", [compile_model(Tank), MembersSimulator(Tank)])
-def test_that_a_clamp_does_not_revive_a_member_that_failed(simulator: Simulator) -> None:
-    states = simulator.step(*tanks(4.0, -1.0, math.nan))
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_that_a_clamp_does_not_revive_a_member_that_failed(
+    computed: Callable[[type], Simulator],
+) -> None:
+    states = computed(Tank).step(*tanks(4.0, -1.0, math.nan))
     # 4 + 0.1 - 0.1 * sqrt(4) = 3.9; max(0.0, nan) would be 0.
     assert_allclose(states[0, :, 0], [3.9, 1.0], rtol=1e-6)
     assert_array_equal(states[0, :, 1:], np.full((2, 2), np.nan))
@@ -195,8 +222,11 @@ class Switch:
         return 1 if self.x > 0 else -1
 
 
-@pytest.mark.parametrize("simulator", [BatchedSimulator(lower(Switch)), MembersSimulator(Switch)])
-def test_that_a_branch_does_not_revive_a_member_that_failed(simulator: Simulator) -> None:
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_that_a_branch_does_not_revive_a_member_that_failed(
+    computed: Callable[[type], Simulator],
+) -> None:
+    simulator = computed(Switch)
     empty = np.empty((1, 0, 1), np.float32)
     arrays = np.array([[[2.5, math.nan, -math.inf]]], np.float32), empty, empty[:, :, 0]
     assert_array_equal(simulator.step(*arrays), np.array([[[1.0, np.nan, np.nan]]]))
@@ -211,11 +241,13 @@ def test_that_a_member_that_failed_before_is_not_blamed_on_the_model() -> None:
     assert simulator.first_error is None  # math.floor would refuse NaN
 
 
-@pytest.mark.parametrize("simulator", [compile_model(Tank), MembersSimulator(Tank)])
-def test_that_an_output_without_value_does_not_spoil_the_others(simulator: Simulator) -> None:
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_that_an_output_without_value_does_not_spoil_the_others(
+    computed: Callable[[type], Simulator],
+) -> None:
     values, driven, consts = tanks(4.0, 5.0)
     values[0, 1] = [4.0, 6.0]  # one over zero for the first
-    outputs = simulator.observe(values, driven, consts)
+    outputs = computed(Tank).observe(values, driven, consts)
     assert_array_equal(outputs[0], np.array([[4.0, 5.0], [np.nan, 0.5]], np.float32))
 
 

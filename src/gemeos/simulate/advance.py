@@ -8,16 +8,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt32, UInt64
 
-from gemeos.ensemble.noise import standard_normal, streams
+from gemeos.ensemble.noise import standard_normal
 from gemeos.ensemble.state import TwinState, natural
 from gemeos.errors import TooFewMembersError
 from gemeos.schema.schema import Schema
-from gemeos.schema.variable import State
-from gemeos.simulate.base import Consts, Simulator
-from gemeos.units.instant import SECOND
-
-LEAST_LIVING = 0.5
-"""Share of the members that must survive a step for the ensemble to still say something."""
+from gemeos.simulate.base import Consts, MovesEnsembles, Simulator
+from gemeos.simulate.outcome import LEAST_LIVING
+from gemeos.simulate.process import spread_of_rows, steps_covered, streams_of_rows
 
 
 @dataclass(frozen=True)
@@ -51,23 +48,20 @@ class Stepper:
 
     @cached_property
     def _spread_of_rows(self) -> Float[np.ndarray, " row"]:
-        """Standard deviation that one step adds to each row's coordinate."""
-        root = np.sqrt(self.schema.step_s)
-        each = [v.noise if isinstance(v, State) else v.drift for v in self.schema.estimated]
-        return np.array(each, np.float64) * root
+        return spread_of_rows(self.schema)
 
     @cached_property
     def _streams(self) -> UInt32[np.ndarray, " noisy"]:
-        return streams("step", [self.schema.estimated[i].name for i in self._noisy])
+        return streams_of_rows(self.schema)[self._noisy]
 
     @cached_property
     def _steps_covered(self) -> Int64[np.ndarray, " running"]:
-        """How many steps each running sum's interval has."""
-        covered = [
-            round(self.schema.sensors[i].over * SECOND) // self.schema.step
-            for i in self.schema.running
-        ]
-        return np.array(covered, np.int64)
+        return steps_covered(self.schema)
+
+    @cached_property
+    def _mover(self) -> MovesEnsembles | None:
+        """The simulator, if it does all of this at once."""
+        return self.simulator if isinstance(self.simulator, MovesEnsembles) else None
 
     def observed(
         self, state: TwinState, crew: Crew, members: Float[np.ndarray, "twin row member"]
@@ -95,6 +89,8 @@ class Stepper:
 
     def step(self, state: TwinState, crew: Crew) -> TwinState:
         """All twins one step on. They must be born."""
+        if self._mover is not None:
+            return self._moved(self._mover, state, crew, np.ones(len(state), np.int64))
         schema = self.schema
         kind = schema.precision
         tick = state.tick + 1
@@ -133,12 +129,8 @@ class Stepper:
         for twin in np.flatnonzero(failed):
             alive = np.flatnonzero(living[twin])
             if len(alive) < LEAST_LIVING * size:
-                raise TooFewMembersError(
-                    crew.names[twin],
-                    int(failed[twin]),
-                    size,
-                    f"a value that is not a number at step {int(state.tick[twin]) + 1}",
-                )
+                tick = int(state.tick[twin]) + 1
+                raise _too_few(crew.names[twin], int(failed[twin]), members, tick)
             for member in np.flatnonzero(~living[twin]):
                 # The nearest living one above, around the end: a choice that needs no dice.
                 after = alive[np.searchsorted(alive, member) % len(alive)]
@@ -147,6 +139,10 @@ class Stepper:
 
     def advance(self, state: TwinState, crew: Crew, until: Int64[np.ndarray, " twin"]) -> TwinState:
         """Every twin moved on to its own tick ``until``; one that is there already stays."""
+        if self._mover is not None:
+            if not (state.tick < until).any():
+                return state
+            return self._moved(self._mover, state, crew, np.maximum(until - state.tick, 0))
         while True:
             behind = np.flatnonzero(state.tick < until)
             if len(behind) == 0:
@@ -157,3 +153,23 @@ class Stepper:
             ahead = self.step(state.take(behind), crew.take(behind))
             state = state.take(np.arange(len(state)))
             state.put(behind, ahead)
+
+    def _moved(
+        self, mover: MovesEnsembles, state: TwinState, crew: Crew, steps: Int64[np.ndarray, " twin"]
+    ) -> TwinState:
+        """Every twin so many steps on, in one call."""
+        moved = mover.moved(state.members, state.driven, crew.consts, crew.keys, state.tick, steps)
+        for twin in np.flatnonzero(moved.lost)[:1]:
+            raise _too_few(
+                crew.names[twin], int(moved.lost[twin]), moved.members, int(moved.tick[twin])
+            )
+        return replace(
+            state, tick=moved.tick, members=moved.members, failed=state.failed + moved.failed
+        )
+
+
+def _too_few(
+    name: str, failed: int, members: Float[np.ndarray, "twin row member"], tick: int
+) -> TooFewMembersError:
+    what = f"a value that is not a number at step {tick}"
+    return TooFewMembersError(name, failed, members.shape[2], what)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64, UInt64
 
 from gemeos.schema.schema import Schema
 
@@ -46,4 +47,50 @@ class Simulator(Protocol):
         self, values: Members, driven: Driven, consts: Consts
     ) -> Float[np.ndarray, "twin output member"]:
         """What each of ``schema.outputs`` is in this state, without sensor noise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moved:
+    """Ensembles some steps on."""
+
+    members: Float[np.ndarray, "twin row member"]
+    """As in ``TwinState``."""
+    tick: Int64[np.ndarray, " twin"]
+    """The instant that each twin came to."""
+    failed: Int64[np.ndarray, " twin"]
+    """Members that failed on the way and were replaced by a living one's copy."""
+    lost: Int64[np.ndarray, " twin"]
+    """Members that failed in the step to ``tick`` and left too few to go on from; 0 for a twin
+    that went all its steps."""
+
+
+@runtime_checkable
+class MovesEnsembles(Protocol):
+    """A simulator that moves stored ensembles by itself, many steps in one call.
+
+    It does what ``advance.Stepper`` would do with ``Simulator.step``: coordinates, noise, failed
+    members, running sums. Some steps in one call are the same, to the last bit, as in several.
+    Numbers may differ from the stepper's own by rounding, which its ``identity`` must tell.
+    """
+
+    def moved(
+        self,
+        members: Float[np.ndarray, "twin row member"],
+        driven: Float[np.ndarray, "twin driven"],
+        consts: Consts,
+        keys: UInt64[np.ndarray, " twin"],
+        tick: Int64[np.ndarray, " twin"],
+        steps: Int64[np.ndarray, " twin"],
+    ) -> Moved:
+        """Each twin so many steps on.
+
+        Args:
+            members: Coordinates and running sums, as in ``TwinState``. Not changed.
+            driven: Held for all steps.
+            consts: One value a twin.
+            keys: Of the twins' noise, ``ensemble.noise.twin_key``.
+            tick: Where each twin stands.
+            steps: How far each goes; 0 stays.
+        """
         ...

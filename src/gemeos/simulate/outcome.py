@@ -7,12 +7,15 @@ by a clamp or by the branch that NaN happens to take, so one bad number is the w
 from __future__ import annotations
 
 import traceback
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from gemeos.simulate.base import Members
+
+LEAST_LIVING: Final = 0.5
+"""Share of the members that must survive a step for the ensemble to still say something."""
 
 
 def end_failed(values: Members, states: Float[np.ndarray, "twin state member"]) -> None:
