@@ -134,6 +134,10 @@ class Fleet:
         """A copy of the twin's state at its newest reading."""
         return self._live.take([self.place(twin)])
 
+    def everyone(self) -> TwinState:
+        """A copy of the states of all twins at their newest readings, in the order of names."""
+        return self._live.take(range(len(self.names)))
+
     def boundary(self, twin: str) -> Instant | None:
         """The instant at or before which readings come too late; None while none does."""
         tick = int(self._checkpoints.boundary[self.place(twin)])

@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from threading import Lock
 
 from gemeos.clock import Clock, ReplayClock, SystemClock
@@ -92,6 +92,11 @@ class Host:
         """A copy of the twin's state at its newest reading."""
         with self._lock:
             return self.fleet(twin).state(twin)
+
+    def everyone(self, fleet: Fleet) -> TwinState:
+        """A copy of the states of all its twins."""
+        with self._lock:
+            return fleet.everyone()
 
     def state_at(self, twin: str, when: Instant) -> TwinState | None:
         """The twin's filtered state then; None where that lies before the horizon."""
@@ -323,8 +328,7 @@ class Host:
     def _tell_phases(self) -> set[str]:
         """Note which twins are in another phase than before; a silence changes one, too."""
         told = []
-        for name in self._twins:
-            phase = self.questions.trust(name).phase
+        for name, phase in chain.from_iterable(map(self.questions.phases, self._fleets)):
             before = self._phases.get(name)
             if phase is before:
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -64,6 +64,10 @@ class Running(Protocol):
         """A copy of its state at its newest reading."""
         ...
 
+    def everyone(self, fleet: Fleet) -> TwinState:
+        """A copy of the states of all its twins."""
+        ...
+
     def state_at(self, twin: str, when: Instant) -> TwinState | None:
         """Its filtered state then; None where that lies before the horizon."""
         ...
@@ -83,6 +87,8 @@ class Questions:
     def __init__(self, running: Running) -> None:
         """``running`` lets them look."""
         self._running = running
+        self._asked: dict[str, tuple[str, TwinState]] = {}
+        """By twin: hash of its newest state, and where ``now`` moved that to."""
 
     def _instant(self, when: When) -> Instant:
         return when if isinstance(when, int) else self._running.site.instant(when)
@@ -92,11 +98,23 @@ class Questions:
         fleet = self._running.fleet(twin)
         state = self._born(twin, self._running.snapshot(twin))
         now = self._running.clock.now()
-        ahead = now // fleet.schema.step - int(state.tick[0])
-        if 0 < ahead <= MOST_STEPS_BEHIND:
-            until = np.array([now // fleet.schema.step])
-            state = fleet.cycle.stepper.advance(state, _crew(fleet, twin), until)
+        state = self._ahead(twin, fleet, state, now // fleet.schema.step)
         return self._estimate(twin, state, Filtered(), now)
+
+    def _ahead(self, twin: str, fleet: Fleet, state: TwinState, until: int) -> TwinState:
+        """``state`` moved on without readings; a silent twin goes on from where it was asked last.
+
+        Noise is keyed by the instant, so that going there in one stride or in two is the same.
+        """
+        if not 0 < until - int(state.tick[0]) <= MOST_STEPS_BEHIND:
+            return state
+        base = state.digest()
+        asked = self._asked.get(twin)
+        if asked is not None and asked[0] == base and int(asked[1].tick[0]) <= until:
+            state = asked[1]
+        state = fleet.cycle.stepper.advance(state, _crew(fleet, twin), np.array([until]))
+        self._asked[twin] = (base, state)
+        return state
 
     def at(self, twin: str, when: When, *, known_by: When | None = None) -> Estimate:
         """The filtered state at the first grid instant not before ``when``.
@@ -173,13 +191,13 @@ class Questions:
             )
         state = self._born(twin, self._running.snapshot(twin))
         now = self._running.clock.now()
-        start = max(int(state.tick[0]), now // step)
-        if start - int(state.tick[0]) > MOST_STEPS_BEHIND:
-            start = int(state.tick[0])
-        crew = _crew(fleet, twin)
-        state = fleet.cycle.stepper.advance(state, crew, np.array([start]))
+        state = self._ahead(twin, fleet, state, now // step)
         path = forecast(
-            fleet.cycle.stepper, state, crew, until=start + ahead // step, every=pace // step
+            fleet.cycle.stepper,
+            state,
+            _crew(fleet, twin),
+            until=int(state.tick[0]) + ahead // step,
+            every=pace // step,
         )
         return self._answer(twin, path.ticks * step, path.values, Forecast(now), now, state)
 
@@ -213,15 +231,15 @@ class Questions:
 
     def trust(self, twin: str) -> Trust:
         """How well the twin is in step."""
-        fleet, declared = self._running.fleet(twin), self._running.twin(twin)
+        fleet = self._running.fleet(twin)
         state = self._running.snapshot(twin)
         channels = fleet.channels[fleet.place(twin)]
         told = channel_trust(channels, state.monitors[0])
-        newest = max((c.last_at for c in told if c.last_at is not None), default=None)
+        ((newest, usual),) = _heard(state)
         now = self._running.clock.now()
         return Trust(
             twin=twin,
-            phase=self._phase(twin, declared, state, newest, now),
+            phase=self._phase(twin, int(state.assimilated[0]), newest, usual, now),
             source=self._running.site.source,
             now=now,
             newest=newest,
@@ -234,20 +252,31 @@ class Questions:
             scores=self._running.scores.of(twin),
         )
 
+    def phases(self, fleet: Fleet) -> Iterator[tuple[str, Phase]]:
+        """Of all its twins: looked at again and again, so from one copy of their states."""
+        state, now = self._running.everyone(fleet), self._running.clock.now()
+        each = zip(fleet.names, state.assimilated.tolist(), _heard(state), strict=True)
+        for name, assimilated, (newest, usual) in each:
+            yield name, self._phase(name, assimilated, newest, usual, now)
+
     def _phase(
-        self, twin: str, declared: Twin, state: TwinState, newest: Instant | None, now: Instant
+        self,
+        twin: str,
+        assimilated: int,
+        newest: Instant | None,
+        usual: Span | None,
+        now: Instant,
     ) -> Phase:
-        intervals = state.monitors[0][:, Monitor.INTERVAL]
-        known = intervals[np.isfinite(intervals)]
+        declared = self._running.twin(twin)
         return phase_of(
             Standing(
                 bound=bool(declared.bindings),
                 running=self._running.fleet(twin).failure(twin) is None,
                 finished=self._running.is_finished(twin),
-                assimilated=int(state.assimilated[0]),
+                assimilated=assimilated,
                 newest=newest,
                 now=now,
-                usual_interval=int(known.min()) if len(known) else None,
+                usual_interval=usual,
                 lateness=declared.lateness,
             )
         )
@@ -300,6 +329,16 @@ class Questions:
             ),
             zone=self._running.site.zone,
         )
+
+
+def _heard(state: TwinState) -> list[tuple[Instant | None, Span | None]]:
+    """Of each twin ``valid_at`` of its newest reading, and the interval of its busiest channel."""
+    last = np.fmax.reduce(state.monitors[:, :, Monitor.LAST_AT], axis=1, initial=np.nan)
+    usual = np.fmin.reduce(state.monitors[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
+    return [
+        (None if np.isnan(at) else int(at), None if np.isnan(every) else int(every))
+        for at, every in zip(last.tolist(), usual.tolist(), strict=True)
+    ]
 
 
 def _crew(fleet: Fleet, twin: str) -> Crew:
