@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- a script of the repository, no part of a package
 """Build the wind farm plant's record from the wheel that carries the whole of it.
 
 Usage: ``python tools/make_windfarm_extract.py openoa-3.2-py3-none-any.whl OUTPUT_FOLDER``

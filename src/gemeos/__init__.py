@@ -30,6 +30,7 @@ from gemeos.schema.declare import (
     virtual,
     where,
 )
+from gemeos.serve.client import connect
 
 __all__ = [
     "Estimate",
@@ -46,6 +47,7 @@ __all__ = [
     "Trust",
     "Twin",
     "WallTime",
+    "connect",
     "const",
     "control",
     "input",

@@ -103,3 +103,20 @@ def test_that_a_time_before_the_first_reading_is_out_of_reach() -> None:
         levels(host, 5)
     with pytest.raises(OutOfReachError, match="that was known by"):
         levels(host, 10, known_s=5)
+
+
+def test_that_a_silent_twin_answers_the_same_asked_once_or_again_and_again() -> None:
+    often, once = host_of(), host_of()
+    for host in (often, once):
+        take(host, 0, 1.0, 0)
+    for second in (3, 7, 40):
+        often.clock.follow(START + second * SECOND)  # type: ignore[attr-defined]
+        often.questions.now("tank")
+    told = often.questions.now("tank")
+    once.clock.follow(START + 40 * SECOND)  # type: ignore[attr-defined]
+    assert told.times[0] == START + 40 * SECOND
+    assert (told.values == once.questions.now("tank").values).all()
+    # A reading begins it anew.
+    take(often, 41, 1.2, 41)
+    take(once, 41, 1.2, 41)
+    assert (often.questions.now("tank").values == once.questions.now("tank").values).all()

@@ -107,10 +107,10 @@ def test_that_a_permutation_of_members_permutes_the_answer_within_single_precisi
     order = np.random.default_rng(1).permutation(24)
     shuffled = state.take([0])
     shuffled.members[...] = state.members[:, :, order]
-    analyse = fleet.cycle.assimilator.analyse
+    analysis = fleet.cycle.assimilator.analysis
     used = np.ones((1, 1), bool)
     told = [
-        analyse(s.members, s.members[:, :1], np.array([[0.2]]), np.array([[0.01]]), used)
+        analysis(s.members, s.members[:, :1], np.array([[0.2]]), np.array([[0.01]]), used).members
         for s in (state, shuffled)
     ]
     np.testing.assert_allclose(told[1], told[0][:, :, order], rtol=1e-5, atol=1e-6)

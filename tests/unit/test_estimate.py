@@ -488,5 +488,5 @@ def test_that_only_the_asked_variables_are_kept_in_the_asked_order() -> None:
     assert some.units == ("degC", "MPa")
     assert some["stress"].mean.tolist() == [5.0]
     assert some["T2.gear.heat"].mean.tolist() == [500.0]
-    with pytest.raises(UnknownNameError, match="no variable 'sress'.*Did you mean 'stress'"):
+    with pytest.raises(UnknownNameError, match=r"no variable 'sress'.*Did you mean 'stress'"):
         estimate().only(["sress"])

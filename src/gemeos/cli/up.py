@@ -26,7 +26,6 @@ from gemeos.runtime.run import timeline_of
 from gemeos.runtime.settings import Settings
 from gemeos.serve.auth import TokenFile
 from gemeos.serve.server import loop_factory, serve
-from gemeos.serve.tell import main_variables
 from gemeos.units import iso, zone
 
 TABLE_EVERY_S = 1.0
@@ -174,9 +173,8 @@ def _table(host: Host) -> Table:
 
 def _shown(host: Host, name: str) -> list[tuple[str, str, str, str, str]]:
     estimate = host.questions.now(name)
-    schema = host.fleet(name).schema
     rows = []
-    for variable in main_variables(schema, VARIABLES_SHOWN):
+    for variable in host.twin(name).shown[:VARIABLES_SHOWN]:
         marginal = estimate[variable]
         low, high = marginal.interval(0.9)
         rows.append(

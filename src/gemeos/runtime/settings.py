@@ -67,6 +67,7 @@ _TWIN_ARGUMENTS = (
     "leads",
     "score",
     "forecast_every",
+    "show",
 )
 
 

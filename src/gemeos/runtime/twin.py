@@ -86,6 +86,7 @@ class Twin:
         leads: Sequence[str] = (),
         score: Sequence[str] = (),
         forecast_every: str | None = None,
+        show: Sequence[str] = (),
     ) -> None:
         """A twin that is declared and does not run yet.
 
@@ -106,6 +107,7 @@ class Twin:
             score: The sensors whose forecasts are scored; by default all.
             forecast_every: How often these are issued; by default as often as the shortest lead
                 is long.
+            show: The variables that somebody wants to see first.
 
         Raises:
             SchemaError: the model or a constant does not fit.
@@ -125,6 +127,12 @@ class Twin:
         self.scoring = Scoring.declared(self.schema, leads, score, forecast_every)
         self._consts = {n: self._const(n, v) for n, v in (consts or {}).items()}
         self._bindings: list[Binding] = []
+        schema = self.schema
+        rest = (*schema.outputs, *schema.estimated, *schema.driven)
+        first = [schema.variable(each).name for each in show]
+        self.shown = tuple(dict.fromkeys((*first, *(v.name for v in rest))))
+        """Its variables as they are shown: those of ``show``, what sensors and virtual sensors
+        read, then states, params and what drives."""
         self._questions: Answers | None = None
 
     @property

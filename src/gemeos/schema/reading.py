@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -156,21 +157,27 @@ class Refused:
 
 
 class SeriesBook:
-    """The site's numbering of series. A number, once given, stays."""
+    """The site's numbering of series. A number, once given, stays. Any thread may ask."""
 
     def __init__(self, known: Iterable[Series] = ()) -> None:
         """``known`` are numbered from zero in their order."""
         self._series: list[Series] = []
         self._numbers: dict[Series, int] = {}
+        self._lock = Lock()
         for series in known:
             self.number(series)
 
     def number(self, series: Series) -> int:
         """Its number; a series that is new gets the next one."""
         found = self._numbers.get(series)
-        if found is None:
-            found = self._numbers[series] = len(self._series)
-            self._series.append(series)
+        if found is not None:
+            return found
+        with self._lock:
+            found = self._numbers.get(series)
+            if found is None:
+                found = len(self._series)
+                self._series.append(series)
+                self._numbers[series] = found
         return found
 
     def series(self, number: int) -> Series:

@@ -19,7 +19,6 @@ from gemeos.schema.schema import Schema
 from gemeos.serve.auth import Actor
 from gemeos.serve.routes.links import links_seen
 from gemeos.serve.routes.operation import Served, actor_of
-from gemeos.serve.tell import main_variables
 from gemeos.serve.teller import Teller
 from gemeos.timeline.base import Event
 from gemeos.units.instant import SECOND, Instant, Span
@@ -104,16 +103,16 @@ def _twin(host: Host, name: str) -> str:
         f"<p>{_source(trust.source)} {escape(age)}, {trust.members} members, "
         f"{trust.assimilated} readings assimilated"
         f"{f', {trust.too_late} came too late' if trust.too_late else ''}</p>"
-        f"{_now(host, name, schema)}{_channels(trust, schema)}{_scores(trust)}</article>"
+        f"{_now(host, name)}{_channels(trust, schema)}{_scores(trust)}</article>"
     )
 
 
-def _now(host: Host, name: str, schema: Schema) -> str:
+def _now(host: Host, name: str) -> str:
     try:
         estimate = host.questions.now(name)
     except AssimilationError as error:
         return f"<p class='note'>{escape(str(error))}</p>"
-    rows = [_variable(estimate, v) for v in main_variables(schema, MOST_VARIABLES)]
+    rows = [_variable(estimate, v) for v in host.twin(name).shown[:MOST_VARIABLES]]
     return _table(
         f"{name} now", ("variable", "mean", "± sd", "90 % within", "unit"), rows, "numbers"
     )

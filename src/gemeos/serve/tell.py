@@ -13,8 +13,6 @@ from gemeos.ensemble.marginal import Marginal
 from gemeos.ensemble.provenance import Filtered, Forecast, Kind, Scenario, Smoothed
 from gemeos.foresee.score import Against, LeadScore
 from gemeos.runtime.trust import ChannelTrust, Trust
-from gemeos.schema.schema import Schema
-from gemeos.schema.variable import Variable
 from gemeos.serve import messages as m
 from gemeos.units import iso
 from gemeos.units import zone as zone_named
@@ -152,12 +150,6 @@ def _maybe(when: Instant | None, here: dt.tzinfo) -> str | None:
 def times_told(times: np.ndarray[Any, Any], here: dt.tzinfo) -> list[str]:
     """Instants as ISO 8601 in the zone ``here``."""
     return [iso(when, zone=here) for when in times.tolist()]
-
-
-def main_variables(schema: Schema, most: int) -> list[str]:
-    """What somebody wants to see first: what sensors read, what none reads, then the states."""
-    told: Sequence[Variable] = (*schema.outputs, *schema.estimated, *schema.driven)
-    return [v.name for v in told[:most]]
 
 
 def _numbers(marginal: Marginal, members: bool, packed: bool) -> m.Numbers:  # noqa: FBT001

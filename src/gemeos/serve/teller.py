@@ -192,7 +192,7 @@ class Teller:
         except AssimilationError as error:
             note = str(error)
         else:
-            names = tell.main_variables(self.host.fleet(twin).schema, MOST_SUMMARISED)
+            names = self.host.twin(twin).shown[:MOST_SUMMARISED]
             held = {name: _held(estimate[name]) for name in names}
         return m.SummaryMessage(
             twin=twin,
