@@ -1,0 +1,1 @@
+"""Programs of the repository: the gate, the figures, the makers of shipped extracts."""
