@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from gemeos.assimilate.inflate import Inflation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What an analysis gives: corrected members, and how each reading fitted in.
+
+    Everything but ``members`` is in sensor units, from before any spread was given back.
+    """
+
+    members: Float[np.ndarray, "twin row member"]
+    surprise: Float64[np.ndarray, "twin reading"]
+    """Read less expected, given the readings that stand before it."""
+    doubt: Float64[np.ndarray, "twin reading"]
+    """Variance of that expectation."""
+    residual: Float64[np.ndarray, "twin reading"]
+    """Read less expected, given all readings of the instant, this one among them if it was used."""
+    left: Float64[np.ndarray, "twin reading"]
+    """Variance of that expectation."""
+
 
 class Assimilator(Protocol):
-    """Corrects ensembles. Pure; each twin's result depends on that twin alone."""
+    """Corrects ensembles. Pure; each twin's result depends on that twin alone.
+
+    Means and covariances do not depend on the order of the members beyond rounding.
+    """
 
     @property
     def identity(self) -> str:
         """Name and settings: they are part of what an estimate rests on."""
         ...
 
-    def analyse(
+    @property
+    def inflation(self) -> Inflation:
+        """How lost spread is given back."""
+        ...
+
+    def analysis(
         self,
         members: Float[np.ndarray, "twin row member"],
         predicted: Float[np.ndarray, "twin reading member"],
         observed: Float64[np.ndarray, "twin reading"],
         variance: Float64[np.ndarray, "twin reading"],
         used: Bool[np.ndarray, "twin reading"],
-    ) -> Float[np.ndarray, "twin row member"]:
-        """The members after the readings.
+    ) -> Analysis:
+        """The members after the readings, before any spread is given back.
 
         Args:
             members: Coordinates; rows that are parameters are known from the construction.
             predicted: What each member would have read, in sensor units.
             observed: What was read.
             variance: Of the reading's error, in squared sensor units; positive.
-            used: False pads twins that have fewer readings than others.
+            used: False for what corrects nothing: padding, and readings that are not trusted.
         """
         ...

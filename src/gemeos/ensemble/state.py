@@ -7,7 +7,7 @@ are this struct and nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Final
@@ -22,6 +22,8 @@ from gemeos.schema.schema import Schema
 
 NEVER: Final = np.iinfo(np.int64).min
 """The tick of what has not happened."""
+RELAXATION_AT_BIRTH: Final = 0.1
+"""What ``TwinState.relaxation`` begins with."""
 
 
 class Monitor(IntEnum):
@@ -40,6 +42,55 @@ class Monitor(IntEnum):
     """Running mean of their squares: 1 where spread and error agree."""
     INTERVAL = 6
     """Running mean of the time between readings, in microseconds."""
+    COMPARED = 7
+    """Readings compared with what was expected; stays 0 for inputs and controls."""
+    LEAST = 8
+    """The least value read so far: the channel's floor."""
+    RUNS = 9
+    """How often a run of equal values ended."""
+    USUAL_RUN = 10
+    """Running mean of the lengths of those runs."""
+    RUN_CHANCE = 11
+    """How likely the present run is, from the channel's own history."""
+    FAR_RUN = 12
+    """How many readings in a row were far from what was expected."""
+    ABOVE = 13
+    """Evidence that the channel reads too much; sums of ``assimilate.fault``."""
+    BELOW = 14
+    """Evidence that it reads too little."""
+    SPIKES = 15
+    """Evidence that single readings jump away and back."""
+    LOST = 16
+    """Evidence that the ensemble is nowhere near what the channel reads."""
+    FROZEN = 17
+    """Readings that must move and be plausible before a stuck or dead channel counts again."""
+    VERDICT = 18
+    """A ``Verdict``."""
+
+
+class Verdict(IntEnum):
+    """What is held of a channel. The order tells nothing."""
+
+    SOUND = 0
+    STUCK = 1
+    """It repeats one value while the ensemble moves on."""
+    DEAD = 2
+    """It reads zero, or its least value, where the ensemble expects clearly otherwise."""
+    BIASED = 3
+    """It is off to one side, and the other channels are not."""
+    SPIKING = 4
+    """Single readings jump away and back."""
+
+
+class Drift(IntEnum):
+    """The sequential test of all innovations; the columns of ``TwinState.drift``."""
+
+    EVIDENCE = 0
+    """Against "spread and error agree"; ``assimilate.drift`` tells the measure."""
+    COUNT = 1
+    """Readings tested since the test was begun anew."""
+    REJECTED = 2
+    """1 from a rejection until enough readings have passed again, else 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +117,12 @@ class TwinState:
     """Readings that corrected the ensemble."""
     failed: Int64[np.ndarray, " twin"]
     """Members that failed in a step and were replaced by a living one's copy."""
+    relaxation: Float64[np.ndarray, " twin"]
+    """Estimate of how much of a lost spread must be given back (``assimilate.inflate``)."""
+    drift: Float64[np.ndarray, "twin test"]
+    """Columns as in ``Drift``."""
+    recovered: Int64[np.ndarray, " twin"]
+    """How often the ensemble was lost and widened again."""
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -112,9 +169,50 @@ class TwinState:
                 name: np.frombuffer(raw, np.dtype(kind)).reshape(shape).copy()
                 for name, (kind, shape, raw) in told.items()
             }
-            return TwinState(**arrays)
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise TimelineError(f"A stored state cannot be read: {error}.") from error
+        _check_complete(arrays)
+        return TwinState(**arrays)
+
+
+def _check_complete(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse what another version of this program stored: a state without its monitors is none."""
+    ours = {f.name for f in fields(TwinState)}
+    odd = [f"lacks {n}" for n in sorted(ours - set(arrays))]
+    odd += [f"has an unknown {n}" for n in sorted(set(arrays) - ours)]
+    for name, columns in (("monitors", len(Monitor)), ("drift", len(Drift))):
+        if name in arrays and arrays[name].shape[-1:] != (columns,):
+            odd.append(f"has {name} of {arrays[name].shape[-1:]} columns instead of {columns}")
+    if odd:
+        raise TimelineError(
+            f"A stored state {', '.join(odd)}: another version of this program stored it. The twin "
+            "has to be kept in step again from its readings."
+        )
+
+
+def joined(states: Sequence[TwinState]) -> TwinState:
+    """One batch of all of them, one behind the other. At least one is given."""
+    return TwinState(
+        *(np.concatenate([getattr(s, f.name) for s in states]) for f in fields(TwinState))
+    )
+
+
+def drawn(
+    schema: Schema,
+    keys: UInt64[np.ndarray, " twin"],
+    ticks: Int64[np.ndarray, " twin"],
+    members: int,
+) -> Float[np.ndarray, "twin row member"]:
+    """Members drawn from the priors, another draw for another tick; running sums are zero."""
+    estimated = schema.estimated
+    deviates = standard_normal(
+        keys, ticks, streams("prior", [v.name for v in estimated]), members
+    ).astype(schema.precision)
+    ensemble = np.zeros((len(keys), schema.rows, members), schema.precision)
+    for row, variable in enumerate(estimated):
+        natural = variable.prior.at(deviates[:, row, :])
+        ensemble[:, row, :] = variable.coordinate.inward(natural)
+    return ensemble
 
 
 def newborn(
@@ -123,30 +221,34 @@ def newborn(
     """Twins before their first reading: each member a draw from the priors."""
     twins = len(keys)
     never = np.full(twins, NEVER, np.int64)
-    estimated = schema.estimated
-    deviates = standard_normal(
-        keys, never, streams("prior", [v.name for v in estimated]), members
-    ).astype(schema.precision)
-    ensemble = np.zeros((twins, schema.rows, members), schema.precision)
-    for row, variable in enumerate(estimated):
-        natural = variable.prior.at(deviates[:, row, :])
-        ensemble[:, row, :] = variable.coordinate.inward(natural)
     defaults = [np.nan if v.default is None else v.default for v in schema.driven]
-    monitors = np.zeros((twins, channels, len(Monitor)), np.float64)
-    monitors[:, :, Monitor.LAST_AT] = np.nan
-    monitors[:, :, Monitor.LAST_VALUE] = np.nan
-    monitors[:, :, Monitor.INTERVAL] = np.nan
     zero = np.zeros(twins, np.int64)
     return TwinState(
         tick=never.copy(),
         born=never.copy(),
         cycles=zero.copy(),
-        members=ensemble,
+        members=drawn(schema, keys, never, members),
         driven=np.tile(np.array(defaults, np.float64), (twins, 1)),
-        monitors=monitors,
+        monitors=np.tile(_UNHEARD, (twins, channels, 1)),
         assimilated=zero.copy(),
         failed=zero.copy(),
+        relaxation=np.full(twins, RELAXATION_AT_BIRTH),
+        drift=np.zeros((twins, len(Drift)), np.float64),
+        recovered=zero.copy(),
     )
+
+
+def _unheard() -> Float64[np.ndarray, " monitor"]:
+    monitors = np.zeros(len(Monitor), np.float64)
+    monitors[[Monitor.LAST_AT, Monitor.LAST_VALUE, Monitor.INTERVAL]] = np.nan
+    monitors[Monitor.LEAST] = np.inf
+    # As if one run of two had been seen: a channel that never changed has no history to break.
+    monitors[[Monitor.RUNS, Monitor.USUAL_RUN, Monitor.RUN_CHANCE]] = 1.0, 2.0, 1.0
+    return monitors
+
+
+_UNHEARD: Final = _unheard()
+"""The monitors of a channel before its first reading."""
 
 
 def natural(
