@@ -1,0 +1,316 @@
+"""A wind farm as files describe it: turbines, types with their curves, channels, fitted numbers.
+
+Another farm needs a ``farm.toml`` and its tables beside it, and no Python. ``farms/`` holds the
+farms that the package carries.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float64
+
+from gemeos.errors import SchemaError, UnknownNameError
+from gemeos.units import known_unit
+
+CARRIED: Final = Path(__file__).parent / "farms"
+"""Folder of the farms that come with the package."""
+
+EARTH_RADIUS_M: Final = 6_371_000.0
+
+TAGS: Final = ("power", "wind", "vane", "pitch", "yaw", "temperature")
+"""What may be told of each turbine; ``power`` and ``wind`` must be."""
+
+
+@dataclass(frozen=True, eq=False)
+class TurbineType:
+    """What turbines of one type have in common."""
+
+    name: str
+    hub_height_m: float
+    rotor_diameter_m: float
+    rated_power_kw: float
+    speed: Float64[np.ndarray, " point"]
+    """Wind speeds of the curves, m/s, rising, at the standard density of 1.225 kg/m3."""
+    power: Float64[np.ndarray, " point"]
+    """Mean power over an interval of that mean wind, kW."""
+    thrust: Float64[np.ndarray, " point"]
+    """Thrust coefficient."""
+
+    def __post_init__(self) -> None:
+        for what in ("hub_height_m", "rotor_diameter_m", "rated_power_kw"):
+            if not getattr(self, what) > 0:
+                raise SchemaError(f"Type {self.name}: {what} must be positive.")
+        if len(self.speed) < 2 or not (np.diff(self.speed) > 0).all():
+            raise SchemaError(f"The curve of {self.name} needs rising wind speeds.")
+        if not ((self.thrust >= 0) & (self.thrust < 1)).all():
+            raise SchemaError(f"The thrust coefficients of {self.name} must lie within 0 and 1.")
+
+
+@dataclass(frozen=True)
+class Turbine:
+    """One turbine of a farm."""
+
+    name: str
+    type: str
+    latitude_deg: float
+    longitude_deg: float
+    elevation_m: float = 0.0
+    north_deg: float = 0.0
+    """Added to what the nacelle says of its position: where its north really is."""
+    transfer: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    """What its nacelle anemometer reads per wind that its curve is told in: pairs of wind, m/s, and
+    that ratio; between them by line. The parameter ``transfer`` drifts about it."""
+    speed_up: tuple[float, ...] = (1.0,)
+    """Its wind per free wind of the farm without wakes, in equal sectors of direction whose first
+    is centred on north; between their middles by line."""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise SchemaError(f"{self.name!r} cannot name a turbine: letters, digits and '_'.")
+        ratios = [ratio for _, ratio in self.transfer]
+        if not (ratios and min(ratios) > 0 and self.speed_up and min(self.speed_up) > 0):
+            raise SchemaError(f"{self.name}: transfer and speed-up must be positive.")
+
+    @staticmethod
+    def of(told: Mapping[str, Any]) -> Turbine:
+        """From a table ``[[turbines]]``."""
+        return Turbine(**{k: _frozen(v) for k, v in told.items()})
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 -- whatever a TOML value is
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class ChannelForm:
+    """How the channels of one tag are called, and what their numbers mean."""
+
+    channel: str
+    """With ``{turbine}`` where the turbine's name stands, as in ``{turbine}/P_avg``."""
+    unit: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        known_unit(self.unit)
+        if "{turbine}" not in self.channel:
+            raise SchemaError(f"The channel {self.channel!r} does not say where '{{turbine}}' is.")
+
+    def of(self, turbine: str) -> str:
+        """The channel of that turbine."""
+        return self.channel.replace("{turbine}", turbine)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What was fitted: see the table ``[fitted]`` of the farm for how.
+
+    Noise and spreads of the wind are those of the interval means that the farm reports.
+    """
+
+    quiet_speed: float
+    """The wind at which changes are smallest, m/s."""
+    stretch: float
+    """By how much changes grow per m/s away from it: the level of the wind is told on a scale that
+    is stretched by it, so that changes of level are alike everywhere."""
+    level_noise: float
+    """Standard deviation that an hour adds to the level, stretched m/s."""
+    memory_hours: tuple[float, float, float]
+    """Over which the wind remembers itself: times of three running means of the level."""
+    pull_of_memory: tuple[float, float, float]
+    """Share of the distance to each of them that the level goes in an interval."""
+    pull_of_climate: float
+    """Share of the distance to its long-term middle, the same."""
+    middle_speed: float
+    """Long-term middle of the wind, m/s."""
+    pull_by_direction: tuple[float, float, float, float]
+    """How far the middle moves with cos D, sin D, cos 2D, sin 2D of the direction."""
+    pull_by_level: tuple[float, float]
+    """The same, times the level's distance from the middle and cos D, sin D."""
+    pull_by_day: tuple[float, float, float, float]
+    """The same, per kelvin of the daily and half-daily waves of temperature, each as it is
+    and as it was a quarter of its period before."""
+    turn_sd: float
+    """Standard deviation of the change of direction in an hour, degrees."""
+    gradient_sd: float
+    """Standard deviation of the wind's passing slope across the farm, log per km, each way."""
+    gradient_hours: float
+    deviation_sd: float
+    """Standard deviation of a turbine's local deviation, logarithm of a ratio."""
+    deviation_hours: float
+    exposure_sd: float
+    """Prior spread of a turbine's lasting share of the free wind, logarithm."""
+    performance_sd: float
+    transfer_sd: float
+    expansion: float
+    """Prior median of the wake expansion: growth of the wake's width per distance."""
+    expansion_sd: float
+    """Its prior spread, logarithm."""
+    vane_offset_sd: float
+    """Prior spread of the vane's offset, degrees."""
+    drift_month: float
+    """Standard deviation by which exposure, performance and transfer drift in 30 days, log."""
+    vane_drift_month: float
+    """The same of the vane's offset, degrees."""
+    power_noise: float
+    """Of one power reading against curve and local wind, kW."""
+    wind_noise: float
+    """Of one nacelle wind reading, m/s."""
+    vane_noise: float
+    """Of one vane reading against the common direction, degrees."""
+    temperature_noise: float
+    """Of one reading of the outside temperature, kelvin."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, tuple):
+                good = all(math.isfinite(v) for v in value)
+            else:
+                good = math.isfinite(value) and value >= 0
+            if not good:
+                raise SchemaError(f"[fitted] {f.name} cannot be {value}.")
+
+    @property
+    def middle(self) -> float:
+        """The same on the stretched scale, from ``quiet_speed``."""
+        apart = self.middle_speed - self.quiet_speed
+        return math.copysign(math.log1p(self.stretch * abs(apart)) / self.stretch, apart)
+
+    @staticmethod
+    def of(told: Mapping[str, Any]) -> Numbers:
+        """From the table ``[fitted]``."""
+        values: dict[str, Any] = {f.name: _frozen(told[f.name]) for f in fields(Numbers)}
+        return Numbers(**values)
+
+
+@dataclass(frozen=True)
+class Farm:
+    """Everything that is known of a farm before the first reading."""
+
+    name: str
+    turbines: tuple[Turbine, ...]
+    types: Mapping[str, TurbineType]
+    channels: Mapping[str, ChannelForm]
+    """By tag, see ``TAGS``."""
+    numbers: Numbers
+    interval_s: float
+    """Length of the intervals that readings are means of."""
+    attribution: str = ""
+    """Whose data it is; shown wherever they are."""
+
+    def __post_init__(self) -> None:
+        if not self.turbines:
+            raise SchemaError(f"{self.name} has no turbine.")
+        names = [t.name for t in self.turbines]
+        if len(set(names)) != len(names):
+            raise SchemaError(f"{self.name} names a turbine twice: {', '.join(names)}.")
+        for turbine in self.turbines:
+            if turbine.type not in self.types:
+                raise UnknownNameError("turbine type", turbine.type, self.types, where=self.name)
+        for tag in self.channels:
+            if tag not in TAGS:
+                raise UnknownNameError("tag", tag, TAGS, where=f"{self.name} [channels]")
+        for tag in ("power", "wind"):
+            if tag not in self.channels:
+                raise SchemaError(f"{self.name} does not say which channels are {tag!r}.")
+
+    def type_of(self, turbine: Turbine) -> TurbineType:
+        """Its type."""
+        return self.types[turbine.type]
+
+    @cached_property
+    def rated_power_kw(self) -> float:
+        """Of all turbines together."""
+        return sum(self.type_of(t).rated_power_kw for t in self.turbines)
+
+    @cached_property
+    def east_north_m(self) -> Float64[np.ndarray, "turbine 2"]:
+        """Where turbines stand, in metres from the middle of the farm.
+
+        Equirectangular projection: off by less than a metre over ten kilometres.
+        """
+        latitude = np.radians([t.latitude_deg for t in self.turbines])
+        longitude = np.radians([t.longitude_deg for t in self.turbines])
+        north = (latitude - latitude.mean()) * EARTH_RADIUS_M
+        east = (longitude - longitude.mean()) * EARTH_RADIUS_M * math.cos(latitude.mean())
+        return np.stack([east, north], axis=1)
+
+
+def farm(which: str) -> Farm:
+    """The farm of that name that comes with the package, or the one in that file or folder.
+
+    Raises:
+        SchemaError: there is none, or it does not fit together.
+    """
+    path = Path(which)
+    if path.is_dir():
+        path /= "farm.toml"
+    if path.is_file():
+        return read_farm(path)
+    carried = {p.name: p / "farm.toml" for p in CARRIED.iterdir() if (p / "farm.toml").is_file()}
+    if which not in carried:
+        raise UnknownNameError("farm", which, carried, where="the package, nor is it a file")
+    return read_farm(carried[which])
+
+
+def read_farm(path: Path) -> Farm:
+    """The farm that a ``farm.toml`` describes.
+
+    Raises:
+        SchemaError: it cannot be read, or does not fit together.
+    """
+    try:
+        with path.open("rb") as file:
+            told = tomllib.load(file)
+        types = {
+            name: _type(name, dict(of_type), path.parent) for name, of_type in told["types"].items()
+        }
+        return Farm(
+            name=str(told["name"]),
+            turbines=tuple(Turbine.of(t) for t in told["turbines"]),
+            types=types,
+            channels={tag: ChannelForm(**c) for tag, c in told["channels"].items()},
+            numbers=Numbers.of(told["fitted"]),
+            interval_s=float(told["interval_s"]),
+            attribution=str(told.get("attribution", "")),
+        )
+    except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise SchemaError(f"{path} does not describe a farm: {error}.") from error
+    except KeyError as missing:
+        raise SchemaError(f"{path} does not describe a farm: {missing} is missing.") from missing
+
+
+def _type(name: str, told: dict[str, object], folder: Path) -> TurbineType:
+    speed, power, thrust = read_curve(folder / str(told["curve"]))
+    return TurbineType(
+        name=name,
+        hub_height_m=float(str(told["hub_height_m"])),
+        rotor_diameter_m=float(str(told["rotor_diameter_m"])),
+        rated_power_kw=float(str(told["rated_power_kw"])),
+        speed=speed,
+        power=power,
+        thrust=thrust,
+    )
+
+
+def read_curve(
+    path: Path,
+) -> tuple[
+    Float64[np.ndarray, " point"], Float64[np.ndarray, " point"], Float64[np.ndarray, " point"]
+]:
+    """Speed, power and thrust coefficient from a table with these headings and their units."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    headings = ("speed_m_per_s", "power_kw", "thrust_coefficient")
+    speed, power, thrust = (np.array([float(r[h]) for r in rows]) for h in headings)
+    return speed, power, thrust

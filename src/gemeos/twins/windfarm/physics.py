@@ -1,0 +1,250 @@
+"""How the wind goes on, and what turbines make of it: the simulator of a wind farm."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from gemeos.schema.schema import Schema
+from gemeos.simulate.base import Consts, Driven, Members
+from gemeos.twins.windfarm.farm import Farm
+from gemeos.twins.windfarm.schema import (
+    AIR,
+    GRADIENT,
+    NOT_HEARD,
+    PARAMS_A_TURBINE,
+    WARMTH,
+    windfarm_schema,
+)
+from gemeos.twins.windfarm.sensors import (
+    cap,
+    density_speed_factor,
+    inputs_of,
+    on_curve,
+    plausible_temperature,
+    stopped,
+)
+from gemeos.twins.windfarm.wake import combined, deficit
+
+CALM_ROUNDING: Final = 0.5
+"""m/s. The level of the wind is a sum of Gaussian processes and may fall below zero; the wind may
+not. It bends to zero over about this range, and is the level itself well above it."""
+WARM_SPELL_HOURS: Final = 0.75
+"""Memory of what passes in the air's temperature: the best of the values tried on 2014."""
+FIRST_A_TURBINE: Final = len(AIR) + 1 + len(WARMTH) + len(GRADIENT)
+"""Row of the first state that each turbine has its own of."""
+DAY_S: Final = 86_400.0
+REVISION: Final = "1"
+"""Changed whenever other numbers come out of the same farm description."""
+
+
+@dataclass(frozen=True)
+class WindFarm:
+    """The simulator: wind, direction and local deviations go on; curves and wakes say the power.
+
+    The level of a member's wind is drawn to its own running means and to a middle that depends on
+    direction and day; on the unstretched scale its changes grow away from the quietest wind. Each
+    turbine stands in that wind times its exposure (lasting) and its deviation (passing), less the
+    wakes of the others.
+    """
+
+    farm: Farm
+    wakes: bool = True
+    """False takes the wakes away: for telling what they are worth."""
+    still: bool = False
+    """Parameters do not drift: as good for forecasts, and faster."""
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What is declared."""
+        return windfarm_schema(self.farm, still=self.still)
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of the farm's description and of this model's revision."""
+        told = hashlib.sha256(f"{REVISION}{self.wakes}{self.schema.fingerprint}".encode())
+        told.update(repr((self.farm.numbers, self.farm.turbines)).encode())
+        told.update(np.ascontiguousarray(self.farm.east_north_m).tobytes())
+        for name, kind in sorted(self.farm.types.items()):
+            told.update(name.encode())
+            for f in fields(kind):
+                value = getattr(kind, f.name)
+                told.update(
+                    value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+                )
+        return f"windfarm-{told.hexdigest()[:16]}"
+
+    @cached_property
+    def _north(self) -> Float[np.ndarray, " turbine"]:
+        return np.array([t.north_deg for t in self.farm.turbines])
+
+    def free_speed(self, values: Members) -> Float[np.ndarray, "twin member"]:
+        """Wind of the farm as a whole, undisturbed, in m/s; never negative."""
+        n, kind = self.farm.numbers, values.dtype.type
+        apart = np.sign(values[:, 0]) * np.expm1(kind(n.stretch) * np.abs(values[:, 0]))
+        speed = kind(n.quiet_speed) + apart / kind(n.stretch)
+        return kind(0.5) * (speed + np.sqrt(speed * speed + kind(CALM_ROUNDING**2)))
+
+    def step(
+        self,
+        values: Members,
+        driven: Driven,
+        consts: Consts,  # noqa: ARG002
+    ) -> Float[np.ndarray, "twin state member"]:
+        """One interval on."""
+        n, kind = self.farm.numbers, values.dtype.type
+        hours = self.farm.interval_s / 3600.0
+        states = len(self.schema.states)
+        out = np.empty((values.shape[0], states, values.shape[2]), values.dtype)
+        level = values[:, 0]
+        moved = level + kind(n.pull_of_climate) * (self._middle(values) - level)
+        for row, pull in enumerate(n.pull_of_memory, start=1):
+            moved = moved + kind(pull) * (values[:, row] - level)
+        out[:, 0] = moved
+        for row, memory in enumerate(n.memory_hours, start=1):
+            kept = kind(math.exp(-hours / memory))
+            out[:, row] = kept * values[:, row] + (kind(1) - kept) * moved
+        out[:, 4:6] = values[:, 4:6]
+        out[:, 6] = kind(math.exp(-hours / WARM_SPELL_HOURS)) * values[:, 6]
+        for row, periods in ((7, 1.0), (9, 2.0)):
+            turned = 2.0 * math.pi * periods * self.farm.interval_s / DAY_S
+            along, across = kind(math.cos(turned)), kind(math.sin(turned))
+            out[:, row] = along * values[:, row] + across * values[:, row + 1]
+            out[:, row + 1] = along * values[:, row + 1] - across * values[:, row]
+        slopes, first = FIRST_A_TURBINE - len(GRADIENT), FIRST_A_TURBINE
+        each = len(self.farm.turbines)
+        out[:, slopes:first] = kind(math.exp(-hours / n.gradient_hours)) * values[:, slopes:first]
+        deviation, before, is_new = (
+            slice(first + i * each, first + (i + 1) * each) for i in range(3)
+        )
+        out[:, deviation] = kind(math.exp(-hours / n.deviation_hours)) * values[:, deviation]
+        heard = inputs_of(self.farm, driven)["heard_power"]
+        out[:, before] = heard
+        out[:, is_new] = heard != values[:, before]
+        return out
+
+    def _middle(self, values: Members) -> Float[np.ndarray, "twin member"]:
+        """Where the level is drawn to: by direction, and by the daily wave of temperature."""
+        n, kind = self.farm.numbers, values.dtype.type
+        radians = values[:, 4] * kind(math.pi / 180.0)
+        east, north = np.sin(radians), np.cos(radians)
+        level = values[:, 0] - kind(n.middle)
+        c1, s1, c2, s2 = (kind(v) for v in n.pull_by_direction)
+        lc, ls = (kind(v) for v in n.pull_by_level)
+        to = kind(n.middle) + (c1 + lc * level) * north + (s1 + ls * level) * east
+        to = to + c2 * (north * north - east * east) + s2 * kind(2) * east * north
+        for row, pull in enumerate(n.pull_by_day):
+            to = to + kind(pull) * values[:, 7 + row]
+        return to
+
+    def observe(
+        self,
+        values: Members,
+        driven: Driven,
+        consts: Consts,  # noqa: ARG002
+    ) -> Float[np.ndarray, "twin output member"]:
+        """What sensors and virtual sensors are in this state."""
+        farm, kind = self.farm, values.dtype.type
+        turbines = len(farm.turbines)
+        first, states = FIRST_A_TURBINE, len(self.schema.states)
+        deviation = values[:, first : first + turbines]
+        is_new = values[:, first + 2 * turbines : states] > kind(0.5)
+        params = values[:, states:].reshape(
+            len(values), turbines, len(PARAMS_A_TURBINE), values.shape[2]
+        )
+        exposure, performance, transfer, vane_offset, expansion = (
+            params[:, :, i] for i in range(len(PARAMS_A_TURBINE))
+        )
+        free, direction = self.free_speed(values), values[:, len(AIR)]
+        east, north = (self.farm.east_north_m.T / 1000.0).astype(kind)[:, None, :, None]
+        slope = values[:, first - 2, None] * east + values[:, first - 1, None] * north
+        local = free[:, None, :] * self._speed_up(direction) * exposure * np.exp(deviation + slope)
+        behind = local * (kind(1) - self._taken(local, direction, expansion, driven))
+        told = inputs_of(farm, driven, ("heard_temperature", "yaw"))
+        factor = density_speed_factor(farm, told["heard_temperature"])
+        potential = performance * on_curve(farm, behind * factor)
+        alone = performance * on_curve(farm, local * factor)
+        power = np.minimum(potential, cap(farm, driven, is_new))
+        yaw = np.where(told["yaw"] > kind(0.5 * NOT_HEARD), told["yaw"], kind(np.nan))
+        vane = direction[:, None, :] - yaw - self._north[None, :, None].astype(kind) + vane_offset
+        air = (values[:, 5] + values[:, 6] + values[:, 7] + values[:, 9])[:, None, :]
+        warm = np.where(plausible_temperature(farm, driven), air, kind(np.nan))
+        nacelle = transfer * behind * self._transfer(behind)
+        sensed = np.stack([power, nacelle, vane, warm], axis=2)
+        lost, wake_loss = potential - power, alone - potential
+        virtual = np.stack([behind, potential, wake_loss, lost], axis=2)
+        size = values.shape[2]
+        return np.concatenate(
+            [
+                sensed.reshape(len(values), -1, size),
+                np.stack([free, np.mod(direction, kind(360))], axis=1),
+                virtual.reshape(len(values), -1, size),
+                np.stack([x.sum(axis=1) for x in (power, potential, wake_loss, lost)], axis=1),
+            ],
+            axis=1,
+        )
+
+    def _speed_up(
+        self, direction: Float[np.ndarray, "twin member"]
+    ) -> Float[np.ndarray, "twin turbine member"]:
+        """What the site makes of the free wind at each turbine, by direction."""
+        out = np.empty(
+            (direction.shape[0], len(self.farm.turbines), direction.shape[1]), direction.dtype
+        )
+        for place, turbine in enumerate(self.farm.turbines):
+            sectors = np.array(turbine.speed_up)
+            middles = 360.0 / len(sectors) * np.arange(len(sectors))
+            out[:, place] = np.interp(direction, middles, sectors, period=360.0)
+        return out
+
+    def _transfer(
+        self, speed: Float[np.ndarray, "twin turbine member"]
+    ) -> Float[np.ndarray, "twin turbine member"]:
+        """What nacelle anemometers read per wind."""
+        out = np.empty_like(speed)
+        for place, turbine in enumerate(self.farm.turbines):
+            at, ratio = np.array(turbine.transfer).T
+            out[:, place] = np.interp(speed[:, place], at, ratio)
+        return out
+
+    def _taken(
+        self,
+        local: Float[np.ndarray, "twin turbine member"],
+        direction: Float[np.ndarray, "twin member"],
+        expansion: Float[np.ndarray, "twin turbine member"],
+        driven: Driven,
+    ) -> Float[np.ndarray, "twin turbine member"]:
+        """Share of each turbine's wind that the wakes of the others take."""
+        taken = np.zeros_like(local)
+        if not self.wakes:
+            return taken
+        kind = local.dtype.type
+        turning = kind(1) - stopped(self.farm, driven).astype(local.dtype)
+        thrust = on_curve(self.farm, local, "thrust") * turning
+        radians = direction * kind(math.pi / 180.0)
+        east, north = -np.sin(radians), -np.cos(radians)
+        place = self.farm.east_north_m.astype(local.dtype)
+        for i in range(len(place)):
+            each = []
+            for j, source in enumerate(self.farm.turbines):
+                if i == j:
+                    continue
+                dx, dy = place[i] - place[j]
+                each.append(
+                    deficit(
+                        dx * east + dy * north,
+                        dx * north - dy * east,
+                        thrust=thrust[:, j],
+                        expansion=expansion[:, j],
+                        diameter=self.farm.type_of(source).rotor_diameter_m,
+                    )
+                )
+            if each:
+                taken[:, i] = combined(np.stack(each, axis=1))
+        return taken

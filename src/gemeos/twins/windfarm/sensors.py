@@ -1,0 +1,120 @@
+"""What sensors read in a given state, and which readings say that a turbine is held back.
+
+All rules go by what was read at the same instant, by event time. They are pure functions of what
+drives the model, which is part of the twin's state: nothing is remembered elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from gemeos.simulate.base import Driven
+from gemeos.twins.windfarm.farm import Farm, TurbineType
+from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE
+
+STANDARD_DENSITY: Final = 1.225
+"""kg/m3; the density that power curves are given for: IEC 61400-12-1:2017, 9.1.5."""
+GAS_CONSTANT_DRY_AIR: Final = 287.05
+"""J/(kg K): IEC 61400-12-1:2017, eq. 8."""
+STANDARD_TEMPERATURE_C: Final = 15.0
+PLAUSIBLE_TEMPERATURE_C: Final = (-40.0, 50.0)
+"""Beyond it a reading is a broken sensor's (the record has -273.2), and 15 degC is taken."""
+
+THERMOMETERS_AGREE: Final = 4.0
+"""Kelvin; in 2014 99.9 % of readings are nearer to the turbines' median."""
+
+JUDGED_FROM: Final = 4.5
+"""Nacelle wind in m/s above which a turbine that gives little is held back. Below it idling with
+feathered blades is normal."""
+FEATHERED_DEG: Final = 30.0
+"""Mean pitch beyond which the rotor did not run for most of the interval: blades stand at 45 or
+90 degrees when stopped, below 10 at any wind up to 15 m/s when running (read off 2014)."""
+LEAST_SHARE: Final = 0.6
+"""Of the curve at the nacelle's own wind; less is not scatter: in 2014 the 1st percentile of
+running turbines lies at 0.73 of the curve at 7 m/s."""
+MARGIN: Final = 0.02
+"""Of rated power, taken off besides: near cut-in shares scatter more."""
+NO_CAP: Final = 1e6
+"""kW; more than any turbine gives."""
+
+
+def inputs_of(
+    farm: Farm, driven: Driven, names: tuple[str, ...] = INPUTS_A_TURBINE
+) -> dict[str, Float[np.ndarray, "twin turbine #member"]]:
+    """What drives each turbine, by name."""
+    each = len(INPUTS_A_TURBINE)
+    turbines = len(farm.turbines)
+    by_turbine = driven.reshape(driven.shape[0], turbines, each, driven.shape[2])
+    return {name: by_turbine[:, :, INPUTS_A_TURBINE.index(name), :] for name in names}
+
+
+def density_speed_factor(
+    farm: Farm, temperature: Float[np.ndarray, "twin turbine #member"]
+) -> Float[np.ndarray, "twin turbine #member"]:
+    """What the wind is multiplied by before the curve is read: IEC 61400-12-1:2017, eq. 10.
+
+    Air pressure from height by the ISA standard atmosphere (ISO 2533:1975, eq. 12).
+    """
+    kind = temperature.dtype.type
+    low, high = PLAUSIBLE_TEMPERATURE_C
+    plausible = (temperature > kind(low)) & (temperature < kind(high))
+    celsius = np.where(plausible, temperature, kind(STANDARD_TEMPERATURE_C))
+    height = np.array(
+        [t.elevation_m + farm.type_of(t).hub_height_m for t in farm.turbines], np.float64
+    )
+    pressure = 101_325.0 * (1.0 - 0.0065 * height / 288.15) ** 5.25588
+    scale = (pressure / (GAS_CONSTANT_DRY_AIR * STANDARD_DENSITY)).astype(temperature.dtype)
+    return np.cbrt(scale[None, :, None] / (celsius + kind(273.15)))
+
+
+def plausible_temperature(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
+    """Where a thermometer agrees with the middle of all of them."""
+    kind = driven.dtype.type
+    heard = inputs_of(farm, driven)["heard_temperature"]
+    middle = np.median(heard, axis=1, keepdims=True)
+    low, high = PLAUSIBLE_TEMPERATURE_C
+    near = np.abs(heard - middle) < kind(THERMOMETERS_AGREE)
+    return near & (heard > kind(low)) & (heard < kind(high))
+
+
+def on_curve(
+    farm: Farm, speed: Float[np.ndarray, "twin turbine member"], what: str = "power"
+) -> Float[np.ndarray, "twin turbine member"]:
+    """Power in kW, or the thrust coefficient, of each turbine's type at these winds."""
+    out = np.empty_like(speed)
+    for place, turbine in enumerate(farm.turbines):
+        curve: TurbineType = farm.type_of(turbine)
+        column = curve.power if what == "power" else curve.thrust
+        out[:, place, :] = np.interp(speed[:, place, :], curve.speed, column)
+    return out
+
+
+def stopped(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
+    """Where blades are feathered although the wind would do: the turbine makes no wake."""
+    told = inputs_of(farm, driven, ("pitch", "heard_wind"))
+    return (told["pitch"] > FEATHERED_DEG) & (told["heard_wind"] > JUDGED_FROM)
+
+
+def cap(
+    farm: Farm, driven: Driven, is_new: Bool[np.ndarray, "twin turbine member"]
+) -> Float[np.ndarray, "twin turbine member"]:
+    """Most power that each turbine may give as it is held back now, kW; ``NO_CAP`` where it runs.
+
+    Held back are: stopped (feathered blades), curtailed or partly stopped (well below the curve at
+    its own nacelle wind, blades pitched), iced or otherwise blocked (the same with blades at work).
+    In all of them the turbine is expected to give what it gives, and no more: members that could
+    give more then agree, so that neither wind nor performance is learned from it.
+    """
+    kind = driven.dtype.type
+    told = inputs_of(farm, driven)
+    wind, power = told["heard_wind"], told["heard_power"]
+    factor = density_speed_factor(farm, told["heard_temperature"])
+    rated = np.array([farm.type_of(t).rated_power_kw for t in farm.turbines], driven.dtype)
+    due = on_curve(farm, np.broadcast_to(wind * factor, wind.shape))
+    too_little = power < kind(LEAST_SHARE) * due - kind(MARGIN) * rated[None, :, None]
+    held = is_new & (wind > kind(JUDGED_FROM)) & too_little
+    held_cap = np.where(held, np.maximum(power, 0), kind(NO_CAP))
+    return np.where(stopped(farm, driven) & ~held, kind(0), held_cap)

@@ -1,0 +1,175 @@
+"""Walking forward through a record: at each instant only what was known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64, UInt64
+
+from gemeos.assimilate.cycle import Cycle
+from gemeos.ensemble.calibrate import Calibration, Learned, calibrated, learned
+from gemeos.ensemble.noise import twin_key
+from gemeos.ensemble.state import TwinState, newborn
+from gemeos.runtime.channels import channels_of
+from gemeos.runtime.twin import Twin
+from gemeos.schema.schema import Schema
+from gemeos.simulate.advance import Crew, Stepper
+from gemeos.twins.windfarm.farm import Farm
+from gemeos.twins.windfarm.physics import WindFarm
+from gemeos.twins.windfarm.record import Deprived, Hearing, Record, observed
+
+NAME = "windfarm"
+"""Of the twin that is validated; part of the key of its noise."""
+BATCH = 512
+"""Issue times that are forecast side by side; bounds the memory."""
+
+
+def crew_of(schema: Schema, twins: int, seed: int) -> Crew:
+    """Copies of one twin with the same noise, so that differences are paired."""
+    keys: UInt64[np.ndarray, " twin"] = np.full(twins, twin_key(seed, NAME), np.uint64)
+    consts = np.zeros((twins, 0), schema.precision)
+    return Crew((NAME,) * twins, keys, consts)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What was held at the instants at which forecasts are issued."""
+
+    rows: Int64[np.ndarray, " issue"]
+    """Rows of the record."""
+    members: Float[np.ndarray, "issue twin row member"]
+    driven: Float64[np.ndarray, "issue twin driven"]
+    power: Float64[np.ndarray, "issue copy turbine"]
+    """Mean power of each turbine as every copy holds it, kW."""
+    state: TwinState
+    """At the last row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walker:
+    """A declared twin, ready to follow a record."""
+
+    cycle: Cycle
+    hearing: Hearing
+    seed: int
+
+    @staticmethod
+    def of(twin: Twin, farm: Farm) -> tuple[Walker, TwinState]:
+        """The walker, and the twin's state before the first reading."""
+        schema = twin.schema
+        channels = channels_of(schema, twin.name, twin.bindings)
+        keys = np.array([twin_key(twin.seed, NAME)], np.uint64)
+        state = newborn(schema, keys, members=twin.members, channels=len(channels))
+        return Walker(twin.cycle(), Hearing.of(schema, farm, channels), twin.seed), state
+
+    def follow(
+        self,
+        state: TwinState,
+        record: Record,
+        rows: range,
+        deprived: Deprived,
+        *,
+        every: int,
+        kept_twins: Sequence[int],
+    ) -> Kept:
+        """Keep copies of the twin in step through those rows of the record.
+
+        Args:
+            state: The copies before the first of ``rows``.
+            record: Where readings come from.
+            rows: Which of its rows, in order.
+            deprived: What each copy does not hear.
+            every: Issue at ticks that are whole multiples of this.
+            kept_twins: Copies whose members are kept at issues.
+        """
+        schema, stepper = self.cycle.stepper.schema, self.cycle.stepper
+        crew = crew_of(schema, len(state), self.seed)
+        power = [i for i, s in enumerate(schema.sensors) if s.name.endswith(".power")]
+        chosen = list(kept_twins)
+        at, members, driven, held = [], [], [], []
+        for row in rows:
+            read = observed(schema, self.hearing, record, row, deprived)
+            state = self.cycle(state, crew, read)
+            if (record.first_tick + row) % every:
+                continue
+            now = stepper.observed(state, crew, state.members)
+            at.append(row)
+            members.append(state.members[chosen])
+            driven.append(state.driven[chosen])
+            held.append(now[:, power].mean(axis=2, dtype=np.float64))
+        return Kept(
+            np.array(at, np.int64), np.array(members), np.array(driven), np.array(held), state
+        )
+
+
+def forecasts(
+    model: WindFarm,
+    kept: Kept,
+    twin: int,
+    first_tick: int,
+    leads: Sequence[int],
+    *,
+    seeds: Sequence[int],
+    what: str = "farm.power",
+) -> Float32[np.ndarray, "issue lead member"]:
+    """Every kept state of one copy run on without readings, many issue times side by side.
+
+    Equal to issuing them one after the other: noise is keyed by time, not by place in the batch.
+    Each seed runs all members on once, with chances of its own.
+    """
+    stepper = Stepper(replace(model, still=True))
+    schema = stepper.schema
+    output = [v.name for v in schema.outputs].index(what)
+    issues = len(kept.rows)
+    size = kept.members.shape[3]
+    found = np.empty((issues, len(leads), size * len(seeds)), np.float32)
+    for begin in range(0, issues, BATCH):
+        some = slice(begin, min(begin + BATCH, issues))
+        tick = first_tick + kept.rows[some]
+        count = len(tick)
+        for turn, seed in enumerate(seeds):
+            crew = crew_of(schema, count, seed)
+            state = replace(
+                newborn(schema, crew.keys, members=size, channels=0),
+                tick=tick.copy(),
+                born=np.zeros(count, np.int64),
+                members=kept.members[some, twin].copy(),
+                driven=kept.driven[some, twin].copy(),
+            )
+            columns = slice(turn * size, (turn + 1) * size)
+            for place, lead in enumerate(leads):
+                state = stepper.advance(state, crew, tick + lead)
+                now = stepper.observed(state, crew, state.members)
+                found[some, place, columns] = now[:, output]
+    return found
+
+
+def calibrated_online(
+    settings: Calibration,
+    known: Learned,
+    raw: Float64[np.ndarray, "issue lead level"],
+    truth: Float64[np.ndarray, "issue lead"],
+    rows: Int64[np.ndarray, " issue"],
+    leads: Sequence[int],
+) -> Float64[np.ndarray, "issue lead level"]:
+    """Each forecast calibrated by those alone whose truth had come in when it was issued."""
+    out = np.empty_like(raw)
+    taught = np.zeros(len(leads), np.int64)
+    for issue in range(len(rows)):
+        while True:
+            due = np.array(
+                [
+                    rows[taught[i]] + lead <= rows[issue] and taught[i] < issue
+                    for i, lead in enumerate(leads)
+                ]
+            )
+            if not due.any():
+                break
+            past = np.arange(len(leads))
+            came = np.where(due, truth[taught, past], np.nan)
+            known = learned(known, settings, raw[taught, past], came)
+            taught = taught + due
+        out[issue] = calibrated(known, settings, raw[issue])
+    return out

@@ -1,0 +1,241 @@
+"""What a wind farm does in a given state: worked by hand from its description."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from jaxtyping import Float32
+
+from gemeos.ensemble.state import natural, newborn
+from gemeos.schema.schema import Schema
+from gemeos.twins.windfarm import WindFarm, farm
+from gemeos.twins.windfarm.farm import Farm
+from gemeos.twins.windfarm.schema import AIR, NOT_HEARD
+
+FARM = farm("la_haute_borne")
+MODEL = WindFarm(FARM)
+SCHEMA = MODEL.schema
+NO_CONSTS = np.zeros((1, 0), np.float32)
+STANDARD_C = 15.0
+
+
+def state(schema: Schema = SCHEMA, **values: float) -> Float32[np.ndarray, "1 variable 3"]:
+    """Three equal members; what is not named is at its prior's middle."""
+    names = [v.name for v in schema.estimated]
+    column = np.array([v.prior.typical for v in schema.estimated], np.float32)
+    for name, value in values.items():
+        column[names.index(name.replace("__", "."))] = value
+    return np.repeat(column[None, :, None], 3, axis=2)
+
+
+def driven(**values: float) -> Float32[np.ndarray, "1 driven 1"]:
+    names = [v.name for v in SCHEMA.driven]
+    column = np.array([v.default for v in SCHEMA.driven], np.float32)
+    for name, value in values.items():
+        column[names.index(name.replace("__", "."))] = value
+    return column[None, :, None]
+
+
+def outputs(
+    model: WindFarm,
+    values: Float32[np.ndarray, "1 variable 3"],
+    inputs: Float32[np.ndarray, "1 driven 1"],
+) -> dict[str, float]:
+    told = model.observe(values, inputs, NO_CONSTS)[0, :, 0]
+    return {v.name: float(x) for v, x in zip(model.schema.outputs, told, strict=True)}
+
+
+def plain(described: Farm = FARM) -> WindFarm:
+    """The farm at sea level: density, speed-up and anemometers take nothing and add nothing."""
+    turbines = tuple(
+        replace(t, elevation_m=-80.0, speed_up=(1.0,), transfer=((0.0, 1.0),), north_deg=0.0)
+        for t in described.turbines
+    )
+    return WindFarm(replace(described, turbines=turbines))
+
+
+def level_of(speed: float) -> float:
+    """The stretched level at which the free wind is ``speed`` (without the rounding near calm)."""
+    n = FARM.numbers
+    apart = speed - n.quiet_speed
+    return math.copysign(math.log1p(n.stretch * abs(apart)) / n.stretch, apart)
+
+
+def test_that_a_level_is_told_back_as_the_wind_it_stands_for() -> None:
+    for speed in (4.0, 5.8, 8.0, 14.0):
+        out = outputs(MODEL, state(air__level=level_of(speed)), driven())
+        # The rounding near calm adds 0.25 c^2 / v: 0.016 at 4 m/s.
+        assert out["air.speed"] == pytest.approx(speed, abs=0.02)
+
+
+def test_that_a_turbine_in_free_standard_air_gives_its_curve() -> None:
+    model = plain()
+    out = outputs(
+        model, state(model.schema, air__level=level_of(8.0), air__direction=240.0), driven()
+    )
+    expected = np.interp(8.0, FARM.types["MM82"].speed, FARM.types["MM82"].power)
+    # 240 degrees is across the row: no wake reaches anyone; the slope is 0.3 kW per mm/s.
+    for turbine in FARM.turbines:
+        assert out[f"{turbine.name}.power"] == pytest.approx(expected, rel=0.01)
+        assert out[f"{turbine.name}.wake_loss"] == pytest.approx(0.0, abs=1.0)
+    assert out["farm.power"] == pytest.approx(4 * expected, rel=0.01)
+
+
+def test_that_cold_air_gives_more_by_the_cube_root_of_its_density() -> None:
+    model = plain()
+    warm, cold = (
+        outputs(
+            model,
+            state(model.schema, air__level=level_of(8.0), air__direction=240.0),
+            driven(**{f"{t.name}__heard_temperature": c for t in FARM.turbines}),
+        )["R80711.potential"]
+        for c in (15.0, -10.0)
+    )
+    factor = (288.15 / 263.15) ** (1 / 3)
+    speed, power = FARM.types["MM82"].speed, FARM.types["MM82"].power
+    expected = np.interp(8.0 * factor, speed, power) / np.interp(8.0, speed, power)
+    assert cold / warm == pytest.approx(expected, rel=2e-3)
+
+
+def test_that_the_turbine_straight_behind_loses_what_the_wake_takes() -> None:
+    """Wind from 331 degrees puts R80790 behind R80711, 421 m away: Bastankhah by hand."""
+    model = plain()
+    out = outputs(
+        model, state(model.schema, air__level=level_of(8.0), air__direction=331.0), driven()
+    )
+    place = FARM.east_north_m
+    blowing = np.array([-math.sin(math.radians(331.0)), -math.cos(math.radians(331.0))])
+    apart = place[3] - place[0]
+    downstream = float(apart @ blowing)
+    across = float(apart @ np.array([blowing[1], -blowing[0]]))
+    width = FARM.numbers.expansion * downstream + 82.0 / math.sqrt(8.0)
+    thrust = float(np.interp(8.0, FARM.types["MM82"].speed, FARM.types["MM82"].thrust))
+    greatest = 1.0 - math.sqrt(1.0 - thrust / (8.0 * (width / 82.0) ** 2))
+    taken = greatest * math.exp(-0.5 * (across / width) ** 2)
+    assert out["R80790.speed"] == pytest.approx(8.0 * (1.0 - taken), rel=2e-3)
+    assert out["R80711.speed"] == pytest.approx(8.0, rel=2e-3)
+    assert out["R80790.wake_loss"] > 100.0
+
+
+def test_that_a_stopped_turbine_makes_no_wake_and_gives_nothing() -> None:
+    model = plain()
+    inputs = driven(R80711__pitch=90.0, R80711__heard_wind=8.0)
+    out = outputs(
+        model, state(model.schema, air__level=level_of(8.0), air__direction=331.0), inputs
+    )
+    assert out["R80711.power"] == 0.0
+    assert out["R80711.lost_power"] == pytest.approx(out["R80711.potential"])
+    assert out["R80790.speed"] == pytest.approx(8.0, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pitch", "heard", "cap"),
+    [(-1.0, 300.0, 300.0), (20.0, 300.0, 300.0), (90.0, -3.0, 0.0), (-1.0, 700.0, None)],
+)
+def test_that_a_held_back_turbine_gives_what_it_gives(
+    pitch: float, heard: float, cap: float | None
+) -> None:
+    """At 8 m/s the curve says 880 kW: 300 is iced or curtailed, 700 is scatter."""
+    inputs = driven(R80711__pitch=pitch, R80711__heard_wind=8.0, R80711__heard_power=heard)
+    values = state(air__level=level_of(9.0), R80711__power_is_new=1.0)
+    out = outputs(MODEL, values, inputs)
+    expected = out["R80711.potential"] if cap is None else cap
+    assert out["R80711.power"] == pytest.approx(expected)
+
+
+def test_that_members_agree_on_a_held_back_turbine_so_that_nothing_is_learned() -> None:
+    values = state(air__level=level_of(9.0), R80711__power_is_new=1.0)
+    performance = [v.name for v in SCHEMA.estimated].index("R80711.performance")
+    values[0, performance] = [0.9, 1.0, 1.1]
+    inputs = driven(R80711__heard_wind=8.0, R80711__heard_power=300.0)
+    power = MODEL.observe(values, inputs, NO_CONSTS)[0, 0]
+    assert (power == power[0]).all()
+
+
+def test_that_a_power_heard_long_ago_holds_nobody_back() -> None:
+    inputs = driven(R80711__pitch=-1.0, R80711__heard_wind=8.0, R80711__heard_power=300.0)
+    values = state(air__level=level_of(9.0))
+    once = MODEL.step(values, inputs, NO_CONSTS)
+    names = [v.name for v in SCHEMA.states]
+    before, is_new = names.index("R80711.power_before"), names.index("R80711.power_is_new")
+    assert once[0, before, 0] == 300.0
+    assert once[0, is_new, 0] == 1.0
+    twice = MODEL.step(np.concatenate([once, values[:, len(names) :]], axis=1), inputs, NO_CONSTS)
+    assert twice[0, is_new, 0] == 0.0
+
+
+def test_that_a_broken_thermometer_is_compared_with_nothing() -> None:
+    heard = {f"{t.name}__heard_temperature": 12.0 for t in FARM.turbines}
+    heard["R80721__heard_temperature"] = -273.2
+    out = outputs(MODEL, state(), driven(**heard))
+    assert math.isnan(out["R80721.temperature"])
+    assert math.isfinite(out["R80711.temperature"])
+
+
+def test_that_a_vane_reads_wind_less_nacelle() -> None:
+    values = state(air__direction=725.0, R80711__vane_offset=2.0)
+    out = outputs(MODEL, values, driven(R80711__yaw=340.0))
+    north = FARM.turbines[0].north_deg
+    assert out["R80711.vane"] == pytest.approx(725.0 - 340.0 - north + 2.0, abs=1e-3)
+    assert math.isnan(out["R80721.vane"])
+    assert out["air.heading"] == pytest.approx(5.0, abs=1e-3)
+
+
+def test_that_daily_waves_return_after_a_day() -> None:
+    names = [v.name for v in SCHEMA.states]
+    values = state(air__day_wave=3.0, air__day_wave_before=-1.0, air__half_day_wave=0.5)
+    now = values
+    quarter = None
+    for step in range(144):
+        now = np.concatenate(
+            [MODEL.step(now, driven(), NO_CONSTS), values[:, len(names) :]], axis=1
+        )
+        if step == 35:
+            quarter = now[0, names.index("air.day_wave_before"), 0]
+    rows = [names.index(n) for n in ("air.day_wave", "air.day_wave_before", "air.half_day_wave")]
+    assert now[0, rows, 0] == pytest.approx([3.0, -1.0, 0.5], abs=1e-3)
+    # Six hours on, what was a quarter of a period before is what then was: minus, as cos turns.
+    assert quarter == pytest.approx(-3.0, abs=1e-3)
+
+
+def test_that_the_wind_forgets_and_settles_at_its_middle() -> None:
+    """Without chance, direction held and no daily wave, the level goes to where it is drawn to."""
+    values = state(air__level=4.0, air__mean_short=4.0, air__mean_long=4.0, air__mean_days=4.0)
+    for _ in range(144 * 60):
+        moved = MODEL.step(values, driven(), NO_CONSTS)
+        values = np.concatenate([moved, values[:, moved.shape[1] :]], axis=1)
+    n = FARM.numbers
+    # At 180 degrees: cos D = -1, cos 2D = 1; solve to = m - (c1 + lc (to - m)) + c2.
+    drawn = n.middle + (-n.pull_by_direction[0] + n.pull_by_direction[2]) / (1 + n.pull_by_level[0])
+    assert values[0, 0, 0] == pytest.approx(drawn, abs=1e-3)
+    assert values[0, len(AIR) - 1, 0] == pytest.approx(drawn, abs=1e-3)
+
+
+def test_that_members_do_not_mix() -> None:
+    born = newborn(SCHEMA, np.array([7], np.uint64), members=8, channels=0)
+    values = natural(SCHEMA, born.members)
+    inputs = driven(R80711__heard_wind=8.0)
+    order = np.array([3, 1, 7, 0, 2, 6, 5, 4])
+    turned = MODEL.observe(values[:, :, order], inputs, NO_CONSTS)
+    assert np.array_equal(
+        turned, MODEL.observe(values, inputs, NO_CONSTS)[:, :, order], equal_nan=True
+    )
+    turned = MODEL.step(values[:, :, order], inputs, NO_CONSTS)
+    assert np.array_equal(turned, MODEL.step(values, inputs, NO_CONSTS)[:, :, order])
+
+
+def test_that_another_description_is_another_model() -> None:
+    other = replace(FARM, numbers=replace(FARM.numbers, expansion=0.06))
+    moved = replace(FARM, turbines=(replace(FARM.turbines[0], north_deg=1.0), *FARM.turbines[1:]))
+    told = {WindFarm(f).identity for f in (FARM, other, moved)}
+    assert len(told) == 3
+    assert WindFarm(FARM, wakes=False).identity not in told
+
+
+def test_that_an_input_that_was_never_heard_means_nothing() -> None:
+    assert all(v.default == NOT_HEARD for v in SCHEMA.driven)
+    out = outputs(MODEL, state(air__level=level_of(8.0)), driven())
+    assert out["farm.lost_power"] == 0.0
