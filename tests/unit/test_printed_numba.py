@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -286,6 +287,26 @@ def test_that_the_model_and_its_noise_are_vector_instructions() -> None:
     for instruction in (r"pmulld|pmuludq", "divps", "sqrtps"):
         assert re.search(rf"\bv?({instruction})\b", text), instruction
     assert "gather" not in re.sub(r"_gathered\w*", "", text)
+
+
+def test_that_other_threads_run_while_twins_are_moved() -> None:
+    simulator = fast(lower(Still))
+    twins, steps = 8, 20_000
+    start = np.zeros((twins, 4, 64), np.float32)
+    keys, tick = np.arange(twins, dtype=np.uint64), np.zeros(twins, np.int64)
+    nothing = np.empty((twins, 0))
+    mover = threading.Thread(
+        target=simulator.moved,
+        args=(start, nothing, nothing, keys, tick, np.full(twins, steps)),
+    )
+    counted = 0
+    mover.start()
+    while mover.is_alive():
+        counted += 1
+        time.sleep(0)
+    mover.join()
+    # A call that kept the lock would be over before this thread has counted to three.
+    assert counted > 100
 
 
 START = """
