@@ -91,16 +91,18 @@ def _ask(args: argparse.Namespace) -> None:
             case "forecast":
                 _print(twin, twin.forecast(args.until, every=args.every), args)
             case _:
-                Console().print(trust_table(twin.trust()))
+                trust = twin.trust()
+                Console().print(trust_table(trust))
+                for score in trust.scores:
+                    print(score)
 
 
 def _print(twin: ConnectedTwin, estimate: Estimate, args: argparse.Namespace) -> None:
     """What can be seen or could be: sensors and virtual sensors, unless all is asked for."""
-    if not args.all:
-        told = twin.schema().variables
-        seen = [v.name for v in told if v.role in {"virtual", "sensor"}]
-        estimate = estimate.only(seen or list(estimate.variables))
-    print(estimate)
+    schema = twin.schema()
+    seen = {v.name for v in schema.variables if v.role in {"virtual", "sensor"}}
+    shown = [name for name in schema.shown if args.all or name in seen]
+    print(estimate.only([name for name in shown if name in estimate.variables]))
 
 
 def _quarantine(args: argparse.Namespace) -> None:

@@ -293,6 +293,8 @@ class SchemaMessage(Message, frozen=True, kw_only=True):
     step_s: float
     zone: str
     variables: list[VariableMessage]
+    shown: list[str]
+    """The variables' names in the order in which they are shown."""
     parts: list[PartMessage]
     relations: list[RelationMessage]
     bindings: list[BindingMessage]

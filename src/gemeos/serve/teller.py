@@ -119,6 +119,7 @@ class Teller:
             step_s=schema.step_s,
             zone=self.host.site.zone,
             variables=[_variable(v) for v in schema.variables],
+            shown=list(self.host.twin(twin).shown),
             parts=[part_message(schema, p) for p in schema.parts],
             relations=[
                 m.RelationMessage(source=r.source, relation=r.relation.value, target=r.target)

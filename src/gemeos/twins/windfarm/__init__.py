@@ -7,6 +7,7 @@ from typing import Final
 from gemeos.runtime.twin import DEFAULT_MEMBERS, Twin
 from gemeos.twins.windfarm.farm import Farm, farm, read_farm
 from gemeos.twins.windfarm.physics import WindFarm
+from gemeos.twins.windfarm.view import SCORED_LEADS, panels
 
 __all__ = ["Farm", "WindFarm", "bound", "farm", "read_farm", "twin"]
 
@@ -70,7 +71,18 @@ def bound(
     lateness: str = "0 s",
 ) -> Twin:
     """The same of a model that stands already."""
-    made = Twin(name, model, members=members, seed=seed, horizon=horizon, lateness=lateness)
+    made = Twin(
+        name,
+        model,
+        members=members,
+        seed=seed,
+        horizon=horizon,
+        lateness=lateness,
+        leads=SCORED_LEADS,
+        score=[f"{turbine.name}.power" for turbine in model.farm.turbines],
+        forecast_every="1 h",
+        show=[variable for panel in panels(model.farm) for variable in panel.variables],
+    )
     for turbine in model.farm.turbines:
         for tag, form in model.farm.channels.items():
             for variable in _BOUND[tag]:

@@ -18,8 +18,8 @@ class Panel:
     """Names as in the schema; each is shown with its spread."""
 
 
-LEADS_H: Final = (1 / 6, 1.0, 6.0, 24.0)
-"""Hours ahead for which forecasts are scored and shown as numbers."""
+SCORED_LEADS: Final = ("10 min", "1 h", "6 h", "24 h")
+"""How far ahead the power of each turbine is forecast as it goes, and held to it."""
 
 
 def panels(farm: Farm) -> tuple[Panel, ...]:
