@@ -278,4 +278,6 @@ def _against(
     # The same draws every time: a score must not change because it is asked again.
     draws = np.random.default_rng(0)
     gain = mean_interval(other - own, block=block, rng=draws, draws=DRAWS)
-    return Against(count, mean, gain.mean / mean, gain.low / mean, gain.high / mean)
+    # No skill is above 1; the end of an interval of the difference may be, after few forecasts.
+    high = min(gain.high / mean, max(1.0, gain.mean / mean))
+    return Against(count, mean, gain.mean / mean, gain.low / mean, high)
