@@ -82,6 +82,5 @@ def test_that_progress_tells_what_is_left_of_all_subjects(
     progress.begin("append")
     progress.begin("tick")
     told = capsys.readouterr().err.splitlines()
-    told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("[1/2] append: begins; about 2 min 00 s left")
-    assert told[1].startswith("[2/2] tick: begins; about ")
+    assert told[0] == "[1/2] append: begins; about 2 min 00 s left"
+    assert told[1].startswith("[2/2] tick: begins; about 1 min ")

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from gemeos.errors import TimelineError
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import carried, packed, unpacked
@@ -22,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 _EVER = 2**62
 AT_ONCE = 5_000
-"""Stored readings gone through between two looks at what is final."""
+"""Least number of stored readings gone through between two looks at what is final ..."""
+INSTANTS_AT_ONCE = 8
+"""... and of a large fleet so many of each channel."""
 
 
 def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
@@ -83,18 +87,25 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
 def stored(
     fleet: Fleet, twins: Mapping[str, Twin], since: Mapping[str, int], timeline: Timeline
 ) -> Iterator[tuple[Readings, int, int]]:
-    """The readings behind each twin's keyframe, by event time, in pieces of one twin.
+    """The readings behind each twin's keyframe, by event time, all twins' together.
+
+    Together, because a fleet goes through an instant of many twins for hardly more than of one; by
+    event time, because a channel may feed several twins, and none may become final ahead of its
+    own readings.
 
     Yields:
-        The piece, how many readings it brings the fleet to, and how many there are in all.
+        Some of them, how many the fleet is brought to with them, and how many there are in all.
     """
-    whole = []
-    for name in fleet.names:
-        numbers = [timeline.book.number(b.series) for b in twins[name].bindings]
-        whole.append(timeline.range(numbers, since[name], _EVER))
-    total, done = sum(len(w) for w in whole), 0
-    for readings in whole:
-        for first in range(0, len(readings), AT_ONCE):
-            piece = readings[first : first + AT_ONCE]
-            done += len(piece)
-            yield piece, done, total
+    whole = Readings.joined(
+        [
+            timeline.range(
+                [timeline.book.number(b.series) for b in twins[name].bindings], since[name], _EVER
+            )
+            for name in fleet.names
+        ]
+    )
+    whole = whole[np.argsort(whole.valid_at, kind="stable")]
+    at_once = max(AT_ONCE, INSTANTS_AT_ONCE * sum(len(c) for c in fleet.channels))
+    for first in range(0, len(whole), at_once):
+        piece = whole[first : first + at_once]
+        yield piece, first + len(piece), len(whole)
