@@ -1,209 +1,172 @@
-"""The extract that the plant carries, and the tool that makes it."""
+"""A recorded farm as arrays, and the walk through it."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import io
-import os
-import sys
-import zipfile
-from collections import Counter
+import datetime as dt
 from pathlib import Path
-from types import ModuleType
 
 import duckdb
 import numpy as np
 import pytest
 
-from gemeos_plants.windfarm import record as windfarm
-from gemeos_plants.windfarm.record import EXTRACT, INTERVAL, TAGS, RecordError, iso, micros
+from gemeos.ensemble.calibrate import Calibration, calibrated, learned, quantiles, unlearned
+from gemeos.errors import InputError
+from gemeos.runtime.fleet import Fleet
+from gemeos.schema.reading import Reading, Readings, SeriesBook
+from gemeos.simulate.advance import Stepper
+from gemeos.twins.windfarm import bound, farm
+from gemeos.twins.windfarm.physics import WindFarm
+from gemeos.twins.windfarm.record import Deprived, Record, observed, read_record
+from gemeos.twins.windfarm.walk import NAME, Walker, calibrated_online, crew_of, forecasts
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DATA = REPOSITORY / "src" / "gemeos_plants" / "windfarm" / "data"
-SHARED = REPOSITORY.parent / "shared" / "data" / "la-haute-borne" / "scada_2014-01_2015-06.parquet"
-# 181 days of 144 intervals of 4 turbines, and the hour of 2014-03-30 that is there twice.
-ROWS = 181 * 144 * 4 + 6 * 4
-
-
-@pytest.fixture(scope="module")
-def record() -> windfarm.Record:
-    return windfarm.load()
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    path = REPOSITORY / "tools" / "make_windfarm_extract.py"
-    spec = importlib.util.spec_from_file_location("make_windfarm_extract", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+FARM = farm("la_haute_borne")
+TAGS = {tag: form.channel.split("/")[-1] for tag, form in FARM.channels.items()}
+DAY = dt.date(2014, 3, 1)
+MEMBERS = 8
 
 
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_that_every_interval_of_the_half_year_has_a_row_and_one_hour_has_two(
-    record: windfarm.Record,
-) -> None:
-    assert len(record.stamp) == ROWS
-    assert len(record) == ROWS * 7
-    assert np.all(np.diff(np.unique(record.stamp)) == INTERVAL)
-    places = Counter(zip(record.turbine, record.stamp.tolist(), strict=True))
-    doubled = {(name, iso(stamp)) for (name, stamp), rows in places.items() if rows > 1}
-    assert doubled == {
-        (turbine, f"2014-03-30T01:{minute:02d}:00Z")
-        for turbine in ("R80711", "R80721", "R80736", "R80790")
-        for minute in range(0, 60, 10)
-    }
-
-
-def test_that_nothing_of_the_record_is_before_2014_or_after_june(record: windfarm.Record) -> None:
-    assert iso(int(record.stamp[0])) == "2014-01-01T00:00:00Z"
-    assert iso(int(record.stamp[-1])) == "2014-06-30T23:50:00Z"
-
-
-def test_that_readings_are_numbered_by_row_and_tag(record: windfarm.Record) -> None:
-    # The original's first lines: R80711 514.24 kW at 6.87 m/s, R80721 441.06 kW at 6.39 m/s.
-    first, wind = record.reading(0), record.reading(8)
-    assert (first.turbine, first.tag, first.unit, first.value) == ("R80711", "P_avg", "kW", 514.24)
-    assert (wind.turbine, wind.tag, wind.unit, wind.value) == ("R80721", "Ws_avg", "m/s", 6.39)
-    assert iso(first.valid_at) == "2014-01-01T00:00:00Z"
-    assert iso(first.valid_from) == "2013-12-31T23:50:00Z"
-
-
-def test_that_where_the_record_holds_no_number_a_whole_row_is_missing(
-    record: windfarm.Record,
-) -> None:
-    missing = np.isnan(record.values)
-    assert np.array_equal(missing.all(axis=1), missing.any(axis=1))
-    # Empty lines of the original, counted with grep: 45, 48, 44 and 47 by turbine.
-    rows = missing.all(axis=1)
-    names = np.array(record.turbine)
-    counts = [int(rows[names == n].sum()) for n in ("R80711", "R80721", "R80736", "R80790")]
-    assert counts == [45, 48, 44, 47]
-    seq = int(np.flatnonzero(rows)[0]) * 7
-    assert all(record.reading(seq + tag).value is None for tag in range(7))
-
-
-def test_that_a_start_is_the_first_reading_at_or_after_it(record: windfarm.Record) -> None:
-    seq = record.first(micros("2014-01-01T00:01Z"))
-    assert seq == 4 * 7
-    assert record.first(micros("2014-01-01T01:10+01:00")) == seq
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2014-03-14T00:00"])
-def test_that_a_time_without_offset_is_refused(text: str) -> None:
-    with pytest.raises(RecordError, match="2014-03-14T00:00Z"):
-        micros(text)
-
-
-def test_that_the_extract_equals_the_shared_copy_of_the_original() -> None:
-    if not SHARED.exists():
-        message = "the shared data of development are not beside this checkout"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    columns = ", ".join(TAGS)
-    ours = (
-        f"SELECT Wind_turbine_name, epoch_us(Date_time), {columns} "  # noqa: S608 -- constants
-        f"FROM read_parquet('{DATA / EXTRACT}')"
-    )
-    theirs = (
-        f"SELECT Wind_turbine_name, epoch_us(Date_time), {columns} "  # noqa: S608 -- constants
-        f"FROM read_parquet('{SHARED}') WHERE Date_time < TIMESTAMPTZ '2014-07-01 00:00:00+00:00'"
-    )
-    with duckdb.connect() as base:
-        for one, other in ((ours, theirs), (theirs, ours)):
-            surplus = base.execute(f"SELECT count(*) FROM ({one} EXCEPT ALL {other})").fetchone()  # noqa: S608 -- constants
-            assert surplus == (0,)
-        assert base.execute(f"SELECT count(*) FROM ({theirs})").fetchone() == (ROWS,)  # noqa: S608 -- constants
-
-
-def test_that_the_source_note_names_licence_owner_and_the_checksums_of_what_is_there() -> None:
-    note = (DATA / "SOURCE.md").read_text(encoding="utf-8")
-    assert "Licence Ouverte" in note
-    assert "ENGIE" in note
-    assert _checksum(DATA / EXTRACT) in note
-    assert _checksum(DATA / "turbines.csv") in note
-
-
-def test_that_the_package_carries_no_other_record_than_the_half_year() -> None:
-    found = {path.name for path in DATA.iterdir()}
-    assert found == {EXTRACT, "turbines.csv", "SOURCE.md"}
-    assert (DATA / EXTRACT).stat().st_size < 1_500_000
-
-
-@pytest.mark.parametrize("late", ["2014-07-01 00:00:00", "2015-07-01 00:00:00"])
-def test_that_a_record_with_a_row_after_the_half_year_is_refused(tmp_path: Path, late: str) -> None:
-    path = tmp_path / "longer.parquet"
-    values = ", ".join(f"1.0::FLOAT AS {tag}" for tag in TAGS)
-    with duckdb.connect() as base:
-        base.execute(
-            f"COPY (SELECT 'R80711' AS Wind_turbine_name, stamp::TIMESTAMP AS Date_time, {values} "  # noqa: S608 -- constants
-            f"FROM (VALUES ('2014-06-30 23:50:00'), ('{late}')) AS rows(stamp)) TO '{path}'"
+def table(folder: Path, rows: list[tuple[str, str, float]]) -> None:
+    """Rows (turbine, stamp, power); other tags are made of power."""
+    with duckdb.connect() as database:
+        columns = ", ".join(f"{c} FLOAT" for c in TAGS.values())
+        database.execute(
+            f"CREATE TABLE t (Wind_turbine_name VARCHAR, Date_time TIMESTAMPTZ, {columns})"
         )
-    with pytest.raises(RecordError, match="and no more"):
-        windfarm.read(path)
+        for turbine, stamp, power in rows:
+            marks = ", ".join("?" for _ in range(2 + len(TAGS)))
+            values = [power if tag == "power" else 0.01 * power for tag in TAGS]
+            database.execute(f"INSERT INTO t VALUES ({marks})", [turbine, stamp, *values])  # noqa: S608 -- marks only
+        database.execute(f"COPY t TO '{folder / 'scada_x.parquet'}' (FORMAT parquet)")
 
 
-HEADER = "Wind_turbine_name,Date_time,Ba_avg,P_avg,Ws_avg,Va_avg,Ot_avg,Ya_avg,Wa_avg"
-LINES = [
-    "R80711,2014-01-01T00:50:00+01:00,9,9,9,9,9,9,9",  # 2013-12-31T23:50Z
-    "R80721,2014-01-01T01:00:00+01:00,-1.0,441.06,6.39,-2.48,4.94,179.82001,177.36",
-    "R80711,2014-01-01T01:00:00+01:00,,,,,,,",
-    "R80711,2014-07-01T01:50:00+02:00,0,7,5,0,15,10,10",  # 2014-06-30T23:50Z
-    "R80711,2014-07-01T02:00:00+02:00,8,8,8,8,8,8,8",  # 2014-07-01T00:00Z
-    "R80711,2015-08-01T02:00:00+02:00,8,8,8,8,8,8,8",
-]
+def made_up(rows: int) -> Record:
+    """A quiet day: wind, power and vane of four turbines, made with dice."""
+    rng = np.random.default_rng(4)
+    wind = 7.0 + np.cumsum(0.2 * rng.standard_normal(rows))[:, None] + np.zeros((rows, 4))
+    power = np.interp(wind, FARM.types["MM82"].speed, FARM.types["MM82"].power)
+    values = {
+        "power": power + 20.0 * rng.standard_normal((rows, 4)),
+        "wind": wind + 0.1 * rng.standard_normal((rows, 4)),
+        "vane": 5.0 * rng.standard_normal((rows, 4)),
+        "pitch": np.full((rows, 4), -1.0),
+        "yaw": np.full((rows, 4), 200.0),
+        "temperature": np.full((rows, 4), 9.0),
+    }
+    values["wind"][3, 1] = np.nan
+    return Record(2_300_000, values)
 
 
-def _wheel(folder: Path, tool: ModuleType, lines: list[str]) -> Path:
-    inner = io.BytesIO()
-    with zipfile.ZipFile(inner, "w") as bundle:
-        bundle.writestr(tool.SCADA, "\n".join([HEADER, *lines]) + "\n")
-        bundle.writestr(tool.TURBINES, "Wind_turbine_name,Latitude\r\nR80711,48.4569")
-    path = folder / "record-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(tool.BUNDLE, inner.getvalue())
-    return path
+def test_that_rows_outside_the_days_asked_for_are_not_read(tmp_path: Path) -> None:
+    stamps = ["2014-02-28 23:50:00+00", "2014-03-01 00:00:00+00", "2014-03-02 00:00:00+00"]
+    table(tmp_path, [("R80711", s, 100.0 * i) for i, s in enumerate(stamps)])
+    record = read_record(tmp_path, FARM, DAY, dt.date(2014, 3, 2))
+    assert len(record) == 144
+    assert record.values["power"][0, 0] == 100.0
+    assert np.isnan(record.values["power"][1:]).all()
 
 
-def test_that_the_tool_keeps_the_half_year_in_utc_and_nothing_else(
-    tmp_path: Path, tool: ModuleType
-) -> None:
-    sums = tool.extract(_wheel(tmp_path, tool, LINES), tmp_path / "out")
-    made = windfarm.read(tmp_path / "out" / EXTRACT)
-    told = [(iso(int(at)), name) for at, name in zip(made.stamp, made.turbine, strict=True)]
-    assert told == [
-        ("2014-01-01T00:00:00Z", "R80711"),
-        ("2014-01-01T00:00:00Z", "R80721"),
-        ("2014-06-30T23:50:00Z", "R80711"),
-    ]
-    assert made.reading(0).value is None
-    assert made.reading(7).value == 441.06
-    assert sums[EXTRACT] == made.sha256
-    assert (tmp_path / "out" / "turbines.csv").read_text() == (
-        "Wind_turbine_name,Latitude\nR80711,48.4569\n"
+def test_that_an_instant_that_is_there_twice_is_left_out(tmp_path: Path) -> None:
+    stamp = "2014-03-01 00:10:00+00"
+    table(tmp_path, [("R80711", stamp, 1.0), ("R80711", stamp, 2.0), ("R80721", stamp, 3.0)])
+    record = read_record(tmp_path, FARM, DAY, dt.date(2014, 3, 2))
+    assert np.isnan(record.values["power"][1, 0])
+    assert record.values["power"][1, 1] == 3.0
+
+
+def test_that_a_folder_without_this_farm_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no table"):
+        read_record(tmp_path, FARM, DAY, dt.date(2014, 3, 2))
+    table(tmp_path, [("X1", "2014-03-01 00:10:00+00", 1.0)])
+    with pytest.raises(InputError, match="no row"):
+        read_record(tmp_path, FARM, DAY, dt.date(2014, 3, 2))
+
+
+def test_that_a_farm_that_draws_power_counts_as_nothing() -> None:
+    record = Record(0, {"power": np.array([[-2.0, -1.0, 0.5, -3.0], [10.0, 20.0, np.nan, 0.0]])})
+    assert record.farm_power[0] == 0.0
+    assert np.isnan(record.farm_power[1])
+
+
+def test_that_each_copy_hears_what_it_is_not_deprived_of() -> None:
+    record, model = made_up(5), WindFarm(FARM)
+    walker, _ = Walker.of(bound("w", model, members=MEMBERS), FARM)
+    one = np.array([[False] * 4, [True, False, False, False]])
+    none = np.zeros_like(one)
+    both = Deprived(one, none).joined(Deprived(one, one))
+    read = observed(model.schema, walker.hearing, record, 4, both)
+    heard = [{model.schema.sensors[i].name for i in row[row >= 0]} for row in read.sensor]
+    assert heard[1] == heard[0] - {"R80711.power"}
+    assert heard[3] == {n for n in heard[0] if not n.startswith("R80711.")}
+    names = [v.name for v in model.schema.driven]
+    power, pitch = names.index("R80711.heard_power"), names.index("R80711.pitch")
+    assert np.isnan(read.driven_after[1, power])
+    assert read.driven_after[1, pitch] == -1.0
+    assert np.isnan(read.driven_after[3, pitch])
+
+
+def test_that_walking_a_record_equals_taking_its_readings_live() -> None:
+    """The same members, bit for bit, as a fleet that is given readings out of order."""
+    record, model = made_up(12), WindFarm(FARM)
+    declared = bound(NAME, model, members=MEMBERS)
+    walker, state = Walker.of(declared, FARM)
+    heard = Deprived.of_nothing(1, 4)
+    walked = walker.follow(state, record, range(12), heard, every=1, kept_twins=[0])
+    fleet = Fleet(
+        declared.cycle(),
+        [declared.enrolment],
+        members=MEMBERS,
+        seed=declared.seed,
+        horizon=declared.horizon,
     )
+    book, rows = SeriesBook(), []
+    for binding in declared.bindings:
+        turbine, column = binding.series.channel.split("/")
+        tag = {c: t for t, c in TAGS.items()}[column]
+        place = [t.name for t in FARM.turbines].index(turbine)
+        for row in range(12):
+            value = float(record.values[tag][row, place])
+            if np.isnan(value) or binding.variable.split(".")[1].startswith("heard"):
+                continue
+            at = (record.first_tick + row) * model.schema.step
+            rows.append(Reading(binding.series, at, value, valid_from=at - model.schema.step))
+    order = np.random.default_rng(9).permutation(len(rows))
+    fleet.take(Readings.of([rows[i] for i in order], book), book)
+    assert np.array_equal(fleet.state(NAME).members[0], walked.members[-1, 0])
 
 
-def test_that_the_tool_makes_the_same_bytes_again(tmp_path: Path, tool: ModuleType) -> None:
-    wheel = _wheel(tmp_path, tool, LINES)
-    assert tool.extract(wheel, tmp_path / "one") == tool.extract(wheel, tmp_path / "two")
+def test_that_forecasts_side_by_side_equal_forecasts_one_by_one() -> None:
+    record, model = made_up(17), WindFarm(FARM)
+    walker, state = Walker.of(bound(NAME, model, members=MEMBERS), FARM)
+    heard = Deprived.of_nothing(1, 4)
+    # Ticks that are multiples of six: rows 4, 10 and 16, the last one.
+    kept = walker.follow(state, record, range(17), heard, every=6, kept_twins=[0])
+    together = forecasts(model, kept, 0, record.first_tick, [1, 6], seeds=[0, 1])
+    assert together.shape == (3, 2, 2 * MEMBERS)
+    stepper = Stepper(WindFarm(FARM, still=True))
+    power = [v.name for v in stepper.schema.outputs].index("farm.power")
+    crew = crew_of(stepper.schema, 1, 0)
+    alone = kept.state.take([0])
+    for lead, place in ((1, 0), (6, 1)):
+        alone = stepper.advance(alone, crew, kept.state.tick + lead)
+        told = stepper.observed(alone, crew, alone.members)[0, power]
+        assert np.array_equal(told, together[2, place, :MEMBERS])
 
 
-def test_that_the_tool_refuses_a_record_without_the_half_year(
-    tmp_path: Path, tool: ModuleType
-) -> None:
-    with pytest.raises(tool.ExtractError, match="not the first half year"):
-        tool.extract(_wheel(tmp_path, tool, LINES[-2:]), tmp_path / "out")
-    empty = tmp_path / "other.whl"
-    with zipfile.ZipFile(empty, "w") as wheel:
-        wheel.writestr("nothing.txt", "")
-    with pytest.raises(tool.ExtractError, match=r"other\.whl is not the wheel"):
-        tool.extract(empty, tmp_path / "out")
+def test_that_a_forecast_is_calibrated_only_by_truths_that_had_come_in() -> None:
+    """Worked one forecast at a time; then a truth that comes later must change nothing before."""
+    settings = Calibration((np.arange(8) + 0.5) / 8, np.array([0.0, 100.0]), 0.0, 100.0, 1.0)
+    rng = np.random.default_rng(2)
+    leads, rows = [2, 5], np.arange(0, 40, 2)
+    raw = quantiles(rng.uniform(0, 100, (len(rows), 2, 8)), settings)
+    truth = rng.uniform(0, 100, (len(rows), 2))
+    out = calibrated_online(settings, unlearned(settings, 2), raw, truth, rows, leads)
+    known = unlearned(settings, 2)
+    for past in range(10):
+        came = np.where(rows[past] + np.array(leads) <= rows[10], truth[past], np.nan)
+        known = learned(known, settings, raw[past], came)
+    assert out[10] == pytest.approx(calibrated(known, settings, raw[10]))
+    later = truth.copy()
+    later[rows + leads[0] > rows[10], 0] = 99.0
+    later[rows + leads[1] > rows[10], 1] = 99.0
+    again = calibrated_online(settings, unlearned(settings, 2), raw, later, rows, leads)
+    assert np.array_equal(again[:11], out[:11])

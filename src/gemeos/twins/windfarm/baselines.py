@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float64
 from gemeos.twins.windfarm.record import Record
 
 POWER_CLASSES: Final = 25
+ABOVE_ZERO: Final = 1e-9
+"""kW; standing still is a class of its own."""
 CURVE_BIN: Final = 0.5
 """Width of a bin of the binned curve, m/s: IEC 61400-12-1:2017, 9.1.3."""
 RIDGE_STRENGTHS: Final = (1.0, 10.0, 100.0, 1000.0)
@@ -37,7 +39,9 @@ class Persistence:
         known = np.isfinite(now) & np.isfinite(later)
         now, error = now[known], (later - now)[known]
         inner = np.quantile(now[now > 0], np.arange(1, POWER_CLASSES) / POWER_CLASSES)
-        edges = np.concatenate([[1e-9], np.unique(inner)])
+        edges = np.concatenate([[ABOVE_ZERO], np.unique(inner)])
+        filled = np.unique(np.digitize(now, edges))
+        edges = edges[filled[1:] - 1]  # an edge stays where there is a class on either side
         which = np.digitize(now, edges)
         errors = [np.quantile(error[which == k], levels) for k in range(len(edges) + 1)]
         return Persistence(edges, np.array(errors), 0.0, high)

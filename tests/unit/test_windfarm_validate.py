@@ -1,0 +1,121 @@
+"""The baselines and the measures that the wind farm is held to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gemeos.twins.windfarm.baselines import (
+    Persistence,
+    binned_curve,
+    climatology,
+    ridge_on_others,
+)
+from gemeos.twins.windfarm.record import Record
+from gemeos.twins.windfarm.validate import (
+    LEVELS,
+    Check,
+    inside,
+    randomised_pit,
+    relative,
+    table,
+)
+
+
+def test_that_persistence_knows_how_power_of_each_size_goes_on() -> None:
+    """Small power grows by 10 always; large power falls by 0 or 40 with equal chance."""
+    rng = np.random.default_rng(1)
+    power = np.empty(40_000)
+    power[0::2] = rng.choice([100.0, 1000.0], 20_000) + rng.random(20_000)
+    fall = 40.0 * rng.integers(0, 2, 20_000)
+    power[1::2] = np.where(power[0::2] < 500, power[0::2] + 10.0, power[0::2] - fall)
+    power = np.stack([power[0::2], power[1::2], np.full(20_000, np.nan)], axis=1).reshape(-1)
+    table = Persistence.fitted(power, 1, np.array([0.25, 0.75]), 2000.0)
+    given = table.quantiles(np.array([100.5, 1000.5]))
+    assert given[0] == pytest.approx([110.5, 110.5])
+    assert given[1] == pytest.approx([960.5, 1000.5])
+
+
+def test_that_persistence_stays_within_the_possible() -> None:
+    rng = np.random.default_rng(2)
+    table = Persistence.fitted(rng.uniform(0, 100, 5000), 1, LEVELS, 100.0)
+    given = table.quantiles(np.array([0.0, 99.0]))
+    assert given.min() >= 0.0
+    assert given.max() <= 100.0
+
+
+def test_that_climatology_asks_the_same_season_around_the_new_year() -> None:
+    day = np.arange(365.0)
+    power = np.where((day < 40) | (day > 330), 1000.0, 10.0)
+    given = climatology(power, day, np.array([2.0, 180.0]), np.array([0.5]), within_days=20.0)
+    assert given[:, 0] == pytest.approx([1000.0, 10.0])
+
+
+def test_that_the_binned_curve_takes_means_of_its_bins_and_knows_no_wind_without_wind() -> None:
+    wind = np.array([5.0, 5.0, 6.0, 6.0, 5.5, np.nan])
+    power = np.array([100.0, 200.0, 300.0, 500.0, 0.0, 0.0])
+    given = binned_curve(wind, power, np.array([True] * 4 + [False] * 2))
+    assert given[:5] == pytest.approx([150.0, 150.0, 400.0, 400.0, 275.0])
+    assert np.isnan(given[5])
+
+
+def test_that_ridge_finds_what_is_linear_in_the_others() -> None:
+    rng = np.random.default_rng(3)
+    values = {
+        tag: rng.uniform(0.0, 10.0, (4000, 3))
+        for tag in ("wind", "vane", "pitch", "yaw", "temperature")
+    }
+    power = rng.uniform(0.0, 2000.0, (4000, 3))
+    power[:, 0] = 0.3 * power[:, 1] + 0.5 * power[:, 2] + 40.0
+    record = Record(0, {"power": power, **values})
+    fit = np.arange(4000) < 3000
+    given = ridge_on_others(record, 0, fit)[3000:]
+    assert np.abs(given - power[3000:, 0]).max() < 5.0
+
+
+def test_that_interval_and_width_are_those_of_the_quantiles() -> None:
+    given = np.tile(100.0 * LEVELS, (3, 1))
+    hit, width = inside(given, np.array([50.0, 4.0, 96.0]), 0.9)
+    assert hit.tolist() == [1.0, 0.0, 0.0]
+    assert width == pytest.approx(90.0)
+
+
+def test_that_pit_is_uniform_for_right_forecasts_with_an_atom() -> None:
+    """Three of ten truths are zero, and so says the forecast."""
+    rng = np.random.default_rng(5)
+    u = rng.random(20_000)
+    truth = np.where(u < 0.3, 0.0, 100.0 * (u - 0.3))
+    given = np.tile(np.where(LEVELS < 0.3, 0.0, 100.0 * (LEVELS - 0.3)), (20_000, 1))
+    share = np.histogram(randomised_pit(given, truth), 10, (0, 1))[0] / 20_000
+    # Sampling alone gives 0.002; 64 levels in 65 places another 0.002 at the atom's edge.
+    assert share == pytest.approx(0.1, abs=0.01)
+
+
+def test_that_a_relative_difference_is_that_of_the_means() -> None:
+    rng = np.random.default_rng(6)
+    other = rng.uniform(50.0, 150.0, 4000)
+    by = relative(0.95 * other, other)
+    assert by.mean == pytest.approx(-5.0)
+    # The two move together exactly: nothing is left to doubt.
+    assert by.high - by.low < 1e-9
+
+
+def test_that_the_interval_of_a_relative_difference_covers_what_independent_draws_say() -> None:
+    rng = np.random.default_rng(7)
+    other = rng.exponential(1.0, 6000)
+    one = other + 0.1 * rng.standard_normal(6000)
+    by = relative(one, other)
+    # Independent values: sd of the mean of the difference is 0.1/sqrt(6000), in per cent 0.129.
+    assert (by.high - by.low) / 2 == pytest.approx(1.96 * 0.129, rel=0.2)
+
+
+def test_that_a_missed_goal_stands_out_in_the_table() -> None:
+    met = Check("a", "1", "at least 1", True, "", "", "")
+    missed = Check("b", "0", "at least 1", False, "", "", "")
+    told = Check("c", "7", "told", None, "", "", "")
+    lines = table([met, missed, told]).splitlines()
+    assert lines[2:] == [
+        "| a | 1 | at least 1 | yes |",
+        "| b | 0 | at least 1 | **no** |",
+        "| c | 7 | told |  |",
+    ]
