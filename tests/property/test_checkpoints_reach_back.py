@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gemeos.ensemble.state import NEVER, TwinState, newborn
@@ -25,7 +25,8 @@ def at(tick: int, cycles: int) -> TwinState:
 
 
 @settings(max_examples=60, deadline=None)
-@given(cycles=st.integers(2, 3000), back=st.integers(1, 2999))
+@example(cycles=281, back=25)
+@given(cycles=st.integers(2, 3000), back=st.integers(1, 1000))
 def test_that_a_rewind_goes_through_at_most_one_and_a_half_times_the_cycles_it_must(
     cycles: int, back: int
 ) -> None:
@@ -37,7 +38,7 @@ def test_that_a_rewind_goes_through_at_most_one_and_a_half_times_the_cycles_it_m
     tick = max(int(found.tick[0]), 0)
     must = cycles - wanted + 1
     assert tick < wanted
-    assert cycles - tick <= 1.5 * must + 1
+    assert cycles - tick <= 1.5 * must
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,9 +1,11 @@
 """Earlier states of a fleet to rewind to, dense for the near past and sparse for the far one.
 
 A state is kept before every cycle. The n-th goes to level tz(n), the number of trailing zero bits
-of n, where the newest two stay: so a state ``a`` cycles old always has another one at most half as
-many cycles before it, and a rewind costs at most 1.5 times the cycles it must (binary
-checkpointing; compare Griewank & Walther 2000, ACM TOMS 26, 19-45).
+of n, where the newest three stay. Level j holds every second multiple of 2^j, so its third lies
+more than 2^(j+2) cycles back, and up to there every multiple of 2^j is kept, on it or above: the
+nearest state before one ``a`` cycles old is less than a/2 cycles away, and a rewind costs at most
+1.5 times the cycles it must (binary checkpointing; compare Griewank & Walther 2000, ACM TOMS 26,
+19-45).
 
 Slot 0 is the boundary: the newest state that is final, because readings before it are no longer
 taken in. It is what a keyframe stores.
@@ -18,9 +20,9 @@ from jaxtyping import Int64
 
 from gemeos.ensemble.state import NEVER, TwinState
 
-LEVELS = 12
-"""Two states on each: the oldest level spans 4,096 cycles and more."""
-_PER_LEVEL = 2
+LEVELS = 10
+"""The oldest level has every multiple of 512 cycles, and reaches more than 1,024 back."""
+_PER_LEVEL = 3
 _SLOTS = 1 + _PER_LEVEL * LEVELS
 _EMPTY = np.iinfo(np.int64).max
 
@@ -68,7 +70,9 @@ class Checkpoints:
         """Keep the states that are about to go through a cycle."""
         n = np.maximum(state.cycles, 1)
         level = np.minimum(np.log2((n & -n).astype(np.float64)).astype(np.int64), LEVELS - 1)
-        slot = 1 + _PER_LEVEL * level + ((n >> (level + 1)) & 1)
+        # Levels hold every second multiple of their power, the last one all multiples.
+        apart = level + (level < LEVELS - 1)
+        slot = 1 + _PER_LEVEL * level + (n >> apart) % _PER_LEVEL
         self._write(slot, twins, state)
 
     def before(

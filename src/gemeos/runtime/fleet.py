@@ -348,7 +348,9 @@ class Fleet:
         boundary = self._checkpoints.boundary
         newest = self._live.tick
         final = np.where(newest == NEVER, NEVER, newest - self.horizon // step)
-        oldest = np.where(boundary == NEVER, self._live.born, boundary)
+        # Before the first boundary its first reading counts, not its birth: recovery renews that.
+        first = np.array([w.first(otherwise=NEVER) for w in self._windows], np.int64)
+        oldest = np.where(boundary == NEVER, first, boundary)
         due = (newest != NEVER) & (oldest != NEVER) & (final - oldest >= every // step)
         who = np.flatnonzero(due)
         if len(who) == 0:

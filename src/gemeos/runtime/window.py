@@ -62,6 +62,10 @@ class Window:
         there[place] = entry
         return tick
 
+    def first(self, *, otherwise: int) -> int:
+        """The first instant that has readings."""
+        return self._ticks[0] if self._ticks else otherwise
+
     def ticks(self, since: int) -> Sequence[int]:
         """The instants from ``since`` on that have readings, in order."""
         return self._ticks[bisect_left(self._ticks, since) :]
