@@ -14,16 +14,13 @@ from gemeos.assimilate.bound import limits
 from gemeos.assimilate.diagnose import watched
 from gemeos.assimilate.drift import doubted, tested
 from gemeos.assimilate.fault import gathered, judged, lost
-from gemeos.assimilate.inflate import relaxed
 from gemeos.assimilate.observe import NO_CHANNEL, Observed, nearest_turn, predicted, told
 from gemeos.assimilate.recover import recovered
 from gemeos.assimilate.temper import apart, tempered
 from gemeos.assimilate.turn import turned
-from gemeos.ensemble.state import NEVER, Monitor, TwinState, Verdict
+from gemeos.ensemble.state import NEVER, UNTRUSTED, Monitor, TwinState, Verdict
 from gemeos.simulate.advance import Crew, Stepper
 
-UNTRUSTED: Final = (Verdict.STUCK, Verdict.DEAD, Verdict.BIASED)
-"""Channels that correct nothing until they have behaved again. They are watched all the same."""
 SPIKING_VARIANCE: Final = 4.0
 """What a spiking channel reads between its spikes counts, with twice the deviation declared."""
 
@@ -124,8 +121,9 @@ class Cycle:
         crew: Crew,
     ) -> Float[np.ndarray, "twin row member"]:
         """The analysed members with their share of the lost spread, and mixed."""
-        share = self.assimilator.inflation.strength(state.relaxation)
-        members = relaxed(analysis.members, state.members, share)
+        inflation = self.assimilator.inflation
+        share = inflation.strength(state.relaxation)
+        members = inflation.inflated(analysis.members, state.members, share)
         kept = np.ones(len(state), np.float64)
         rest = np.where(met.trusted, given / (analysis.doubt + given), 1.0)
         for place in range(rest.shape[1]):
@@ -218,6 +216,11 @@ def _remembered(
         value = read.value[twins, places]
         seen = watched(was, innovation[twins, places], value, read.valid_at[twins, places])
         after[twins, channels] = gathered(was, seen, far[twins, places], value)
+        twins, places = np.nonzero((turn == now) & ~np.isin(met.verdict, UNTRUSTED))
+        channels = read.channel[twins, places]
+        was_at = after[twins, channels, Monitor.ACCEPTED_AT]
+        valid_at = read.valid_at[twins, places]
+        after[twins, channels, Monitor.ACCEPTED_AT] = np.fmax(was_at, valid_at)
     return after
 
 

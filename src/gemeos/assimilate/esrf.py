@@ -22,7 +22,6 @@ from gemeos.assimilate.inflate import (
     AdaptiveRelaxation,
     Inflation,
     RelaxToPriorSpread,
-    relaxed,
     stretched,
 )
 from gemeos.assimilate.localise import believable
@@ -55,8 +54,8 @@ class SerialSquareRoot:
         """The members after one analysis that has no history: only a fixed share is given back."""
         after = self.analysis(members, predicted, observed, variance, used).members
         match self.inflation:
-            case RelaxToPriorSpread(alpha):
-                return relaxed(after, members, np.full(len(members), alpha))
+            case RelaxToPriorSpread() as fixed:
+                return fixed.inflated(after, members)
             case _:
                 return after
 

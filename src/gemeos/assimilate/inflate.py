@@ -1,16 +1,19 @@
 """Giving back some of the spread that an analysis took: ensembles of few members take too much.
 
-Relaxation of the analysis spread towards the spread before it, row by row: Whitaker & Hamill
-(2012), Mon. Wea. Rev. 140, 3078-3089, eq. 2. Where readings say nothing the spread is left alone,
-so that variables which are seldom or never observed do not swell, and it does not matter how
-often a sensor reports.
+Two ways. *Relaxation to prior spread* stretches each variable for itself: Whitaker & Hamill (2012),
+Mon. Wea. Rev. 140, 3078-3089, eq. 2. *Relaxation to prior perturbations* blends the anomalies with
+those from before the analysis: Zhang, Snyder & Sun (2004), Mon. Wea. Rev. 132, 1238-1253, eq. 5. In
+both, where readings say nothing the spread is left alone, so that variables which are seldom or
+never observed do not swell, and it does not matter how often a sensor reports. The default is the
+second: variables of which only the sum is known well keep knowing it, while stretching each by a
+slightly different factor made the sum of three winds half as uncertain again.
 
-How much to give back is estimated from the innovations, one number a twin, as Ying & Zhang
-(2015), Q. J. R. Meteorol. Soc. 141, 2898-2906 and Kotsuki, Ota & Miyoshi (2017), Q. J. R.
-Meteorol. Soc. 143, 2001-2015 do. They compute it anew from each instant and smooth it, which
-needs many readings at once and leaves part of the misfit (the spread of today already contains
-yesterday's relaxation). Here it is carried on and corrected by each instant's misfit, as Anderson
-(2009), Tellus 61A, 72-83 carries his inflation factor on: it rests only where the misfit is none.
+How much to give back is estimated from the innovations, one number a twin. Ying & Zhang (2015), Q.
+J. R. Meteorol. Soc. 141, 2898-2906 and Kotsuki, Ota & Miyoshi (2017), Q. J. R. Meteorol. Soc. 143,
+2001-2015 compute it anew from each instant and smooth it, which needs many readings at once and
+leaves part of the misfit (the spread of today already contains yesterday's relaxation). Here it is
+carried on and corrected by each instant's misfit, as Anderson (2009), Tellus 61A, 72-83 carries his
+inflation factor on: it rests only where the misfit is none.
 """
 
 from __future__ import annotations
@@ -39,6 +42,15 @@ class Inflation(Protocol):
 
     def strength(self, relaxation: Float64[np.ndarray, " twin"]) -> Float64[np.ndarray, " twin"]:
         """The share to give back, 0 to 1, from ``TwinState.relaxation``."""
+        ...
+
+    def inflated(
+        self,
+        after: Float[np.ndarray, "twin row member"],
+        before: Float[np.ndarray, "twin row member"],
+        share: Float64[np.ndarray, " twin"],
+    ) -> Float[np.ndarray, "twin row member"]:
+        """``after`` with that share of the spread that it lost against ``before`` given back."""
         ...
 
     def learned(
@@ -93,9 +105,12 @@ class RelaxToPriorSpread:
         self,
         after: Float[np.ndarray, "twin row member"],
         before: Float[np.ndarray, "twin row member"],
+        share: Float64[np.ndarray, " twin"] | None = None,
     ) -> Float[np.ndarray, "twin row member"]:
         """``after`` with its anomalies stretched towards the spread of ``before``."""
-        return relaxed(after, before, np.full(len(after), self.alpha))
+        return stretched_back(
+            after, before, np.full(len(after), self.alpha) if share is None else share
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +126,13 @@ class AdaptiveRelaxation:
     least: float = -0.1
     """Below zero nothing is given back; how far the estimate goes there is how long an ensemble
     that was once too wide waits before anything is."""
-    most: float = 0.95
+    most: float = 0.6
+    """With more, anomalies of a chaotic model would grow from instant to instant."""
 
     @property
     def identity(self) -> str:
         """Name and settings."""
-        return f"adaptive-relaxation-{self.memory}"
+        return f"adaptive-relaxation-{self.memory}-{self.most}"
 
     @property
     def corrects_sampling(self) -> bool:
@@ -126,6 +142,15 @@ class AdaptiveRelaxation:
     def strength(self, relaxation: Float64[np.ndarray, " twin"]) -> Float64[np.ndarray, " twin"]:
         """What was learned, where it is positive."""
         return np.maximum(relaxation, 0.0)
+
+    def inflated(
+        self,
+        after: Float[np.ndarray, "twin row member"],
+        before: Float[np.ndarray, "twin row member"],
+        share: Float64[np.ndarray, " twin"],
+    ) -> Float[np.ndarray, "twin row member"]:
+        """``after`` with its anomalies blended with those of ``before``."""
+        return blended(after, before, share)
 
     def learned(
         self,
@@ -143,36 +168,57 @@ class AdaptiveRelaxation:
         little has small w, however often it tells it.
         """
         total = doubt + variance
-        square = np.minimum(surprise**2 / total, _LARGEST_SQUARE)
+        square = np.minimum(surprise**2 / total, _LARGEST_SQUARE) / _MEAN_SQUARE
         share = np.where(used, doubt / total, 0.0)
         misfit = in_order(share * (square - 1.0))
         information = in_order(share**2)
         return np.clip(relaxation + misfit / (self.memory + information), self.least, self.most)
 
 
-_LARGEST_SQUARE = 16.0
-"""One reading counts at most as four expected deviations."""
+_LARGEST_SQUARE = 4.0
+"""Beyond two expected deviations all readings count alike: what a model cannot follow (a gust, a
+kink in a curve) makes tails, and no spread of its everyday state would be right for them."""
+_MEAN_SQUARE = 0.9205
+"""Mean of min(z^2, 4) for a standard normal z: (2 Phi(2) - 1) - 4 phi(2) + 8 (1 - Phi(2)), Phi and
+phi being its distribution function and density."""
 
 
-def relaxed(
+def blended(
     after: Float[np.ndarray, "twin row member"],
     before: Float[np.ndarray, "twin row member"],
     share: Float64[np.ndarray, " twin"],
 ) -> Float[np.ndarray, "twin row member"]:
-    """``after`` with that share of the spread that it lost against ``before`` given back."""
+    """``after`` with that share of its anomalies taken from ``before``."""
+    if not share.any():
+        return after
+    return after + share.astype(after.dtype)[:, None, None] * (anomalies(before) - anomalies(after))
+
+
+def anomalies(
+    members: Float[np.ndarray, "twin row member"],
+) -> Float[np.ndarray, "twin row member"]:
+    """Members less their mean, about the first: a mean of 4e6 would eat float32's digits."""
+    shifted = members - members[:, :, :1]
+    return shifted - shifted.mean(axis=2, keepdims=True)
+
+
+def stretched_back(
+    after: Float[np.ndarray, "twin row member"],
+    before: Float[np.ndarray, "twin row member"],
+    share: Float64[np.ndarray, " twin"],
+) -> Float[np.ndarray, "twin row member"]:
+    """``after`` with each row stretched by that share of the spread that it lost."""
     if not share.any():
         return after
     kind = after.dtype.type
-    # About the first member, not about zero: a mean of 4e6 would eat float32's digits.
-    shifted = after - after[:, :, :1]
-    anomalies = shifted - shifted.mean(axis=2, keepdims=True)
-    had = (before - before[:, :, :1]).std(axis=2, keepdims=True)
-    has = anomalies.std(axis=2, keepdims=True)
+    deviations = anomalies(after)
+    had = anomalies(before).std(axis=2, keepdims=True)
+    has = deviations.std(axis=2, keepdims=True)
     lost = np.maximum(had - has, kind(0))
     given = share.astype(after.dtype)[:, None, None] * lost
     # A row whose spread is nothing but rounding has no shape that could be stretched.
     some = has > np.finfo(after.dtype).eps * had
-    return after + np.where(some, given / np.where(some, has, kind(1)), kind(0)) * anomalies
+    return after + np.where(some, given / np.where(some, has, kind(1)), kind(0)) * deviations
 
 
 def stretched(

@@ -66,6 +66,8 @@ class Monitor(IntEnum):
     """Readings that must move and be plausible before a stuck or dead channel counts again."""
     VERDICT = 18
     """A ``Verdict``."""
+    ACCEPTED_AT = 19
+    """``valid_at`` of the newest reading that was not of an untrusted channel."""
 
 
 class Verdict(IntEnum):
@@ -80,6 +82,10 @@ class Verdict(IntEnum):
     """It is off to one side, and the other channels are not."""
     SPIKING = 4
     """Single readings jump away and back."""
+
+
+UNTRUSTED: Final = (Verdict.STUCK, Verdict.DEAD, Verdict.BIASED)
+"""Channels that correct nothing until they have behaved again. They are watched all the same."""
 
 
 class Drift(IntEnum):
@@ -240,7 +246,7 @@ def newborn(
 
 def _unheard() -> Float64[np.ndarray, " monitor"]:
     monitors = np.zeros(len(Monitor), np.float64)
-    monitors[[Monitor.LAST_AT, Monitor.LAST_VALUE, Monitor.INTERVAL]] = np.nan
+    monitors[[Monitor.LAST_AT, Monitor.LAST_VALUE, Monitor.INTERVAL, Monitor.ACCEPTED_AT]] = np.nan
     monitors[Monitor.LEAST] = np.inf
     # As if one run of two had been seen: a channel that never changed has no history to break.
     monitors[[Monitor.RUNS, Monitor.USUAL_RUN, Monitor.RUN_CHANCE]] = 1.0, 2.0, 1.0

@@ -48,6 +48,8 @@ class Standing:
     """Of its most frequent channel; None until two readings of one channel came."""
     lateness: Span
     """By how much its readings may be late."""
+    accepted: Instant | None = None
+    """``valid_at`` of the newest reading that a trusted channel gave; None: the same as newest."""
     rejected: bool = False
     """A sequential test rejects."""
 
@@ -63,10 +65,11 @@ def phase_of(standing: Standing) -> Phase:  # noqa: PLR0911
     if standing.finished:
         return Phase.FINISHED
     behind = None if standing.newest is None else standing.now - standing.newest
+    unseen = behind if standing.accepted is None else standing.now - standing.accepted
     silent = (
-        behind is not None
+        unseen is not None
         and standing.usual_interval is not None
-        and behind > SILENT_INTERVALS * standing.usual_interval + standing.lateness
+        and unseen > SILENT_INTERVALS * standing.usual_interval + standing.lateness
     )
     if silent:
         return Phase.BLIND

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gemeos.clock import Clock
 from gemeos.ensemble.estimate import Estimate, Filtered, Forecast, Kind, Provenance
-from gemeos.ensemble.state import NEVER, Monitor, TwinState
+from gemeos.ensemble.state import NEVER, Drift, Monitor, TwinState
 from gemeos.errors import AssimilationError, InputError, OutOfReachError
 from gemeos.foresee.forecast import forecast
 from gemeos.runtime.fleet import Fleet
@@ -235,49 +235,44 @@ class Questions:
         state = self._running.snapshot(twin)
         channels = fleet.channels[fleet.place(twin)]
         told = channel_trust(channels, state.monitors[0])
-        ((newest, usual),) = _heard(state)
+        (heard,) = _heard(state)
         now = self._running.clock.now()
         return Trust(
             twin=twin,
-            phase=self._phase(twin, int(state.assimilated[0]), newest, usual, now),
+            phase=self._phase(twin, heard, now),
             source=self._running.site.source,
             now=now,
-            newest=newest,
+            newest=heard.newest,
             members=fleet.members,
             failed_members=int(state.failed[0]),
             assimilated=int(state.assimilated[0]),
             too_late=self._running.too_late(twin),
             model=fleet.cycle.identity,
             channels=told,
+            recovered=int(state.recovered[0]),
             scores=self._running.scores.of(twin),
         )
 
     def phases(self, fleet: Fleet) -> Iterator[tuple[str, Phase]]:
         """Of all its twins: looked at again and again, so from one copy of their states."""
         state, now = self._running.everyone(fleet), self._running.clock.now()
-        each = zip(fleet.names, state.assimilated.tolist(), _heard(state), strict=True)
-        for name, assimilated, (newest, usual) in each:
-            yield name, self._phase(name, assimilated, newest, usual, now)
+        for name, heard in zip(fleet.names, _heard(state), strict=True):
+            yield name, self._phase(name, heard, now)
 
-    def _phase(
-        self,
-        twin: str,
-        assimilated: int,
-        newest: Instant | None,
-        usual: Span | None,
-        now: Instant,
-    ) -> Phase:
+    def _phase(self, twin: str, heard: _Heard, now: Instant) -> Phase:
         declared = self._running.twin(twin)
         return phase_of(
             Standing(
                 bound=bool(declared.bindings),
                 running=self._running.fleet(twin).failure(twin) is None,
                 finished=self._running.is_finished(twin),
-                assimilated=assimilated,
-                newest=newest,
+                assimilated=heard.assimilated,
+                newest=heard.newest,
                 now=now,
-                usual_interval=usual,
+                usual_interval=heard.usual,
                 lateness=declared.lateness,
+                accepted=heard.accepted,
+                rejected=heard.rejected,
             )
         )
 
@@ -331,14 +326,39 @@ class Questions:
         )
 
 
-def _heard(state: TwinState) -> list[tuple[Instant | None, Span | None]]:
-    """Of each twin ``valid_at`` of its newest reading, and the interval of its busiest channel."""
-    last = np.fmax.reduce(state.monitors[:, :, Monitor.LAST_AT], axis=1, initial=np.nan)
-    usual = np.fmin.reduce(state.monitors[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
+class _Heard(NamedTuple):
+    """What a phase rests on, of one twin's state."""
+
+    assimilated: int
+    newest: Instant | None
+    """``valid_at`` of its newest reading."""
+    accepted: Instant | None
+    """The same of channels that are trusted."""
+    usual: Span | None
+    """Interval of its busiest channel."""
+    rejected: bool
+    """The test of its innovations."""
+
+
+def _heard(state: TwinState) -> list[_Heard]:
+    monitors = state.monitors
+    last = np.fmax.reduce(monitors[:, :, Monitor.LAST_AT], axis=1, initial=np.nan)
+    accepted = np.fmax.reduce(monitors[:, :, Monitor.ACCEPTED_AT], axis=1, initial=np.nan)
+    usual = np.fmin.reduce(monitors[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
     return [
-        (None if np.isnan(at) else int(at), None if np.isnan(every) else int(every))
-        for at, every in zip(last.tolist(), usual.tolist(), strict=True)
+        _Heard(
+            int(state.assimilated[i]),
+            _whole(last[i]),
+            _whole(accepted[i]),
+            _whole(usual[i]),
+            bool(state.drift[i, Drift.REJECTED]),
+        )
+        for i in range(len(state))
     ]
+
+
+def _whole(number: float) -> int | None:
+    return None if np.isnan(number) else int(number)
 
 
 def _crew(fleet: Fleet, twin: str) -> Crew:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from gemeos.ensemble.state import Monitor
+from gemeos.ensemble.state import Monitor, Verdict
 from gemeos.foresee.score import LeadScore
 from gemeos.runtime.channels import Channel
 from gemeos.runtime.phase import Phase
@@ -33,6 +33,9 @@ class ChannelTrust:
     for what is not compared with anything: inputs and controls."""
     surprise: float | None
     """Running mean of its square; 1 where spread and error agree."""
+    verdict: Verdict = Verdict.SOUND
+    """What is held of it. Stuck, dead and biased channels correct nothing until they have behaved
+    again; a spiking one counts less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Trust:
     model: str
     """Identity of the model and of the filter's settings."""
     channels: tuple[ChannelTrust, ...]
+    recovered: int = 0
+    """How often the ensemble had lost its original and was widened again."""
     scores: tuple[LeadScore, ...] = ()
     """Its forecasts as issued, by variable and lead; none where the twin declares no leads."""
 
@@ -83,6 +88,7 @@ def channel_trust(
                 equal_run=int(row[Monitor.EQUAL_RUN]),
                 innovation=float(row[Monitor.INNOVATION]) if compared else None,
                 surprise=float(row[Monitor.SURPRISE]) if compared else None,
+                verdict=Verdict(int(row[Monitor.VERDICT])),
             )
         )
     return tuple(told)
