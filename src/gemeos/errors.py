@@ -143,7 +143,8 @@ class BusyError(LinkError):
         self.under_way = under_way
         self.most = most
         super().__init__(
-            f"{under_way} {what} are under way, and at most {most} may be. Ask again a little later."
+            f"{under_way} {what} are under way, and at most {most} may be. "
+            "Ask again a little later."
         )
 
 

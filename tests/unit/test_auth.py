@@ -13,7 +13,6 @@ from gemeos.serve.auth import LOCAL_ADMIN, Actor, Role, TokenFile
 from gemeos.serve.guard import Access
 from gemeos.units import instant
 
-
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- told, not bound
 
 
