@@ -165,11 +165,15 @@ def judged(
     biased = (bias >= BIAS_LIMIT) | (far_off & one_sided) | ((was == Verdict.BIASED) & (bias > 0))
     biased &= ~jumps
     off = jumps | biased | far_off
-    model = _many(monitors, off & ~frozen)
+    # Where others are on the way there, it is not this one alone.
+    half = (
+        one_sided | (spikes >= SPIKE_LIMIT / 2) | (monitors[:, :, Monitor.LOST] >= LOST_LIMIT / 2)
+    )
+    shared = _many(monitors, off | half)
     alone = np.where(biased, Verdict.BIASED, np.where(off, Verdict.SPIKING, Verdict.SOUND))
-    accused = np.where(model[:, None], Verdict.SOUND, alone)
+    accused = np.where(shared[:, None], Verdict.SOUND, alone)
     after[:, :, Monitor.VERDICT] = np.where(frozen, was, accused)
-    return after, model
+    return after, _many(monitors, off)
 
 
 def lost(monitors: Float64[np.ndarray, "twin channel monitor"]) -> Bool[np.ndarray, " twin"]:
