@@ -110,7 +110,8 @@ def test_that_the_distance_from_all_other_readings_is_what_the_exact_filter_says
     given = np.array([[0.25, 1.0, 0.25]])
     method = SerialSquareRoot(inflation=RelaxToPriorSpread(0.0))
     analysis = method.analysis(members, predicted, observed, given, used)
-    far = apart(analysis.residual, analysis.left, given, variance, used)
+    one_each = np.arange(3, dtype=np.int32)[None]
+    far = apart(analysis.residual, analysis.left, given, variance, used, one_each).each
     mean, covariance = members[0].mean(axis=1), np.cov(members[0])
     for reading in range(3):
         others = [r for r in range(2) if r != reading]
@@ -124,11 +125,28 @@ def test_that_the_distance_from_all_other_readings_is_what_the_exact_filter_says
         np.testing.assert_allclose(far[0, reading], expected, rtol=1e-9)
 
 
+def test_that_readings_of_one_channel_do_not_vouch_for_each_other() -> None:
+    members = gaussian(1, 1, 50)
+    predicted = np.repeat(members, 3, axis=1)
+    observed, variance = np.array([[3.0, 3.0, 0.1]]), np.full((1, 3), 0.04)
+    used, channel = np.ones((1, 3), bool), np.array([[0, 0, 1]], np.int32)
+    method = SerialSquareRoot(inflation=RelaxToPriorSpread(0.0))
+    analysis = method.analysis(members, predicted, observed, variance, used)
+    far = apart(analysis.residual, analysis.left, variance, variance, used, channel)
+    prior, spread = members.mean(axis=2)[0], np.cov(members[0])[None, None]
+    h = np.ones((1, 1))
+    other, left = kalman(prior, spread, h, np.array([0.1]), 0.2)
+    each = (3.0 - other[0]) / np.sqrt(left[0, 0] + 0.04)
+    both = (3.0 - other[0]) / np.sqrt(left[0, 0] + 0.02)
+    np.testing.assert_allclose(far.each[0, :2], each, rtol=1e-9)
+    np.testing.assert_allclose(far.together[0, :2], both, rtol=1e-9)
+
+
 def test_that_a_gross_reading_moves_less_the_grosser_it_is() -> None:
     spread, variance = np.array([[4.0]]), np.array([[1.0]])
     pulls = []
     for surprise in (5.0, 8.9, 9.0, 90.0, 900.0):
-        given = tempered(np.array([[surprise]]), spread, variance, YES)
+        given = tempered(np.array([[surprise]]), spread, variance, YES, np.zeros((1, 1), np.int32))
         pulls.append(float((spread / (spread + given))[0, 0]) * surprise)
     # Four deviations are 4 sqrt(5) = 8.94: within them gain 4/5; beyond, 4 x 16 / surprise.
     np.testing.assert_allclose(pulls, [4.0, 7.12, 64 / 9, 64 / 90, 64 / 900], rtol=1e-12)
@@ -285,7 +303,7 @@ def test_that_a_state_stored_by_another_version_is_refused_by_name() -> None:
     told = msgspec.msgpack.decode(packed)
     del told["recovered"]
     told["monitors"] = [told["monitors"][0], [1, 1, 7], told["monitors"][2][: 7 * 8]]
-    with pytest.raises(TimelineError, match=r"lacks recovered.*7.*instead of 20"):
+    with pytest.raises(TimelineError, match=r"lacks recovered.*7.*instead of 22"):
         TwinState.from_bytes(msgspec.msgpack.encode(told))
 
 

@@ -16,7 +16,7 @@ from gemeos.assimilate.drift import doubted, tested
 from gemeos.assimilate.fault import gathered, judged, lost
 from gemeos.assimilate.observe import NO_CHANNEL, Observed, nearest_turn, predicted, told
 from gemeos.assimilate.recover import recovered
-from gemeos.assimilate.temper import apart, tempered
+from gemeos.assimilate.temper import Apart, apart, tempered
 from gemeos.assimilate.turn import turned
 from gemeos.ensemble.state import NEVER, UNTRUSTED, Monitor, TwinState, Verdict
 from gemeos.simulate.advance import Crew, Stepper
@@ -54,11 +54,15 @@ class Cycle:
         lost_now = lost(state.monitors)
         state = recovered(self.stepper.schema, state, crew, lost_now)
         met = self._met(before, state, crew, read)
-        given = tempered(met.surprise, met.spread, met.weighed, met.trusted & ~lost_now[:, None])
+        given = tempered(
+            met.surprise, met.spread, met.weighed, met.trusted & ~lost_now[:, None], read.channel
+        )
         analysis = self.assimilator.analysis(
             state.members, met.expected, met.value, given, met.trusted
         )
-        far = _far(analysis, given, met, read)
+        far = apart(
+            analysis.residual, analysis.left, given, read.variance, met.trusted, read.channel
+        )
         monitors, model = judged(_remembered(state.monitors, met, far, read))
         return replace(
             state,
@@ -183,39 +187,27 @@ class _Met:
     """On the reading's channel, from readings before this instant."""
 
 
-def _far(
-    analysis: Analysis, given: Float64[np.ndarray, "twin reading"], met: _Met, read: Observed
-) -> Float64[np.ndarray, "twin reading"]:
-    """How far each reading lies from what everything else says; NaN where nothing was compared.
-
-    Several readings of one channel at one instant would vouch for each other: each of them is
-    compared with what stands before it.
-    """
-    alone = apart(analysis.residual, analysis.left, given, read.variance, met.trusted)
-    in_turn = analysis.surprise / np.sqrt(analysis.doubt + read.variance)
-    same = np.zeros(read.channel.shape, np.bool_)
-    same[:, 1:] = read.channel[:, 1:] == read.channel[:, :-1]
-    same[:, :-1] |= same[:, 1:]
-    return np.where(met.compared, np.where(same, in_turn, alone), np.nan)
-
-
 def _remembered(
     monitors: Float64[np.ndarray, "twin channel monitor"],
     met: _Met,
-    far: Float64[np.ndarray, "twin reading"],
+    far: Apart,
     read: Observed,
 ) -> Float64[np.ndarray, "twin channel monitor"]:
     """The monitors of every channel that was read: the first readings of all, then the second."""
     after = monitors.copy()
     innovation = np.where(met.compared, met.surprise / np.sqrt(met.spread + read.variance), np.nan)
+    each = np.where(met.compared, far.each, np.nan)
     turn = _turns(read.channel)
+    together = np.where(met.compared & (turn == 0), far.together, np.nan)
     for now in range(int(turn.max(initial=-1)) + 1):
         twins, places = np.nonzero(turn == now)
         channels = read.channel[twins, places]
         was = after[twins, channels]
         value = read.value[twins, places]
         seen = watched(was, innovation[twins, places], value, read.valid_at[twins, places])
-        after[twins, channels] = gathered(was, seen, far[twins, places], value)
+        after[twins, channels] = gathered(
+            was, seen, each[twins, places], together[twins, places], value
+        )
         twins, places = np.nonzero((turn == now) & ~np.isin(met.verdict, UNTRUSTED))
         channels = read.channel[twins, places]
         was_at = after[twins, channels, Monitor.ACCEPTED_AT]

@@ -32,6 +32,8 @@ UNLIKELY_RUN = 1e-6
 """A run of equal values is odd where its channel had one like it so seldom."""
 FAR_IN_A_RUN = 2
 """So many far readings in a row, all equal, and the channel does not follow its sensor."""
+PASSED_BY = 3.0
+"""Expected deviations that the ensemble moved by while the channel read the same."""
 KNOWN_FLOOR = 10
 """Readings after which the least of them counts as the channel's floor."""
 READINGS_TO_RETURN = 10
@@ -57,6 +59,7 @@ def gathered(
     before: Float64[np.ndarray, "heard monitor"],
     watched: Float64[np.ndarray, "heard monitor"],
     far: Float64[np.ndarray, " heard"],
+    together: Float64[np.ndarray, " heard"],
     value: Float64[np.ndarray, " heard"],
 ) -> Float64[np.ndarray, "heard monitor"]:
     """The evidence of channels after one more reading each.
@@ -66,6 +69,8 @@ def gathered(
         watched: With the reading in (``diagnose.watched``).
         far: How far it lies from what the rest says, in expected deviations; NaN where it was not
             compared.
+        together: The same of the mean of all readings of the channel at the instant, at the first
+            of them; NaN at the others, which say the same of the channel again.
         value: What was read.
     """
     after = watched.copy()
@@ -73,17 +78,18 @@ def gathered(
     deviation = np.where(compared, far, 0.0)
     implausible = np.abs(deviation) > FAR
     equal = watched[:, Monitor.EQUAL_RUN] > 1
-    _run(after, before, equal)
+    _run(after, before, equal, deviation)
     _freeze(after, before, value, equal, compared, implausible)
     moving = after[:, Monitor.FROZEN] == 0
-    counted = compared & moving
-    bounded = np.clip(deviation, -LARGEST, LARGEST)
+    counted = np.isfinite(together) & moving
+    of_all = np.where(counted, together, 0.0)
+    bounded = np.clip(of_all, -LARGEST, LARGEST)
     for column, signed in ((Monitor.ABOVE, bounded), (Monitor.BELOW, -bounded)):
         after[:, column] = _sum(before[:, column], signed - TOLERATED_BIAS, BIAS_LIMIT, counted)
     back = (before[:, Monitor.FAR_RUN] > 0) & (np.abs(deviation) < BACK)
     jumped = np.where(back, OFTEN, np.where(implausible, 0.0, -SELDOM))
-    after[:, Monitor.SPIKES] = _sum(before[:, Monitor.SPIKES], jumped, SPIKE_LIMIT, counted)
-    lost = LOST_SLOPE * np.minimum(deviation**2, LARGEST_LOST) - LOST_COST
+    after[:, Monitor.SPIKES] = _sum(before[:, Monitor.SPIKES], jumped, SPIKE_LIMIT, compared)
+    lost = LOST_SLOPE * np.minimum(of_all**2, LARGEST_LOST) - LOST_COST
     after[:, Monitor.LOST] = _sum(before[:, Monitor.LOST], lost, LOST_LIMIT, counted)
     still = ~moving[:, None]
     sums = [Monitor.ABOVE, Monitor.BELOW, Monitor.SPIKES, Monitor.LOST]
@@ -107,6 +113,7 @@ def _run(
     after: Float64[np.ndarray, "heard monitor"],
     before: Float64[np.ndarray, "heard monitor"],
     equal: Bool[np.ndarray, " heard"],
+    deviation: Float64[np.ndarray, " heard"],
 ) -> None:
     """How likely the present run of equal values is, as the channel's runs went so far.
 
@@ -115,6 +122,9 @@ def _run(
     usual = before[:, Monitor.USUAL_RUN]
     goes_on = before[:, Monitor.RUN_CHANCE] * (1.0 - 1.0 / usual)
     after[:, Monitor.RUN_CHANCE] = np.where(equal, goes_on, 1.0)
+    low, high = before[:, Monitor.RUN_LOW], before[:, Monitor.RUN_HIGH]
+    after[:, Monitor.RUN_LOW] = np.where(equal, np.minimum(low, deviation), deviation)
+    after[:, Monitor.RUN_HIGH] = np.where(equal, np.maximum(high, deviation), deviation)
     # What a stuck sensor did is no history of a sound one.
     ended = ~equal & (before[:, Monitor.EQUAL_RUN] > 0) & (before[:, Monitor.FROZEN] == 0)
     runs = before[:, Monitor.RUNS] + ended
@@ -139,7 +149,11 @@ def _freeze(
     floor = (value == 0) | (known & (value <= before[:, Monitor.LEAST]))
     refuses = equal & (far_run >= FAR_IN_A_RUN)
     dead = refuses & floor
-    stuck = refuses & (after[:, Monitor.RUN_CHANCE] <= UNLIKELY_RUN)
+    # A sensor that is alone pulls the estimate along and is never far from it; but the estimate
+    # moves, and a constant that the model expects too stays where it is.
+    passed_by = after[:, Monitor.RUN_HIGH] - after[:, Monitor.RUN_LOW] >= PASSED_BY
+    odd = equal & (after[:, Monitor.RUN_CHANCE] <= UNLIKELY_RUN)
+    stuck = odd & ((far_run >= FAR_IN_A_RUN) | passed_by)
     was = before[:, Monitor.FROZEN]
     returns = compared & ~equal & ~implausible
     less = np.maximum(was - returns, 0.0)

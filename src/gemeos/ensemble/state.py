@@ -68,6 +68,10 @@ class Monitor(IntEnum):
     """A ``Verdict``."""
     ACCEPTED_AT = 19
     """``valid_at`` of the newest reading that was not of an untrusted channel."""
+    RUN_LOW = 20
+    """Least distance from what was expected, in the present run of equal values."""
+    RUN_HIGH = 21
+    """Largest such distance."""
 
 
 class Verdict(IntEnum):
