@@ -239,3 +239,20 @@ def test_that_an_input_that_was_never_heard_means_nothing() -> None:
     assert all(v.default == NOT_HEARD for v in SCHEMA.driven)
     out = outputs(MODEL, state(air__level=level_of(8.0)), driven())
     assert out["farm.lost_power"] == 0.0
+
+
+def test_that_an_iced_anemometer_does_not_hide_that_its_turbine_stands() -> None:
+    """As on 28 December 2014: two stood with 2.5 m/s told while the others ran at 7."""
+    heard = {f"{t.name}__heard_wind": 7.0 for t in FARM.turbines}
+    heard |= {"R80711__heard_wind": 2.5, "R80711__pitch": 90.0}
+    out = outputs(MODEL, state(air__level=level_of(7.0)), driven(**heard))
+    assert out["R80711.power"] == 0.0
+    assert math.isnan(out["R80711.wind"])
+    assert out["R80736.power"] > 300.0
+
+
+def test_that_a_turbine_that_waits_for_wind_is_not_held_back() -> None:
+    heard = {f"{t.name}__heard_wind": 2.0 for t in FARM.turbines}
+    heard |= {f"{t.name}__pitch": 45.0 for t in FARM.turbines}
+    out = outputs(MODEL, state(air__level=level_of(6.0)), driven(**heard))
+    assert out["farm.lost_power"] == 0.0

@@ -60,7 +60,7 @@ def climatology(
     *,
     within_days: float = 45.0,
 ) -> Float64[np.ndarray, "issue level"]:
-    """Quantiles of a year's power around the same day of the year.
+    """Quantiles of a year's power around the same day of the year; of all where there is none.
 
     Args:
         power: Of the year before.
@@ -72,7 +72,9 @@ def climatology(
     out = np.empty((len(asked), len(levels)))
     for day in np.unique(np.floor(asked)):
         apart = np.abs((day_of_year - day + 182.5) % 365.0 - 182.5)
-        near = (apart <= within_days) & np.isfinite(power)
+        known = np.isfinite(power)
+        near = (apart <= within_days) & known
+        near = near if near.any() else known  # a year that lacks this season
         out[np.floor(asked) == day] = np.quantile(power[near], levels)
     return out
 

@@ -176,6 +176,7 @@ class WindFarm:
         air = (values[:, 5] + values[:, 6] + values[:, 7] + values[:, 9])[:, None, :]
         warm = np.where(plausible_temperature(farm, driven), air, kind(np.nan))
         nacelle = transfer * behind * self._transfer(behind)
+        nacelle = np.where(stopped(farm, driven), kind(np.nan), nacelle)
         sensed = np.stack([power, nacelle, vane, warm], axis=2)
         lost, wake_loss = potential - power, alone - potential
         virtual = np.stack([behind, potential, wake_loss, lost], axis=2)

@@ -29,9 +29,11 @@ THERMOMETERS_AGREE: Final = 4.0
 JUDGED_FROM: Final = 4.5
 """Nacelle wind in m/s above which a turbine that gives little is held back. Below it idling with
 feathered blades is normal."""
-FEATHERED_DEG: Final = 30.0
-"""Mean pitch beyond which the rotor did not run for most of the interval: blades stand at 45 or
-90 degrees when stopped, below 10 at any wind up to 15 m/s when running (read off 2014)."""
+FEATHERED_DEG: Final = 60.0
+"""Mean pitch beyond which the rotor stood: blades of a stopped turbine are at 90 degrees, of one
+that waits for wind at 45, of a running one below 10 at any wind up to 15 m/s (2014)."""
+TURNED_OUT_DEG: Final = 15.0
+"""Mean pitch beyond which the turbine did not run all of the interval, or not for all it could."""
 LEAST_SHARE: Final = 0.6
 """Of the curve at the nacelle's own wind; less is not scatter: in 2014 the 1st percentile of
 running turbines lies at 0.73 of the curve at 7 m/s."""
@@ -92,10 +94,24 @@ def on_curve(
     return out
 
 
+def windy(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
+    """Where a healthy turbine would run: by its own anemometer, or by the middle of all.
+
+    An iced anemometer reads low on just those turbines that ice has stopped.
+    """
+    heard = inputs_of(farm, driven)["heard_wind"]
+    middle = np.median(heard, axis=1, keepdims=True)
+    return np.maximum(heard, middle) > driven.dtype.type(JUDGED_FROM)
+
+
 def stopped(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
-    """Where blades are feathered although the wind would do: the turbine makes no wake."""
-    told = inputs_of(farm, driven, ("pitch", "heard_wind"))
-    return (told["pitch"] > FEATHERED_DEG) & (told["heard_wind"] > JUDGED_FROM)
+    """Where blades are feathered although the wind would do.
+
+    Such a turbine makes no wake, and its anemometer, behind a standing rotor or in ice, is
+    compared with nothing.
+    """
+    pitch = inputs_of(farm, driven)["pitch"]
+    return (pitch > driven.dtype.type(FEATHERED_DEG)) & windy(farm, driven)
 
 
 def cap(
@@ -103,8 +119,8 @@ def cap(
 ) -> Float[np.ndarray, "twin turbine member"]:
     """Most power that each turbine may give as it is held back now, kW; ``NO_CAP`` where it runs.
 
-    Held back are: stopped (feathered blades), curtailed or partly stopped (well below the curve at
-    its own nacelle wind, blades pitched), iced or otherwise blocked (the same with blades at work).
+    Held back are: stopped (feathered blades), curtailed, starting or stopping (blades turned out),
+    iced or otherwise blocked (well below the curve at its own nacelle wind, blades at work).
     In all of them the turbine is expected to give what it gives, and no more: members that could
     give more then agree, so that neither wind nor performance is learned from it.
     """
@@ -115,6 +131,7 @@ def cap(
     rated = np.array([farm.type_of(t).rated_power_kw for t in farm.turbines], driven.dtype)
     due = on_curve(farm, np.broadcast_to(wind * factor, wind.shape))
     too_little = power < kind(LEAST_SHARE) * due - kind(MARGIN) * rated[None, :, None]
-    held = is_new & (wind > kind(JUDGED_FROM)) & too_little
+    out = told["pitch"] > kind(TURNED_OUT_DEG)
+    held = is_new & windy(farm, driven) & (too_little & (wind > kind(JUDGED_FROM)) | out)
     held_cap = np.where(held, np.maximum(power, 0), kind(NO_CAP))
     return np.where(stopped(farm, driven) & ~held, kind(0), held_cap)

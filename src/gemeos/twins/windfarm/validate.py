@@ -73,13 +73,17 @@ def table(checks: Sequence[Check]) -> str:
 class Months:
     """Which rows are what. No row from ``until`` on is read."""
 
+    fit: dt.date = dt.date(2014, 1, 1)
+    """First of January of the year that baselines are fitted on, up to ``test``."""
     warm_up: dt.date = dt.date(2014, 7, 1)
     test: dt.date = dt.date(2015, 1, 1)
     until: dt.date = dt.date(2015, 7, 1)
 
 
 LAST_CHECK: Final = Months()
-TUNING: Final = Months(dt.date(2014, 1, 1), dt.date(2014, 9, 1), dt.date(2015, 1, 1))
+TUNING: Final = Months(
+    dt.date(2014, 1, 1), dt.date(2014, 3, 1), dt.date(2014, 9, 1), dt.date(2015, 1, 1)
+)
 """What settings were chosen on."""
 
 
@@ -128,14 +132,17 @@ def validate(
         InputError: no such record.
     """
     described = farm(which)
-    record = read_record(folder, described, months.warm_up, months.until)
+    record = read_record(folder, described, months.fit, months.until)
+    first = record.place(months.warm_up, described.interval_s)
     cut = record.place(months.test, described.interval_s)
-    whole = Walked.through(record, cut, WindFarm(described), members=members, alone=ablations)
+    whole = Walked.through(
+        record, range(first, cut), WindFarm(described), members=members, alone=ablations
+    )
     scored = scored_leads(described, record, cut, whole)
     checks = [c for s in scored for c in _of_lead(s)]
     checks += _nowcasts(described, record, cut, whole)
     if ablations:
-        checks += _ablations(described, record, cut, whole, members)
+        checks += _ablations(described, record, range(first, cut), whole, members)
     return checks
 
 
@@ -154,13 +161,13 @@ class Walked:
 
     @staticmethod
     def through(
-        record: Record, cut: int, model: WindFarm, *, members: int, alone: bool = False
+        record: Record, before: range, model: WindFarm, *, members: int, alone: bool = False
     ) -> Walked:
-        """Through the warm-up with all channels, then through the test as copies."""
+        """Through the rows ``before`` with all channels, then through the rest as copies."""
         walker, state = Walker.of(bound("windfarm", model, members=members), model.farm)
         turbines = len(model.farm.turbines)
         heard = Deprived.of_nothing(1, turbines)
-        warm = walker.follow(state, record, range(cut), heard, every=TAUGHT_EVERY, kept_twins=[0])
+        warm = walker.follow(state, record, before, heard, every=TAUGHT_EVERY, kept_twins=[0])
         each = np.eye(turbines, dtype=np.bool_)
         deprived = heard.joined(Deprived(each, np.zeros_like(each))).joined(Deprived(each, each))
         if alone:
@@ -169,7 +176,7 @@ class Walked:
         test = walker.follow(
             copied(warm.state, copies),
             record,
-            range(cut, len(record)),
+            range(before.stop, len(record)),
             deprived,
             every=ISSUED_EVERY,
             kept_twins=[0, *range(1 + 2 * turbines, copies)],
@@ -426,7 +433,7 @@ def _nowcast(
 
 
 def _ablations(
-    described: Farm, record: Record, cut: int, walked: Walked, members: int
+    described: Farm, record: Record, before: range, walked: Walked, members: int
 ) -> list[Check]:
     """What wakes, joint parameters and hearing four turbines at once are worth."""
     turbines = len(described.turbines)
@@ -435,11 +442,11 @@ def _ablations(
         ("wakes", WindFarm(described, wakes=False)),
         ("joint parameters", WindFarm(replace(described, numbers=_certain(described)))),
     ):
-        without = Walked.through(record, cut, model, members=members)
+        without = Walked.through(record, before, model, members=members)
         for first, what in ((1, "own power"), (1 + turbines, "all channels")):
             out.append(_worth_now(name, what, record, walked, without, first))
-        theirs = scored_leads(described, record, cut, without, SEEDS[:1])
-        mine = scored_leads(described, record, cut, walked, SEEDS[:1])
+        theirs = scored_leads(described, record, before.stop, without, SEEDS[:1])
+        mine = scored_leads(described, record, before.stop, walked, SEEDS[:1])
         for ours, other in zip(mine, theirs, strict=True):
             if ours.lead in (6, 36):
                 score = [crps_of_quantiles(s.calibrated, LEVELS, s.truth) for s in (ours, other)]
