@@ -36,7 +36,7 @@ LEADS: Final = (1, 6, 36, 72, 144)
 TOLD: Final = {1: "10 min", 6: "1 h", 36: "6 h", 72: "12 h", 144: "24 h"}
 ISSUED_EVERY: Final = 6
 """Intervals between issues: an hour."""
-TAUGHT_EVERY: Final = 18
+TAUGHT_EVERY: Final = 12
 """The same in the warm-up, where forecasts only teach the calibration."""
 BLOCK: Final = 120
 """Issues in a block of the bootstrap: five days."""
@@ -75,7 +75,7 @@ class Months:
 
     fit: dt.date = dt.date(2014, 1, 1)
     """First of January of the year that baselines are fitted on, up to ``test``."""
-    warm_up: dt.date = dt.date(2014, 7, 1)
+    warm_up: dt.date = dt.date(2014, 1, 1)
     test: dt.date = dt.date(2015, 1, 1)
     until: dt.date = dt.date(2015, 7, 1)
 
@@ -96,6 +96,8 @@ def calibration_of(described: Farm) -> Calibration:
         low=0.0,
         high=rated,
         grain=0.0025 * rated,
+        trusted=150.0,
+        memory=6000.0,
     )
 
 
