@@ -44,17 +44,32 @@ def tested(
         expected: Variance that it should have.
         counted: Readings of sensors that are held to be sound.
     """
-    stake, count, rejected = (drift[:, c] for c in Drift)
     factor = 1.0 + BET * (np.minimum(surprise**2 / expected, LARGEST) / TOLERATED - 1.0)
     for place in range(surprise.shape[1]):
-        here = counted[:, place]
-        now = count + 1.0
-        grown = factor[:, place] * (stake + 1.0 / (now * (now + 1.0)))
-        rejects = here & (grown >= 1.0 / LEVEL)
-        passed = here & (now >= READINGS_TO_PASS)
-        rejected = np.where(rejects, 1.0, np.where(passed, 0.0, rejected))
-        count = np.where(rejects, 0.0, np.where(here, now, count))
-        stake = np.where(rejects, 0.0, np.where(here, grown, stake))
+        drift = staked(drift, factor[:, place], counted[:, place])
+    return drift
+
+
+def staked(
+    drift: Float64[np.ndarray, "twin test"],
+    factor: Float64[np.ndarray, " twin"],
+    here: Bool[np.ndarray, " twin"],
+) -> Float64[np.ndarray, "twin test"]:
+    """The test after one bet more.
+
+    Args:
+        drift: As it was.
+        factor: By what the bet multiplies the stake: 1 on average where the hypothesis holds.
+        here: Twins of which there is something to bet on.
+    """
+    stake, count, rejected = (drift[:, c] for c in Drift)
+    now = count + 1.0
+    grown = factor * (stake + 1.0 / (now * (now + 1.0)))
+    rejects = here & (grown >= 1.0 / LEVEL)
+    passed = here & (now >= READINGS_TO_PASS)
+    rejected = np.where(rejects, 1.0, np.where(passed, 0.0, rejected))
+    count = np.where(rejects, 0.0, np.where(here, now, count))
+    stake = np.where(rejects, 0.0, np.where(here, grown, stake))
     return np.stack([stake, count, rejected], axis=1)
 
 

@@ -93,12 +93,12 @@ UNTRUSTED: Final = (Verdict.STUCK, Verdict.DEAD, Verdict.BIASED)
 
 
 class Drift(IntEnum):
-    """The sequential test of all innovations; the columns of ``TwinState.drift``."""
+    """A sequential test; the columns of ``TwinState.drift`` and ``forecast_drift``."""
 
     EVIDENCE = 0
     """Against "spread and error agree"; ``assimilate.drift`` tells the measure."""
     COUNT = 1
-    """Readings tested since the test was begun anew."""
+    """Readings, or forecasts, tested since the test was begun anew."""
     REJECTED = 2
     """1 from a rejection until enough readings have passed again, else 0."""
 
@@ -133,6 +133,16 @@ class TwinState:
     """Columns as in ``Drift``."""
     recovered: Int64[np.ndarray, " twin"]
     """How often the ensemble was lost and widened again."""
+    issued: Int64[np.ndarray, "twin slot"]
+    """Ticks of the forecasts whose truth is to come (``foresee.reissue``); NEVER in a free slot."""
+    awaiting: Float64[np.ndarray, "twin slot variable level"]
+    """Their quantiles, as the ensemble gave them."""
+    read_then: Float64[np.ndarray, "twin slot variable"]
+    """What had been read last when they were issued; NaN where nothing had."""
+    lessons: Float64[np.ndarray, "twin variable lesson"]
+    """How earlier ones turned out: what corrects the next (``ensemble.blend``)."""
+    forecast_drift: Float64[np.ndarray, "twin test"]
+    """The sequential test of the corrected ones; columns as in ``Drift``."""
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -190,7 +200,8 @@ def _check_complete(arrays: Mapping[str, np.ndarray]) -> None:
     ours = {f.name for f in fields(TwinState)}
     odd = [f"lacks {n}" for n in sorted(ours - set(arrays))]
     odd += [f"has an unknown {n}" for n in sorted(set(arrays) - ours)]
-    for name, columns in (("monitors", len(Monitor)), ("drift", len(Drift))):
+    shapes = {"monitors": len(Monitor), "drift": len(Drift), "forecast_drift": len(Drift)}
+    for name, columns in shapes.items():
         if name in arrays and arrays[name].shape[-1:] != (columns,):
             odd.append(f"has {name} of {arrays[name].shape[-1:]} columns instead of {columns}")
     if odd:
@@ -225,11 +236,33 @@ def drawn(
     return ensemble
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Unlearned:
+    """The room that twins need to learn from their forecasts, before the first of them."""
+
+    slots: int
+    """Forecasts that can be under way at once."""
+    levels: int
+    """Quantiles of each."""
+    lessons: Float64[np.ndarray, "variable lesson"]
+    """What is held of each variable's forecasts before any turned out."""
+
+
+NOTHING_TO_LEARN: Final = Unlearned(0, 0, np.zeros((0, 0)))
+"""Of twins whose forecasts are not scored."""
+
+
 def newborn(
-    schema: Schema, keys: UInt64[np.ndarray, " twin"], *, members: int, channels: int
+    schema: Schema,
+    keys: UInt64[np.ndarray, " twin"],
+    *,
+    members: int,
+    channels: int,
+    unlearned: Unlearned = NOTHING_TO_LEARN,
 ) -> TwinState:
     """Twins before their first reading: each member a draw from the priors."""
     twins = len(keys)
+    awaited = (twins, unlearned.slots, len(unlearned.lessons))
     never = np.full(twins, NEVER, np.int64)
     defaults = [np.nan if v.default is None else v.default for v in schema.driven]
     zero = np.zeros(twins, np.int64)
@@ -245,6 +278,11 @@ def newborn(
         relaxation=np.full(twins, RELAXATION_AT_BIRTH),
         drift=np.zeros((twins, len(Drift)), np.float64),
         recovered=zero.copy(),
+        issued=np.full(awaited[:2], NEVER, np.int64),
+        awaiting=np.zeros((*awaited, unlearned.levels)),
+        read_then=np.full(awaited, np.nan),
+        lessons=np.tile(unlearned.lessons, (twins, 1, 1)),
+        forecast_drift=np.zeros((twins, len(Drift)), np.float64),
     )
 
 
