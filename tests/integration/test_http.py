@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import socket
 import threading
@@ -11,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
@@ -20,7 +18,6 @@ import pytest
 
 from gemeos.errors import (
     AccessError,
-    BusyError,
     LinkError,
     SettingsError,
     UnknownNameError,
@@ -424,50 +421,6 @@ def test_that_events_tell_who_did_what(serving: Serving, client: httpx.Client) -
     assert found[-1]["body"]["before"] is None
 
 
-# Overload
-
-
-def test_that_too_many_questions_are_told_to_come_again() -> None:
-    with tanks(limits=Limits(questions=1)) as (serving, client):
-        client.post(INBOX, json=[reading(serving, 2)])
-        eventually(lambda: client.get("/api/twins/north/now").status_code, 200)
-        answers: list[httpx.Response] = []
-        asked = {"until": "8000s", "every": "1000s"}
-        path = "/api/twins/north/forecast"
-
-        def ask() -> None:
-            # It may itself find the one place taken by the question below.
-            while not answers or answers[-1].status_code == 429:
-                answers.append(client.get(path, params=asked))
-
-        slow = threading.Thread(target=ask)
-        slow.start()
-        refused = None
-        while slow.is_alive() and refused is None:
-            answer = client.get("/api/site")
-            refused = answer if answer.status_code != 200 else None
-        assert refused is not None
-        assert refused.status_code == 429
-        assert refused.headers["retry-after"] == "1"
-        assert refused.json()["message"].startswith("1 questions are under way, and at most 1 may")
-        with connect(serving.url) as connection, pytest.raises(BusyError) as caught:
-            connection.site()
-        assert caught.value.most == 1
-        slow.join()
-        assert answers[-1].status_code == 200
-
-
-def test_that_too_many_streams_are_told_to_come_again() -> None:
-    with (
-        tanks(limits=Limits(streams=1)) as (_, client),
-        client.stream("GET", "/api/stream") as first,
-    ):
-        assert first.status_code == 200
-        lines = first.iter_lines()
-        assert next(lines) == "retry: 3000"
-        assert client.get("/api/stream").status_code == 429
-
-
 # Who may ask
 
 
@@ -652,30 +605,6 @@ def told_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 def test_that_a_silent_stream_says_that_it_is_still_there(client: httpx.Client) -> None:
     with client.stream("GET", "/api/stream?twins=south") as answer:
         assert any(line == ": still here" for line in answer.iter_lines())
-
-
-def test_that_many_changes_reach_a_slow_client_as_few_events(
-    serving: Serving, client: httpx.Client
-) -> None:
-    with client.stream("GET", "/api/stream?twins=north") as answer:
-        events = told_events(answer.iter_lines())
-        next(events)
-        with httpx.Client(base_url=serving.url, trust_env=False) as other:
-            for place in range(40):
-                other.post(INBOX, json=reading(serving, 0, 2.0 + place / 1000))
-            last = reading(serving, 0, 3.0)
-            other.post(INBOX, json=last)
-        count = 0
-        for event in events:
-            count += 1
-            if event["staleness"]["data_until"][:19] >= to_paris(last["valid_at"]):
-                break
-        assert count < 20
-
-
-def to_paris(utc: str) -> str:
-    here = dt.datetime.fromisoformat(utc).astimezone(ZoneInfo("Europe/Paris"))
-    return here.isoformat()[:19]
 
 
 def test_that_a_client_iterates_over_changes_until_the_site_stops() -> None:

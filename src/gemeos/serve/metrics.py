@@ -21,6 +21,7 @@ from typing_extensions import override
 from gemeos.foresee.score import LeadScore
 from gemeos.runtime.host import Host
 from gemeos.runtime.trust import Trust
+from gemeos.serve.queues import queue_of
 from gemeos.units.instant import SECOND
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -100,7 +101,21 @@ class _HostCollector(Collector):
             "Links that are open.",
             sum(host.link(link.name) is not None for link in host.site.links),
         )
+        yield from self._links()
         yield from self._twins()
+
+    def _links(self) -> Iterable[Metric]:
+        waiting = GaugeMetricFamily(
+            "gemeos_link_waiting", "What came and is not taken in yet.", labels=["link"]
+        )
+        dropped = CounterMetricFamily(
+            "gemeos_link_dropped", "Messages that a lossy link let go.", labels=["link"]
+        )
+        for link in self._host.site.links:
+            queue = queue_of(self._host.link(link.name))
+            waiting.add_metric([link.name], queue.waiting)
+            dropped.add_metric([link.name], queue.dropped)
+        yield from (waiting, dropped)
 
     def _twins(self) -> Iterable[Metric]:
         names = self._host.site.twin_names

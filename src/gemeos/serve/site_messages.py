@@ -58,6 +58,10 @@ class LinkMessage(Message, frozen=True, kw_only=True):
     takes_posts: bool
     """Whether readings can be sent to it over HTTP."""
     channels: list[str]
+    waiting: int
+    """Messages, or readings that were sent over HTTP, that are not taken in yet."""
+    dropped: int
+    """Messages that a lossy link let go, since it was opened."""
 
 
 class SiteMessage(Message, frozen=True, kw_only=True):

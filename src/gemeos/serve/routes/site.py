@@ -19,6 +19,7 @@ from gemeos.serve import metrics
 from gemeos.serve import site_messages as sm
 from gemeos.serve.auth import EVERY_TWIN, Role
 from gemeos.serve.guard import answered
+from gemeos.serve.queues import queue_of
 from gemeos.serve.routes.links import links_seen
 from gemeos.serve.routes.operation import (
     JSON,
@@ -81,12 +82,15 @@ def _link(host: Host, name: str) -> sm.LinkMessage:
     channels = {
         b.series.channel for t in host.site.twins for b in t.bindings if b.series.link == name
     }
+    queue = queue_of(source)
     return sm.LinkMessage(
         name=name,
         open=source is not None,
         finished=host.has_ended(name),
         takes_posts=isinstance(source, InboxSource),
         channels=sorted(channels),
+        waiting=queue.waiting,
+        dropped=queue.dropped,
     )
 
 
