@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from gemeos.ensemble.calibrate import Calibration, calibrated, learned, quantiles, unlearned
+from gemeos.ensemble.blend import blended, learned, settings_for, unlearned, weights
+from gemeos.ensemble.calibrate import quantiles
 from gemeos.errors import InputError
 from gemeos.runtime.fleet import Fleet
 from gemeos.schema.reading import Reading, Readings, SeriesBook
@@ -17,7 +18,7 @@ from gemeos.simulate.advance import Stepper
 from gemeos.twins.windfarm import bound, farm
 from gemeos.twins.windfarm.physics import WindFarm
 from gemeos.twins.windfarm.record import Deprived, Record, observed, read_record
-from gemeos.twins.windfarm.walk import NAME, Walker, calibrated_online, crew_of, forecasts
+from gemeos.twins.windfarm.walk import NAME, Walker, blended_online, crew_of, forecasts
 
 FARM = farm("la_haute_borne")
 TAGS = {tag: form.channel.split("/")[-1] for tag, form in FARM.channels.items()}
@@ -152,21 +153,24 @@ def test_that_forecasts_side_by_side_equal_forecasts_one_by_one() -> None:
         assert np.array_equal(told, together[2, place, :MEMBERS])
 
 
-def test_that_a_forecast_is_calibrated_only_by_truths_that_had_come_in() -> None:
-    """Worked one forecast at a time; then a truth that comes later must change nothing before."""
-    settings = Calibration((np.arange(8) + 0.5) / 8, np.array([0.0, 100.0]), 0.0, 100.0, 1.0)
+def test_that_a_forecast_is_blended_only_by_truths_that_had_come_in() -> None:
+    """Worked one forecast at a time; then truths that come later must change nothing before."""
+    settings = settings_for(0.0, 100.0, 1.0)
     rng = np.random.default_rng(2)
     leads, rows = [2, 5], np.arange(0, 40, 2)
-    raw = quantiles(rng.uniform(0, 100, (len(rows), 2, 8)), settings)
-    truth = rng.uniform(0, 100, (len(rows), 2))
-    out = calibrated_online(settings, unlearned(settings, 2), raw, truth, rows, leads)
+    raw = quantiles(rng.uniform(0, 100, (len(rows), 2, 64)), settings.calibration)
+    truths = rng.uniform(0, 100, 50)
+    out = blended_online(settings, raw, truths, rows, leads)
     known = unlearned(settings, 2)
-    for past in range(10):
-        came = np.where(rows[past] + np.array(leads) <= rows[10], truth[past], np.nan)
-        known = learned(known, settings, raw[past], came)
-    assert out[10] == pytest.approx(calibrated(known, settings, raw[10]))
-    later = truth.copy()
-    later[rows + leads[0] > rows[10], 0] = 99.0
-    later[rows + leads[1] > rows[10], 1] = 99.0
-    again = calibrated_online(settings, unlearned(settings, 2), raw, later, rows, leads)
-    assert np.array_equal(again[:11], out[:11])
+    for issue in range(1, 11):
+        # Two rows ahead are known one issue later, five rows ahead three issues later.
+        then = np.array([issue - 1, issue - 3])
+        came = np.where(then >= 0, truths[rows[then] + np.array(leads)], np.nan)
+        known = learned(known, settings, raw[then, [0, 1]], truths[rows[then]], came)
+    assert out.blended[10] == pytest.approx(blended(known, settings, raw[10], truths[rows[10]]))
+    assert out.weights[10] == pytest.approx(weights(known, settings))
+    later = truths.copy()
+    later[rows[10] + 1 :] = 99.0
+    again = blended_online(settings, raw, later, rows, leads)
+    assert np.array_equal(again.blended[:11], out.blended[:11])
+    assert not np.array_equal(again.blended[15:], out.blended[15:])

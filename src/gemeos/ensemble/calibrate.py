@@ -10,7 +10,9 @@ recalibration of Kuleshov, Fenner & Ermon (2018), ICML, PMLR 80, 2796-2804, with
 It corrects bias, spread and shape; it cannot tell one day from another better than the forecast.
 
 Pure functions on arrays. What they know is a ``Learned``; whoever keeps it decides which forecasts
-teach it (contract 1: those re-issued at fixed instants of event time).
+teach it (contract 1: those re-issued at fixed instants of event time), and says of each forecast
+how large it is: its *rank* among the truths so far, from 0 to 1 (``blend.rank``). Ranks need no
+table of sizes that somebody has to fit beforehand.
 """
 
 from __future__ import annotations
@@ -25,36 +27,41 @@ from jaxtyping import Float, Float64
 
 from gemeos.errors import SchemaError
 
-SCORE_EDGES: Final = np.linspace(-7.0, 7.0, 141)
-"""Of the histogram; scores beyond count at its ends."""
+SCORE_EDGES: Final = np.linspace(-7.05, 7.05, 142)
+"""Of the histogram; scores beyond count at its ends. Nought lies within a bin."""
+RANKS: Final[Float64[np.ndarray, " size"]] = np.array(
+    [0.0, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92, 1.0]
+)
+"""Middles of the classes of forecast size. Closer at both ends, where bounds press."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What stays the same of a calibration."""
+    """What stays the same of a calibration. Nothing of it is learned."""
 
     levels: Float64[np.ndarray, " level"]
     """Of the quantiles that are given and come out, rising, within 0 and 1."""
-    sizes: Float64[np.ndarray, " size"]
-    """Middles of the classes of forecast size, rising, in the forecast's unit. A forecast between
-    two of them belongs to both, by its distance."""
     low: float
-    """Least possible value of what is forecast."""
+    """Least possible value of what is forecast; minus infinity if there is none."""
     high: float
-    """Most possible."""
+    """Most possible; infinity if there is none."""
     grain: float
     """Distances below this mean nothing, in the forecast's unit: a few times the sensor's noise.
-    It keeps scores finite where all members agree, as at zero power."""
+    It keeps scores finite where all members agree, as at a bound."""
+    ranks: Float64[np.ndarray, " size"]
+    """Middles of the classes of size, rising, within 0 and 1. A forecast between two of them
+    belongs to both, by its distance."""
     trusted: float = 60.0
     """How many truths the forecast's own spread is worth at the start."""
     memory: float = 3000.0
     """Truths after which an old one counts 1/e."""
 
     def __post_init__(self) -> None:
-        rising = (np.diff(self.levels) > 0).all() and (np.diff(self.sizes) > 0).all()
-        if not (rising and self.levels[0] > 0 and self.levels[-1] < 1 and len(self.sizes)):
-            raise SchemaError("A calibration needs rising levels within 0 and 1, and rising sizes.")
-        if not (self.low < self.high and self.grain > 0 and self.memory > 1 and self.trusted > 0):
+        rising = (np.diff(self.levels) > 0).all() and (np.diff(self.ranks) > 0).all()
+        if not (rising and self.levels[0] > 0 and self.levels[-1] < 1 and len(self.ranks)):
+            raise SchemaError("A calibration needs rising levels within 0 and 1, and rising ranks.")
+        finite = 0 < self.grain < np.inf
+        if not (self.low < self.high and finite and self.memory > 1 and self.trusted > 0):
             raise SchemaError("A calibration needs rising bounds, a grain, trust and a memory.")
 
     @cached_property
@@ -69,6 +76,19 @@ class Calibration:
         below[0], below[-1] = 0.0, 1.0
         return np.diff(below)
 
+    def shares(self, rank: Float64[np.ndarray, " lead"]) -> Float64[np.ndarray, "lead size"]:
+        """How much each forecast belongs to each class of size: hats that sum to one."""
+        inside = np.clip(rank, self.ranks[0], self.ranks[-1])
+        upper = np.clip(np.searchsorted(self.ranks, inside), 1, max(len(self.ranks) - 1, 1))
+        out = np.zeros((len(rank), len(self.ranks)))
+        if len(self.ranks) == 1:
+            return out + 1.0
+        row = np.arange(len(rank))
+        step = self.ranks[upper] - self.ranks[upper - 1]
+        out[row, upper] = (inside - self.ranks[upper - 1]) / step
+        out[row, upper - 1] = 1.0 - out[row, upper]
+        return out
+
 
 @dataclass(frozen=True, eq=False)
 class Learned:
@@ -81,7 +101,7 @@ class Learned:
 def unlearned(settings: Calibration, leads: int) -> Learned:
     """Before the first truth: the forecast's own spread is believed."""
     each = settings.trusted * settings._expected  # noqa: SLF001 -- the same module's
-    return Learned(np.tile(each, (leads, len(settings.sizes), 1)))
+    return Learned(np.tile(each, (leads, len(settings.ranks), 1)))
 
 
 def quantiles(
@@ -98,11 +118,15 @@ def quantiles(
 
 
 def calibrated(
-    known: Learned, settings: Calibration, raw: Float64[np.ndarray, "lead level"]
+    known: Learned,
+    settings: Calibration,
+    raw: Float64[np.ndarray, "lead level"],
+    rank: Float64[np.ndarray, " lead"],
 ) -> Float64[np.ndarray, "lead level"]:
     """The quantiles of one forecast at each lead as they have to be read; within the possible."""
-    counts = (known.counts * _share(settings, raw)[:, :, None]).sum(axis=1)
-    reached = np.concatenate([np.zeros((len(raw), 1)), np.cumsum(counts, axis=1)], axis=1)
+    counts = np.einsum("lsb,ls->lb", known.counts, settings.shares(rank))
+    reached = np.zeros((len(raw), counts.shape[1] + 1))
+    np.cumsum(counts, axis=1, out=reached[:, 1:])
     out = np.empty_like(raw)
     for lead, row in enumerate(raw):
         share = reached[lead] / reached[lead, -1]
@@ -114,10 +138,11 @@ def learned(
     known: Learned,
     settings: Calibration,
     raw: Float64[np.ndarray, "lead level"],
+    rank: Float64[np.ndarray, " lead"],
     truth: Float64[np.ndarray, " lead"],
 ) -> Learned:
     """What is known after the truth of one forecast at each lead; NaN where none came."""
-    share = _share(settings, raw)
+    share = settings.shares(rank)
     counts = known.counts.copy()
     for lead in np.flatnonzero(np.isfinite(truth)):
         value = min(max(float(truth[lead]), settings.low), settings.high)
@@ -165,12 +190,3 @@ def _value(
 ) -> Float64[np.ndarray, " level"]:
     score, along = _knots(settings, row)
     return np.interp(scores, score, along)
-
-
-def _share(
-    settings: Calibration, raw: Float64[np.ndarray, "lead level"]
-) -> Float64[np.ndarray, "lead size"]:
-    """How much each forecast belongs to each class of size: hat functions that sum to one."""
-    size = np.clip(raw.mean(axis=1), settings.sizes[0], settings.sizes[-1])
-    each = np.eye(len(settings.sizes))
-    return np.stack([np.interp(size, settings.sizes, row) for row in each], axis=1)

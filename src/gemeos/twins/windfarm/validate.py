@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from gemeos.ensemble.calibrate import Calibration, quantiles, unlearned
+from gemeos.ensemble.blend import LEVELS, Blend, settings_for
+from gemeos.ensemble.calibrate import quantiles
 from gemeos.ensemble.score import MeanInterval, crps, crps_of_quantiles, mean_interval
 from gemeos.ensemble.state import TwinState
 from gemeos.twins.windfarm import bound
@@ -29,7 +30,7 @@ from gemeos.twins.windfarm.baselines import (
 from gemeos.twins.windfarm.farm import Farm, Numbers, farm
 from gemeos.twins.windfarm.physics import WindFarm
 from gemeos.twins.windfarm.record import Deprived, Record, read_record
-from gemeos.twins.windfarm.walk import Kept, Walker, calibrated_online, forecasts
+from gemeos.twins.windfarm.walk import Kept, Walker, blended_online, forecasts
 
 LEADS: Final = (1, 6, 36, 72, 144)
 """Intervals ahead: 10 minutes, 1, 6, 12 and 24 hours."""
@@ -40,7 +41,6 @@ TAUGHT_EVERY: Final = 12
 """The same in the warm-up, where forecasts only teach the calibration."""
 BLOCK: Final = 120
 """Issues in a block of the bootstrap: five days."""
-LEVELS: Final[Float64[np.ndarray, " level"]] = (np.arange(64) + 0.5) / 64.0
 DRAWS: Final = 2000
 SEEDS: Final = (0, 1, 2, 3)
 """Each member is run on once for each: a forecast of 64 members has 1/64 of its CRPS from having
@@ -87,18 +87,11 @@ TUNING: Final = Months(
 """What settings were chosen on."""
 
 
-def calibration_of(described: Farm) -> Calibration:
-    """How forecasts of the whole farm's power are calibrated."""
-    rated = described.rated_power_kw
-    return Calibration(
-        levels=LEVELS,
-        sizes=rated * np.array([0.0, 0.02, 0.05, 0.1, 0.17, 0.25, 0.35, 0.47, 0.6, 0.75, 0.9]),
-        low=0.0,
-        high=rated,
-        grain=0.0025 * rated,
-        trusted=150.0,
-        memory=6000.0,
-    )
+def blend_of(described: Farm) -> Blend:
+    """How forecasts of the whole farm's power are corrected: as of any sensor of that noise."""
+    turbines = len(described.turbines)
+    noise = described.numbers.power_noise * turbines**0.5
+    return settings_for(0.0, described.rated_power_kw, noise, a_day=24.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +102,8 @@ class Scored:
     truth: Float64[np.ndarray, " issue"]
     raw: Float64[np.ndarray, "issue level"]
     calibrated: Float64[np.ndarray, "issue level"]
+    blended: Float64[np.ndarray, "issue level"]
+    weights: Float64[np.ndarray, "issue part forecaster"]
     persistence: Float64[np.ndarray, "issue level"]
     climatology: Float64[np.ndarray, "issue level"]
 
@@ -195,7 +190,7 @@ def scored_leads(
     described: Farm, record: Record, cut: int, walked: Walked, seeds: Sequence[int] = SEEDS
 ) -> list[Scored]:
     """Forecasts of the test months at every lead with what they are compared with."""
-    settings, power = calibration_of(described), record.farm_power
+    settings, power = blend_of(described), record.farm_power
     first = record.first_tick
     rows = np.concatenate([walked.warm.rows, walked.test.rows])
     ensembles = np.concatenate(
@@ -204,13 +199,11 @@ def scored_leads(
             for kept in (walked.warm, walked.test)
         ]
     )
-    raw = quantiles(ensembles, settings)
+    raw = quantiles(ensembles, settings.calibration)
     ahead = rows[:, None] + np.array(LEADS)
     known = ahead < len(power)
     truth = np.where(known, power[np.minimum(ahead, len(power) - 1)], np.nan)
-    calibrated = calibrated_online(
-        settings, unlearned(settings, len(LEADS)), raw, truth, rows, LEADS
-    )
+    online = blended_online(settings, raw, power, rows, LEADS)
     year = power[:cut]
     day = np.arange(len(power)) * described.interval_s / 86_400.0
     out = []
@@ -222,7 +215,9 @@ def scored_leads(
                 lead,
                 truth[asked, place],
                 raw[asked, place],
-                calibrated[asked, place],
+                online.each[asked, place, 0],
+                online.blended[asked, place],
+                online.weights[asked, place],
                 table.quantiles(power[rows[asked]]),
                 climatology(year, day[:cut], day[ahead[asked, place]] % 365.0, LEVELS),
             )

@@ -9,7 +9,15 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, UInt64
 
 from gemeos.assimilate.cycle import Cycle
-from gemeos.ensemble.calibrate import Calibration, Learned, calibrated, learned
+from gemeos.ensemble.blend import (
+    FORECASTERS,
+    Blend,
+    forecasters,
+    learned,
+    mixed,
+    unlearned,
+    weights,
+)
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import TwinState, newborn
 from gemeos.runtime.channels import channels_of
@@ -146,30 +154,44 @@ def forecasts(
     return found
 
 
-def calibrated_online(
-    settings: Calibration,
-    known: Learned,
+@dataclass(frozen=True, eq=False)
+class Online:
+    """Forecasts as they would have been told, each from what had come in when it was issued."""
+
+    each: Float64[np.ndarray, "issue lead forecaster level"]
+    """Of the blend's forecasters, the calibrated twin first."""
+    blended: Float64[np.ndarray, "issue lead level"]
+    weights: Float64[np.ndarray, "issue lead part forecaster"]
+
+
+def blended_online(
+    settings: Blend,
     raw: Float64[np.ndarray, "issue lead level"],
-    truth: Float64[np.ndarray, "issue lead"],
+    truths: Float64[np.ndarray, " time"],
     rows: Int64[np.ndarray, " issue"],
     leads: Sequence[int],
-) -> Float64[np.ndarray, "issue lead level"]:
-    """Each forecast calibrated by those alone whose truth had come in when it was issued."""
-    out = np.empty_like(raw)
+) -> Online:
+    """Each forecast blended by those alone whose truth had come in when it was issued.
+
+    Args:
+        settings: Of the blend, which starts unlearned.
+        raw: The twin's quantiles at each issue.
+        truths: What was measured, at every row; NaN where nothing was.
+        rows: Of the issues.
+        leads: In rows.
+    """
+    known, ahead = unlearned(settings, len(leads)), np.array(leads)
+    past = np.arange(len(leads))
     taught = np.zeros(len(leads), np.int64)
-    for issue in range(len(rows)):
-        while True:
-            due = np.array(
-                [
-                    rows[taught[i]] + lead <= rows[issue] and taught[i] < issue
-                    for i, lead in enumerate(leads)
-                ]
-            )
-            if not due.any():
-                break
-            past = np.arange(len(leads))
-            came = np.where(due, truth[taught, past], np.nan)
-            known = learned(known, settings, raw[taught, past], came)
+    each = np.empty((*raw.shape[:2], len(FORECASTERS), raw.shape[2]))
+    out, earned = np.empty_like(raw), []
+    for issue, row in enumerate(rows):
+        while (due := (taught < issue) & (rows[taught] + ahead <= row)).any():
+            then = rows[taught]
+            came = np.where(due, truths[np.where(due, then + ahead, 0)], np.nan)
+            known = learned(known, settings, raw[taught, past], truths[then], came)
             taught = taught + due
-        out[issue] = calibrated(known, settings, raw[issue])
-    return out
+        each[issue] = forecasters(known, settings, raw[issue], np.full(len(leads), truths[row]))
+        out[issue] = mixed(known, settings, each[issue])
+        earned.append(weights(known, settings))
+    return Online(each, out, np.array(earned))
