@@ -164,7 +164,9 @@ def test_that_regret_stays_within_its_bound_against_an_adversary() -> None:
         raw = normal(4.0 * (-1) ** turn, 5.0)
         each = forecasters(known, s, raw, np.array([last]))[0]
         middle = blended(known, s, raw, last)[0].mean()
-        truth = 40.0 if each.mean(axis=1).max() - middle > middle - each.mean(axis=1).min() else -40
+        truth = (
+            40.0 if each.mean(axis=1).max() - middle > middle - each.mean(axis=1).min() else -40.0
+        )
         known, last = after(s, known, raw, last, truth), truth
         truths.append(truth)
     assert_regret_within_bound(s, truths)

@@ -57,7 +57,7 @@ FORECASTERS: Final = ("twin", "persistence", "climatology")
 """In the order of weights."""
 PARTS: Final = np.array([0.0, 0.5, 1.0])
 """Levels about which weights are learned apart; between them they go over into each other."""
-CHANGE_BINS: Final = 121
+CHANGE_BINS: Final = 81
 """Odd, so that no change at all lies within a bin."""
 UNBOUNDED_GRAINS: Final = 1e4
 """Changes of an unbounded variable beyond so many grains count at the histogram's ends."""
@@ -132,7 +132,6 @@ def settings_for(
             high=math.inf if high is None else high,
             grain=0.5 * noise,
             ranks=RANKS,
-            trusted=60.0,
             memory=max(250.0 * a_day, 1000.0),
         ),
         window=max(90.0 * a_day, 512.0),

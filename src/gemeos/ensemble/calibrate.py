@@ -27,11 +27,11 @@ from jaxtyping import Float, Float64
 
 from gemeos.errors import SchemaError
 
-SCORE_EDGES: Final = np.linspace(-7.05, 7.05, 142)
-"""Of the histogram; scores beyond count at its ends. Nought lies within a bin."""
-RANKS: Final[Float64[np.ndarray, " size"]] = np.array(
-    [0.0, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92, 1.0]
-)
+_HALF: Final = np.concatenate([np.arange(0.05, 3.0, 0.1), np.linspace(3.5, 7.0, 8)])
+SCORE_EDGES: Final[Float64[np.ndarray, " edge"]] = np.concatenate([-_HALF[::-1], _HALF])
+"""Of the histogram: a tenth apart within three deviations, where atoms lie, and half of one beyond.
+Scores past the ends count there. Nought lies within a bin."""
+RANKS: Final[Float64[np.ndarray, " size"]] = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 """Middles of the classes of forecast size. Closer at both ends, where bounds press."""
 
 
@@ -51,7 +51,7 @@ class Calibration:
     ranks: Float64[np.ndarray, " size"]
     """Middles of the classes of size, rising, within 0 and 1. A forecast between two of them
     belongs to both, by its distance."""
-    trusted: float = 60.0
+    trusted: float = 100.0
     """How many truths the forecast's own spread is worth at the start."""
     memory: float = 3000.0
     """Truths after which an old one counts 1/e."""
