@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench docs clean
 
 ## Run the demo: a recorded wind farm, lived again, and its twin.
 run: $(VENV)/.run
@@ -14,13 +14,17 @@ run: $(VENV)/.run
 test: $(VENV)/.test
 	$(BIN)/python -m tools.gate
 
-## Only look at the code: format, lint, imports, types, spelling.
+## Only look: format, lint, imports, types, spelling, news, docs.
 check: $(VENV)/.test
 	$(BIN)/python -m tools.gate --no-tests
 
 ## Print the figures as ratios, each with its peer or limit of the same run.
 bench: $(VENV)/.test
 	$(BIN)/python -m tools.bench
+
+## Make the pages under docs/ a site: build/docs/index.html.
+docs: $(VENV)/.test
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 clean:
 	rm -rf $(VENV) build
@@ -35,5 +39,5 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable '.[demo,fast,plot,tables]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --group docs --editable '.[demo,fast,plot,tables]'
 	touch $@

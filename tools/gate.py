@@ -8,14 +8,46 @@ import sys
 import time
 from pathlib import Path
 
+TEXTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "changes", "docs")
 LOOKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
     ("lint-imports",),
     ("mypy",),
-    ("codespell", "src", "tests", "tools", "docs", "README.md", "ARCHITECTURE.md"),
+    ("codespell", "src", "tests", "tools", *TEXTS),
+    ("towncrier", "build", "--draft", "--version", "next"),
+    ("sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "docs", "build/docs"),
 )
-TESTS: tuple[tuple[str, ...], ...] = (("pytest",),)
+COVERED = ("tests/unit", "tests/property", "tests/contracts")
+"""Fast enough to be run under coverage; its floor is in pyproject.toml."""
+NUMPY_PATH = (
+    "tests/unit",
+    "tests/contracts/test_array_models.py",
+    "tests/contracts/test_contract_3_determinism.py",
+    "tests/contracts/test_contract_5_failing_member.py",
+    "tests/contracts/test_simulators.py",
+)
+"""Where it matters whether numba is installed: simulators, filters, determinism."""
+NO_DIFFERENCE = (
+    # Other processes, and long series of scalars.
+    "tests/unit/test_blend.py",
+    "tests/unit/test_imports.py",
+    "tests/unit/test_store_lock.py",
+    "tests/unit/test_typing_of_declarations.py",
+)
+REFUSED_EARLIER = (
+    "tests/unit/test_estimate.py::test_that_an_estimate_that_does_not_fit_together_is_refused"
+)
+"""It hands over wrong shapes to see what is said of them."""
+TESTS: tuple[tuple[str, ...], ...] = (
+    ("pytest", *COVERED, "--cov", "--cov-report=term:skip-covered"),
+    ("pytest", *(f"--ignore={folder}" for folder in COVERED)),
+    (
+        *("python", "-m", "tools.shapes", "--without-numba", *NUMPY_PATH),
+        *(f"--ignore={file}" for file in NO_DIFFERENCE),
+        f"--deselect={REFUSED_EARLIER}",
+    ),
+)
 PROGRAMS = Path(sys.executable).parent
 
 

@@ -10,7 +10,7 @@ from fnmatch import translate
 from typing import Final, final
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int, Int32, Int64
 
 from gemeos.errors import SchemaError, UnitError, nearest
 from gemeos.schema.binding import Binding
@@ -90,7 +90,7 @@ class Channels:
 
     def values(
         self,
-        row: Int64[np.ndarray, " reading"],
+        row: Int[np.ndarray, " reading"],
         raw: Float64[np.ndarray, " reading"],
         valid_at: Int64[np.ndarray, " reading"],
     ) -> Float64[np.ndarray, " reading"]:

@@ -82,7 +82,7 @@ class WindFarm:
 
     @cached_property
     def _north(self) -> Float[np.ndarray, " turbine"]:
-        return np.array([t.north_deg for t in self.farm.turbines])
+        return np.array([t.north_deg for t in self.farm.turbines], np.float64)
 
     def free_speed(self, values: Members) -> Float[np.ndarray, "twin member"]:
         """Wind of the farm as a whole, undisturbed, in m/s; never negative."""
