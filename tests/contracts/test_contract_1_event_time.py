@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
+from gemeos.foresee.issue import Scoring
 from gemeos.runtime.fleet import Enrolment, Fleet
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Quality, Reading, Readings, Series, SeriesBook
@@ -35,9 +36,13 @@ AVERAGED = Linear(
     mean_over_s=5.0,
 )
 START = 1_700_000_000
+SCORING = Scoring((SECOND, 5 * SECOND), ("y0", "y1"), 2 * SECOND)
+"""Twins that learn from their own forecasts at these leads."""
 
 
-def fleet_of(model: Linear, twins: int = 3, *, horizon_s: int = 10_000) -> Fleet:
+def fleet_of(
+    model: Linear, twins: int = 3, *, horizon_s: int = 10_000, scoring: Scoring | None = None
+) -> Fleet:
     channels = ["y0", "y1"] + (["u"] if model.push is not None else [])
     enrolled = [
         Enrolment(
@@ -52,6 +57,7 @@ def fleet_of(model: Linear, twins: int = 3, *, horizon_s: int = 10_000) -> Fleet
         members=16,
         seed=5,
         horizon=horizon_s * SECOND,
+        scoring=scoring,
     )
 
 
@@ -83,8 +89,10 @@ def digests(fleet: Fleet) -> list[str]:
     return [fleet.state(name).digest() for name in fleet.names]
 
 
-def taken_in(model: Linear, batches: list[list[Reading]]) -> list[str]:
-    fleet, book = fleet_of(model), SeriesBook()
+def taken_in(
+    model: Linear, batches: list[list[Reading]], scoring: Scoring | None = None
+) -> list[str]:
+    fleet, book = fleet_of(model, scoring=scoring), SeriesBook()
     for batch in batches:
         fleet.take(Readings.of(batch, book), book)
     return digests(fleet)
@@ -96,8 +104,20 @@ def taken_in(model: Linear, batches: list[list[Reading]]) -> list[str]:
 def test_that_a_log_permuted_delayed_duplicated_and_corrected_ends_in_the_equal_state(
     model: Linear, seed: int
 ) -> None:
+    shuffled_ends_as_in_order(model, seed)
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_that_it_does_so_for_what_was_learned_from_forecasts(seed: int) -> None:
+    shuffled_ends_as_in_order(MODEL, seed, twins=1, scoring=SCORING)
+
+
+def shuffled_ends_as_in_order(
+    model: Linear, seed: int, *, twins: int = 3, scoring: Scoring | None = None
+) -> None:
     rng = np.random.default_rng(seed)
-    log = log_of(model, rng)
+    log = log_of(model, rng, twins)
     # Corrections and retractions carry their revision with them.
     for row in rng.choice(len(log), 8, replace=False):
         old = log[row]
@@ -115,12 +135,28 @@ def test_that_a_log_permuted_delayed_duplicated_and_corrected_ends_in_the_equal_
             )
         )
     in_order = sorted(log, key=lambda r: (r.valid_at, r.revision))
-    reference = taken_in(model, [in_order])
+    reference = taken_in(model, [in_order], scoring)
     shuffled = [log[i] for i in rng.permutation(len(log))]
     shuffled += [shuffled[i] for i in rng.choice(len(shuffled), 20)]
     cuts = np.sort(rng.choice(len(shuffled), 12, replace=False))
     batches = [list(b) for b in np.split(np.array(shuffled, object), cuts)]
-    assert taken_in(model, batches) == reference
+    assert taken_in(model, batches, scoring) == reference
+
+
+def test_that_a_late_reading_changes_what_was_learned_as_it_would_have_in_time() -> None:
+    log = sorted(log_of(MODEL, np.random.default_rng(4)), key=lambda r: r.valid_at)
+    late = next(r for r in log if r.series.channel == "0/y0" and r.valid_at > log[60].valid_at)
+    without = [r for r in log if r is not late]
+
+    def lessons(batches: list[list[Reading]]) -> np.ndarray:
+        fleet, book = fleet_of(MODEL, scoring=SCORING), SeriesBook()
+        for batch in batches:
+            fleet.take(Readings.of(batch, book), book)
+        return fleet.state("twin-0").lessons
+
+    in_time = lessons([log])
+    assert (in_time != lessons([without])).any()
+    np.testing.assert_array_equal(lessons([without, [late]]), in_time)
 
 
 def test_that_one_reading_at_a_time_ends_in_the_equal_state_as_all_at_once() -> None:

@@ -17,12 +17,18 @@ LEAD = 2 * SECOND
 
 
 def turned(
-    truth: list[float], last: list[float], members: list[list[float]], *, first: int = 0
+    truth: list[float],
+    last: list[float],
+    members: list[list[float]],
+    *,
+    first: int = 0,
+    corrected: list[list[float]] | None = None,
 ) -> Turned:
     """Forecasts valid at one second after the other."""
     return Turned(
         valid_at=np.arange(first, first + len(truth)) * SECOND,
         members=np.array(members, np.float64),
+        corrected=np.array([[]] * len(truth) if corrected is None else corrected, np.float64),
         truth=np.array(truth, np.float64),
         last=np.array(last, np.float64),
     )
@@ -126,6 +132,7 @@ def test_that_skill_is_the_share_of_the_error_that_is_done_without() -> None:
     assert (got.persistence.low, got.persistence.high) == pytest.approx((0.75, 0.75))
     assert str(got) == (
         "level 2 s ahead: CRPS 1 m, skill against persistence +0.75 (+0.75 .. +0.75), "
+        "of the model alone +0.75 (+0.75 .. +0.75), "
         "50/80/90 % intervals held 0/0/0 % of 20"
     )
 
@@ -184,3 +191,39 @@ def test_that_the_next_instant_a_forecast_is_valid_at_is_found() -> None:
     scoring = Scoring((3 * SECOND, 7 * SECOND), ("a",), 5 * SECOND)
     # Issued at 0, 5, 10 ...: valid at 3, 8, 13 ... and 7, 12, 17 ...
     assert [scoring.due_after(n * SECOND) // SECOND for n in (2, 3, 7, 8, 12)] == [3, 7, 8, 12, 13]
+
+
+def test_that_what_was_told_is_scored_beside_what_the_ensemble_said() -> None:
+    # The ensemble is four off, its corrected quantiles are right: told, the error is none. Of two
+    # quantiles 0 and 2 about a truth of 1 the pinball losses are 1/4 each; twice their mean is 1/2.
+    got = extended(
+        Outcomes.none(),
+        turned([1.0, 1.0], [1.0, 1.0], [[5.0, 5.0]] * 2, corrected=[[0.0, 2.0], [np.nan] * 2]),
+        lead=LEAD,
+        wraps=None,
+    )
+    assert got.raw_crps.tolist() == pytest.approx([4.0, 4.0])
+    assert got.crps.tolist() == pytest.approx([0.5, 4.0])
+    assert got.error.tolist() == pytest.approx([0.0, 4.0])
+    assert got.size.tolist() == pytest.approx([1.0, 5.0])
+    assert got.inside.any(axis=1).tolist() == [True, False]
+    assert not got.raw_inside.any()
+
+
+def test_that_small_and_large_forecasts_are_scored_apart() -> None:
+    # Small ones are right, the largest third is ten too low.
+    count = 3 * ENOUGH
+    truth = [float(n) if n < 2 * ENOUGH else n + 10.0 for n in range(count)]
+    members = [[n - 1.0, n + 1.0] for n in range(count)]
+    score = lead_score(
+        outcomes(truth, truth, members), variable="level", unit="m", lead=LEAD, every=SECOND
+    )
+    assert score is not None
+    assert [(s.low, s.high, s.count) for s in score.sizes] == [
+        (0.0, ENOUGH - 1.0, ENOUGH),
+        (float(ENOUGH), 2.0 * ENOUGH - 1, ENOUGH),
+        (2.0 * ENOUGH, 3.0 * ENOUGH - 1, ENOUGH),
+    ]
+    # Two members a distance of 2 apart about the truth: 1 - 2/2; ten off: 10 - 1.
+    assert [s.crps for s in score.sizes] == pytest.approx([0.0, 0.0, 9.0])
+    assert [s.coverage[2] for s in score.sizes] == [1.0, 1.0, 0.0]

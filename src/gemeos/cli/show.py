@@ -36,12 +36,13 @@ def trust_table(trust: Trust) -> Table:
             f"{trust.twin} is {trust.phase.value}  ({trust.source})\n"
             f"newest reading {aged(trust.age)} old; {trust.assimilated} readings assimilated, "
             f"{trust.too_late} too late; {trust.members} members, "
-            f"{trust.failed_members} replaced\nat {iso(trust.now)}, model {trust.model[:24]}"
+            f"{trust.failed_members} replaced, found again {trust.recovered} times\n"
+            f"at {iso(trust.now)}, model {trust.model[:24]}"
         ),
         title_justify="left",
     )
-    for heading in ("channel", "of", "readings", "last", "every", "innovation", "surprise"):
-        words = heading in {"channel", "of"}
+    for heading in ("channel", "of", "is", "readings", "last", "every", "innovation", "surprise"):
+        words = heading in {"channel", "of", "is"}
         table.add_column(
             heading, justify="left" if words else "right", overflow="fold" if words else "ellipsis"
         )
@@ -49,6 +50,7 @@ def trust_table(trust: Trust) -> Table:
         table.add_row(
             channel.channel,
             channel.variable,
+            channel.verdict.name.lower(),
             str(channel.readings),
             number(channel.last_value),
             "-" if channel.usual_interval is None else aged(channel.usual_interval),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 
 from gemeos.assimilate.observe import Observed, predicted
 from gemeos.ensemble.noise import standard_normal, streams
@@ -93,6 +93,11 @@ def _check(schema: Schema, name: str, spans: Sequence[Span]) -> None:
             )
 
 
+def slack(sensor: Sensor, lead: Span, step: Span) -> Span:
+    """How much before its instant a reading may be and still be the truth of it."""
+    return max(step, lead // 10) if sensor.measure is Measure.INSTANT else 1
+
+
 def readings_ahead(
     stepper: Stepper,
     states: TwinState,
@@ -100,7 +105,7 @@ def readings_ahead(
     *,
     leads: Sequence[int],
     sensors: Sequence[int],
-    noise: Sequence[float],
+    noise: Sequence[float] | Float64[np.ndarray, "state sensor"],
 ) -> Float[np.ndarray, "state lead sensor member"]:
     """What each sensor will read if nobody intervenes, the error of one reading included.
 
@@ -110,12 +115,12 @@ def readings_ahead(
         crew: Constants and keys, a row a state.
         leads: How many steps ahead, rising.
         sensors: Places in ``schema.sensors``.
-        noise: Standard deviation of one reading of each.
+        noise: Standard deviation of one reading of each; one row for all, or one a state.
     """
     schema, count = stepper.schema, len(states)
     begin, shape = states.tick, (count, len(sensors))
     keys = streams("reading", [schema.sensors[i].name for i in sensors])
-    sd = np.array(noise, schema.precision)[:, None]
+    sd = np.asarray(noise, schema.precision)[..., None]
     told = []
     for lead in leads:
         before = stepper.advance(states, crew, begin + lead - 1)

@@ -1,4 +1,4 @@
-"""How forecasts at one lead turned out, beside what needs no model: persistence, climatology.
+"""How forecasts at one lead turned out, before and after correction, beside what needs no model.
 
 Two forecasters that a twin has to beat to be worth its trouble. *Persistence* says what was last
 read when the forecast was issued, with the spread of its own earlier errors at that lead.
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from typing_extensions import override
 
-from gemeos.ensemble.score import crps, mean_interval
+from gemeos.ensemble.score import crps, crps_of_quantiles, mean_interval
 from gemeos.units.instant import SECOND, Instant, Span
 
 LEVELS = (0.5, 0.8, 0.9)
@@ -42,10 +43,17 @@ class Outcomes:
     last: Float64[np.ndarray, " forecast"]
     """What had been read when the forecast was issued."""
     crps: Float64[np.ndarray, " forecast"]
+    """Of what was told: the corrected forecast, or the ensemble's own where there was none."""
     error: Float64[np.ndarray, " forecast"]
     """Distance of the truth from the median."""
     inside: Bool[np.ndarray, "forecast level"]
     """Whether each of the intervals (``LEVELS``) held the truth."""
+    size: Float64[np.ndarray, " forecast"]
+    """Median of what was told."""
+    raw_crps: Float64[np.ndarray, " forecast"]
+    """Of the ensemble as it was. Beside a corrected forecast its members are taken at face value,
+    as quantiles are; alone, it is fair to their number."""
+    raw_inside: Bool[np.ndarray, "forecast level"]
     persistence: Float64[np.ndarray, " forecast"]
     """CRPS of persistence."""
     spread_known: Bool[np.ndarray, " forecast"]
@@ -71,6 +79,9 @@ class Outcomes:
             crps=none,
             error=none,
             inside=np.empty((0, len(LEVELS)), bool),
+            size=none,
+            raw_crps=none,
+            raw_inside=np.empty((0, len(LEVELS)), bool),
             persistence=none,
             spread_known=np.empty(0, bool),
             climatology=none,
@@ -84,6 +95,8 @@ class Turned:
     valid_at: Int64[np.ndarray, " forecast"]
     members: Float[np.ndarray, "forecast member"]
     """NaN ends a row that has fewer; at least two are finite."""
+    corrected: Float64[np.ndarray, "forecast level"]
+    """Evenly spaced quantiles after correction; NaN throughout a row that had none."""
     truth: Float64[np.ndarray, " forecast"]
     last: Float64[np.ndarray, " forecast"]
 
@@ -99,8 +112,11 @@ def extended(known: Outcomes, new: Turned, *, lead: Span, wraps: float | None) -
     """
     # All about the truth: an angle's errors are then within half a turn, and float32 members of
     # 4e6 lose nothing.
-    errors = _turned(new.members.astype(np.float64) - new.truth[:, None], wraps)
-    score, error, inside = _against_truth(errors)
+    raw = _of_members(_turned(new.members.astype(np.float64) - new.truth[:, None], wraps))
+    is_corrected = np.isfinite(new.corrected).all(axis=1) & (new.corrected.shape[1] > 0)
+    told = _of_quantiles(
+        _turned(new.corrected - new.truth[:, None], wraps), is_corrected, otherwise=raw
+    )
     truth = np.concatenate([known.truth, new.truth])
     last = np.concatenate([known.last, new.last])
     valid_at = np.concatenate([known.valid_at, new.valid_at])
@@ -120,9 +136,12 @@ def extended(known: Outcomes, new: Turned, *, lead: Span, wraps: float | None) -
         valid_at=valid_at,
         truth=truth,
         last=last,
-        crps=np.concatenate([known.crps, score]),
-        error=np.concatenate([known.error, error]),
-        inside=np.concatenate([known.inside, inside]),
+        crps=np.concatenate([known.crps, told.crps]),
+        error=np.concatenate([known.error, np.abs(told.middle)]),
+        inside=np.concatenate([known.inside, told.inside]),
+        size=np.concatenate([known.size, new.truth + told.middle]),
+        raw_crps=np.concatenate([known.raw_crps, np.where(is_corrected, raw.plain, raw.crps)]),
+        raw_inside=np.concatenate([known.raw_inside, raw.inside]),
         persistence=np.concatenate([known.persistence, persistence]),
         spread_known=np.concatenate([known.spread_known, spread_known]),
         climatology=np.concatenate([known.climatology, climatology]),
@@ -137,28 +156,67 @@ def _turned(difference: np.ndarray, wraps: float | None) -> np.ndarray:
     return difference if wraps is None else difference - wraps * np.round(difference / wraps)
 
 
-def _against_truth(
-    errors: Float64[np.ndarray, "forecast member"],
-) -> tuple[
-    Float64[np.ndarray, " forecast"],
-    Float64[np.ndarray, " forecast"],
-    Bool[np.ndarray, "forecast level"],
-]:
-    """CRPS, distance of the median, and which intervals hold the truth, which is at zero."""
-    score, middle = np.empty(len(errors)), np.empty(len(errors))
-    inside = np.empty((len(errors), len(LEVELS)), bool)
-    # Rows differ in length where a twin was given another number of members.
+class _Held(NamedTuple):
+    """Forecasts held against their truths, which lie at zero."""
+
+    crps: Float64[np.ndarray, " forecast"]
+    plain: Float64[np.ndarray, " forecast"]
+    """The same without the allowance for few members."""
+    middle: Float64[np.ndarray, " forecast"]
+    """The median."""
+    inside: Bool[np.ndarray, "forecast level"]
+
+
+def _of_members(errors: Float64[np.ndarray, "forecast member"]) -> _Held:
+    """Rows differ in length where a twin was given another number of members."""
+    count = len(errors)
+    fair, plain, middle = np.empty(count), np.empty(count), np.empty(count)
+    inside = np.empty((count, len(LEVELS)), bool)
     sizes = np.isfinite(errors).sum(axis=1)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
         some = errors[rows, :size]
-        score[rows] = crps(some, np.zeros(len(rows)))
-        middle[rows] = np.abs(np.median(some, axis=1))
-        for column, level in enumerate(LEVELS):
-            tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
-            low, high = np.quantile(some, tails, axis=1, method="weibull")
-            inside[rows, column] = (low <= 0.0) & (high >= 0.0)
-    return score, middle, inside
+        fair[rows] = crps(some, np.zeros(len(rows)))
+        # Half the mean distance of two members: pairs of one with itself count here.
+        plain[rows] = fair[rows] + (np.abs(some).mean(axis=1) - fair[rows]) / size
+        middle[rows] = np.median(some, axis=1)
+        inside[rows] = _intervals(some, "weibull")
+    return _Held(fair, plain, middle, inside)
+
+
+def _of_quantiles(
+    errors: Float64[np.ndarray, "forecast level"],
+    chosen: Bool[np.ndarray, " forecast"],
+    *,
+    otherwise: _Held,
+) -> _Held:
+    """The k-th of n quantiles stands at (k - 1/2)/n."""
+    held = _Held(
+        otherwise.crps.copy(),
+        otherwise.plain.copy(),
+        otherwise.middle.copy(),
+        otherwise.inside.copy(),
+    )
+    rows = np.flatnonzero(chosen)
+    if len(rows):
+        some = errors[rows]
+        levels = (np.arange(some.shape[1]) + 0.5) / some.shape[1]
+        held.crps[rows] = crps_of_quantiles(some, levels, np.zeros(len(rows)))
+        held.middle[rows] = np.median(some, axis=1)
+        held.inside[rows] = _intervals(some, "hazen")
+    return held
+
+
+def _intervals(
+    errors: Float64[np.ndarray, "forecast member"], method: Literal["weibull", "hazen"]
+) -> Bool[np.ndarray, "forecast level"]:
+    """Which intervals hold the truth."""
+    inside = np.empty((len(errors), len(LEVELS)), bool)
+    for column, level in enumerate(LEVELS):
+        tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+        low, high = np.quantile(errors, tails, axis=1, method=method)
+        inside[:, column] = (low <= 0.0) & (high >= 0.0)
+    return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +234,28 @@ class Against:
     high: float | None
     """Ends of the 95 % interval of the skill, by block bootstrap of the difference; None while
     there are too few forecasts to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncorrected:
+    """The same forecasts as the ensemble alone gave them: what the model itself is worth."""
+
+    crps: float
+    coverage: tuple[float, float, float]
+    persistence: Against
+
+
+@dataclass(frozen=True, slots=True)
+class OfSize:
+    """Forecasts of about one size."""
+
+    low: float
+    high: float
+    """Least and largest median among them, in the unit."""
+    count: int
+    crps: float
+    coverage: tuple[float, float, float]
+    """Share of truths within the 50, 80 and 90 % intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +284,10 @@ class LeadScore:
     are enough it is a bare value, which is easier to beat."""
     climatology: Against | None
     """None until there is enough history."""
+    before: Uncorrected
+    """Before correction."""
+    sizes: tuple[OfSize, ...]
+    """Small, middling and large forecasts, a third each; none where they are too few to tell."""
 
     @override
     def __str__(self) -> str:
@@ -213,7 +297,8 @@ class LeadScore:
         return (
             f"{self.variable} {self.lead / SECOND:g} s ahead: CRPS {self.crps:.3g}"
             f"{f' {self.unit}' if self.unit else ''}, skill against persistence "
-            f"{_told(self.persistence)}, {promised} % intervals held {held} % of {self.count}"
+            f"{_told(self.persistence)}, of the model alone {_told(self.before.persistence)}, "
+            f"{promised} % intervals held {held} % of {self.count}"
         )
 
 
@@ -238,7 +323,6 @@ def lead_score(
     chosen = outcomes[fair] if spread_known else outcomes
     known = outcomes[np.isfinite(outcomes.climatology)]
     overlap = -(-lead // every)
-    covered = outcomes.inside.mean(axis=0)
     return LeadScore(
         variable=variable,
         unit=unit,
@@ -249,11 +333,41 @@ def lead_score(
         until=int(outcomes.valid_at[-1]),
         crps=float(outcomes.crps.mean()),
         error=float(outcomes.error.mean()),
-        coverage=(float(covered[0]), float(covered[1]), float(covered[2])),
+        coverage=_shares(outcomes.inside),
         persistence=_against(chosen.crps, chosen.persistence, overlap),
         spread_known=spread_known,
         climatology=_against(known.crps, known.climatology, overlap) if len(known) else None,
+        before=Uncorrected(
+            float(outcomes.raw_crps.mean()),
+            _shares(outcomes.raw_inside),
+            _against(chosen.raw_crps, chosen.persistence, overlap),
+        ),
+        sizes=_thirds(outcomes),
     )
+
+
+def _shares(inside: Bool[np.ndarray, "forecast level"]) -> tuple[float, float, float]:
+    half, most, nearly_all = inside.mean(axis=0)
+    return float(half), float(most), float(nearly_all)
+
+
+def _thirds(outcomes: Outcomes) -> tuple[OfSize, ...]:
+    if len(outcomes) < 3 * ENOUGH:
+        return ()
+    order = np.argsort(outcomes.size, kind="stable")
+    told = []
+    for rows in np.array_split(order, 3):
+        size = outcomes.size[rows]
+        told.append(
+            OfSize(
+                low=float(size[0]),
+                high=float(size[-1]),
+                count=len(rows),
+                crps=float(outcomes.crps[rows].mean()),
+                coverage=_shares(outcomes.inside[rows]),
+            )
+        )
+    return tuple(told)
 
 
 def _against(

@@ -12,14 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64, UInt64
 
 from gemeos.assimilate.cycle import Cycle
+from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.noise import twin_key
-from gemeos.ensemble.state import NEVER, TwinState, newborn
+from gemeos.ensemble.state import NEVER, NOTHING_TO_LEARN, TwinState, newborn
 from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
+from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
+from gemeos.runtime.school import school
 from gemeos.runtime.window import Entry, Window
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Quality, Readings, SeriesBook
@@ -70,6 +73,7 @@ class Fleet:
         members: int,
         seed: int,
         horizon: Span,
+        scoring: Scoring | None = None,
     ) -> None:
         """Twins before their first reading.
 
@@ -79,6 +83,7 @@ class Fleet:
             members: Size of each ensemble; at least 3.
             seed: Of all noise, together with each twin's name.
             horizon: How far back, in event time, a late reading is taken in.
+            scoring: The forecasts that they learn from; None where they are held to none.
 
         Raises:
             SchemaError: a constant is missing or unknown, or a binding does not fit.
@@ -102,10 +107,27 @@ class Fleet:
         consts = np.array([_consts(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
         self._channel_rows = max((len(c) for c in self.channels), default=0)
-        self._live = newborn(self.schema, keys, members=members, channels=self._channel_rows)
+        self.school = None if scoring is None else school(cycle.stepper, scoring, self.channels)
+        self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
         self._windows = [Window(self.schema.step) for _ in enrolled]
         self._failures: dict[int, tuple[int, AssimilationError]] = {}
+
+    def _newborn(self, keys: UInt64[np.ndarray, " some"]) -> TwinState:
+        unlearned = NOTHING_TO_LEARN if self.school is None else self.school.reissue.unlearned
+        return newborn(
+            self.schema,
+            keys,
+            members=self.members,
+            channels=self._channel_rows,
+            unlearned=unlearned,
+        )
+
+    @property
+    def identity(self) -> str:
+        """Hash of model, filter and lessons: what an estimate rests on."""
+        own = self.cycle.identity
+        return own if self.school is None else f"{own}+{self.school.reissue.identity}"
 
     def place(self, twin: str) -> int:
         """The twin's place in arrays.
@@ -120,8 +142,7 @@ class Fleet:
 
     def genesis(self, twin: str) -> TwinState:
         """The twin before its first reading."""
-        key = self.crew.keys[[self.place(twin)]]
-        return newborn(self.schema, key, members=self.members, channels=self._channel_rows)
+        return self._newborn(self.crew.keys[[self.place(twin)]])
 
     def restore(self, twin: str, state: TwinState) -> None:
         """Begin again from a final state (a keyframe); readings up to it come too late."""
@@ -170,7 +191,7 @@ class Fleet:
                 break
             entries = window.at(tick, until=at)
             read = self._bound.gathered(one, [tick], [entries])
-            state = self.cycle(state, self.crew.take(one), read)
+            state = self._gone_through(one, state, read)
         if state.born[0] == NEVER:
             return state
         return self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
@@ -202,6 +223,10 @@ class Fleet:
             return
         first = np.array([behind[t][0] for t in twins.tolist()], np.int64)
         state = self._checkpoints.before(twins, first)
+        there = np.flatnonzero(self._live.tick[twins] <= first)
+        if len(there):
+            # Where it stands already needs no way there.
+            state.put(there, self._live.take(twins[there]))
         pending = [
             deque(self._windows[t].ticks(tick + 1 if tick != NEVER else NEVER))
             for t, tick in zip(twins.tolist(), state.tick.tolist(), strict=True)
@@ -230,7 +255,7 @@ class Fleet:
             some, ticks = twins[due], [pending[i].popleft() for i in due]
             entries = [self._windows[t].at(k) for t, k in zip(some, ticks, strict=True)]
             read = self._bound.gathered(some, ticks, entries)
-            after = self.cycle(state.take(due), self.crew.take(some), read)
+            after = self._gone_through(some, state.take(due), read)
             state = _exchanged(state, due, after)
         born = np.flatnonzero(state.born != NEVER)
         if len(born) == 0:
@@ -317,12 +342,21 @@ class Fleet:
         read = self._bound.gathered(twins, ticks, entries)
         state = self._live.take(twins)
         try:
-            after = self.cycle(state, self.crew.take(twins), read)
+            after = self._gone_through(twins, state, read)
         except TooFewMembersError as error:
             self._one_by_one(twins, ticks, error)
             return
         self._checkpoints.save(twins, state)
         self._live.put(twins, after)
+
+    def _gone_through(
+        self, twins: Int64[np.ndarray, " some"], state: TwinState, read: Observed
+    ) -> TwinState:
+        """Those twins after the readings of an instant, and after what lay before it."""
+        crew = self.crew.take(twins)
+        if self.school is not None:
+            state = self.school.caught_up(twins, state, crew, read.tick)
+        return self.cycle(state, crew, read)
 
     def _one_by_one(
         self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], error: TooFewMembersError
@@ -337,6 +371,21 @@ class Fleet:
     def failure(self, twin: str) -> AssimilationError | None:
         """Why the twin stands still: too many members failed. A correction may mend it."""
         return self._failures.get(self.place(twin), (0, None))[1]
+
+    def corrected(
+        self,
+        twin: str,
+        states: TwinState,
+        variable: str,
+        members: Float64[np.ndarray, "state lead member"],
+    ) -> Float64[np.ndarray, "state lead level"]:
+        """Forecasts at the scored leads as earlier ones taught to read them; see ``School``.
+
+        Of a twin that is not held to its forecasts: no levels.
+        """
+        if self.school is None:
+            return np.empty((*members.shape[:2], 0))
+        return self.school.corrected(self.place(twin), states, variable, members)
 
     def settle(self, every: Span) -> list[Settled]:
         """Make states final that have left the horizon, where the last such is ``every`` older.

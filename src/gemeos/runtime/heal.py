@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import packed, unpacked
-from gemeos.runtime.twin import Twin
+from gemeos.runtime.twin import Twin, together
 from gemeos.timeline.base import Keyframe, Timeline
 from gemeos.units.instant import Instant
 
@@ -74,12 +74,10 @@ def rerun(
         until: The boundary of the live twin.
         known_at: Site time at which this begins.
     """
-    fleet = Fleet(
-        twin.cycle(), [twin.enrolment], members=twin.members, seed=twin.seed, horizon=_EVER
-    )
+    fleet = together([twin], horizon=_EVER)
     since, before = -_EVER, late - 1
     while (keyframe := timeline.keyframe_before(twin.name, before)) is not None:
-        if keyframe.model == fleet.cycle.identity:
+        if keyframe.model == fleet.identity:
             fleet.restore(twin.name, unpacked(keyframe.state))
             since = keyframe.valid_at
             break
@@ -112,7 +110,7 @@ def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline) -> Keyframe:
         twin=name,
         valid_at=ahead.until,
         known_at=ahead.known_at,
-        model=live.cycle.identity,
+        model=live.identity,
         state=packed(live, name, state),
     )
     timeline.put_keyframe(keyframe)

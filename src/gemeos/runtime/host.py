@@ -14,6 +14,7 @@ from threading import Lock
 from gemeos.clock import Clock, ReplayClock, SystemClock
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import UnknownNameError
+from gemeos.foresee.issue import Scoring
 from gemeos.link.base import Arrival, Source
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
@@ -27,7 +28,7 @@ from gemeos.runtime.resume import restored, stored
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
-from gemeos.runtime.twin import Twin
+from gemeos.runtime.twin import Twin, together
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
 from gemeos.units.instant import Instant
@@ -265,7 +266,7 @@ class Host:
                     twin=final.twin,
                     valid_at=int(final.state.tick[0]) * fleet.schema.step,
                     known_at=now,
-                    model=fleet.cycle.identity,
+                    model=fleet.identity,
                     state=packed(fleet, final.twin, final.state),
                 )
                 for final in settled
@@ -349,18 +350,9 @@ class Host:
 
 
 def fleets_of(twins: Sequence[Twin]) -> list[Fleet]:
-    """Twins of one model, size, seed and horizon together, in the order of declaration."""
-    groups: dict[tuple[str, int, int, int], list[Twin]] = {}
+    """Twins that differ in nothing but name, constants and bindings together, as declared."""
+    groups: dict[tuple[str, int, int, int, Scoring | None], list[Twin]] = {}
     for twin in twins:
-        alike = (twin.simulator.identity, twin.members, twin.seed, twin.horizon)
+        alike = (twin.simulator.identity, twin.members, twin.seed, twin.horizon, twin.scoring)
         groups.setdefault(alike, []).append(twin)
-    return [
-        Fleet(
-            alike[0].cycle(),
-            [t.enrolment for t in alike],
-            members=alike[0].members,
-            seed=alike[0].seed,
-            horizon=alike[0].horizon,
-        )
-        for alike in groups.values()
-    ]
+    return [together(alike, horizon=alike[0].horizon) for alike in groups.values()]

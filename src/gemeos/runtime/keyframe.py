@@ -106,7 +106,18 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         before = watched.get(str(channel.binding.series))
         if before is not None and len(before) == monitors.shape[2]:
             monitors[0, place] = before
-    state = replace(was, members=members, driven=driven, monitors=monitors)
+    state = replace(
+        was,
+        members=members,
+        driven=driven,
+        monitors=monitors,
+        # What was learned of forecasts is of those of the old model, or at other leads.
+        issued=born.issued,
+        awaiting=born.awaiting,
+        read_then=born.read_then,
+        lessons=born.lessons,
+        forecast_drift=born.forecast_drift,
+    )
     names = {v.name for v in fleet.schema.estimated}
     dropped = tuple(r.name for r in old.rows if r.name not in names)
     return Carried(state, tuple(kept), tuple(begun), dropped)

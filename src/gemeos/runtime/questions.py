@@ -18,7 +18,7 @@ from gemeos.runtime.phase import Phase, Standing, phase_of
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Site
 from gemeos.runtime.trust import Trust, channel_trust
-from gemeos.runtime.twin import Twin, When
+from gemeos.runtime.twin import Twin, When, together
 from gemeos.schema.reading import Readings
 from gemeos.simulate.advance import Crew
 from gemeos.timeline.base import SummaryRows, Timeline
@@ -153,13 +153,7 @@ class Questions:
     def _from_the_timeline(self, twin: str, at: Instant, by: Instant | None) -> TwinState:
         """Compute the state again, from the newest keyframe that still stands."""
         declared, timeline = self._running.twin(twin), self._running.timeline
-        fleet = Fleet(
-            declared.cycle(),
-            [declared.enrolment],
-            members=declared.members,
-            seed=declared.seed,
-            horizon=2**62,
-        )
+        fleet = together([declared], horizon=2**62)
         numbers = [timeline.book.number(b.series) for b in declared.bindings]
         since, before = -(2**62), at
         while (keyframe := timeline.keyframe_before(twin, before, known_by=by)) is not None:
@@ -167,7 +161,7 @@ class Questions:
             changed = timeline.changed_since(
                 numbers, keyframe.known_at - 1, keyframe.valid_at, known_by=by
             )
-            if changed is None and keyframe.model == fleet.cycle.identity:
+            if changed is None and keyframe.model == fleet.identity:
                 fleet.restore(twin, unpacked(keyframe.state))
                 since = keyframe.valid_at
                 break
@@ -247,7 +241,7 @@ class Questions:
             failed_members=int(state.failed[0]),
             assimilated=int(state.assimilated[0]),
             too_late=self._running.too_late(twin),
-            model=fleet.cycle.identity,
+            model=fleet.identity,
             channels=told,
             recovered=int(state.recovered[0]),
             scores=self._running.scores.of(twin),
@@ -316,7 +310,7 @@ class Questions:
             units=tuple(fleet.schema.variable(n).unit for n in names),
             values=values,
             provenance=Provenance(
-                model=fleet.cycle.identity,
+                model=fleet.identity,
                 members=fleet.members,
                 data_until=int(heard.max()) if len(heard) else None,
                 known_at=known_at,
@@ -337,7 +331,7 @@ class _Heard(NamedTuple):
     usual: Span | None
     """Interval of its busiest channel."""
     rejected: bool
-    """The test of its innovations."""
+    """The test of its innovations, or that of its corrected forecasts."""
 
 
 def _heard(state: TwinState) -> list[_Heard]:
@@ -351,7 +345,7 @@ def _heard(state: TwinState) -> list[_Heard]:
             _whole(last[i]),
             _whole(accepted[i]),
             _whole(usual[i]),
-            bool(state.drift[i, Drift.REJECTED]),
+            bool(state.drift[i, Drift.REJECTED] or state.forecast_drift[i, Drift.REJECTED]),
         )
         for i in range(len(state))
     ]

@@ -38,7 +38,7 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
     if keyframe is None:
         return -_EVER
     try:
-        if keyframe.model == fleet.cycle.identity:
+        if keyframe.model == fleet.identity:
             fleet.restore(name, unpacked(keyframe.state))
             logger.info("%s begins at its keyframe of %s", name, iso(keyframe.valid_at))
             return keyframe.valid_at
@@ -51,7 +51,7 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
     timeline.put_keyframe(
         replace(
             keyframe,
-            model=fleet.cycle.identity,
+            model=fleet.identity,
             state=packed(fleet, name, change.state),
         )
     )
@@ -73,7 +73,7 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
             cause="the declared model or filter",
             body={
                 "before": keyframe.model,
-                "after": fleet.cycle.identity,
+                "after": fleet.identity,
                 "kept": ", ".join(change.kept),
                 "begun": ", ".join(change.begun),
                 "dropped": ", ".join(change.dropped),

@@ -20,13 +20,13 @@ from jaxtyping import Float64, Int64
 
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, joined
 from gemeos.errors import AssimilationError
-from gemeos.foresee.issue import Scoring, readings_ahead
+from gemeos.foresee.issue import Scoring, readings_ahead, slack
 from gemeos.foresee.score import HISTORY, LeadScore, Outcomes, Turned, extended, lead_score
 from gemeos.runtime.channels import Channel
 from gemeos.runtime.fleet import Fleet, Taken
 from gemeos.runtime.twin import Twin
 from gemeos.schema.reading import Quality, Readings
-from gemeos.schema.variable import Measure, Sensor
+from gemeos.schema.variable import Sensor
 from gemeos.timeline.base import ForecastRows, Timeline
 from gemeos.units.instant import Instant, Span
 
@@ -180,12 +180,15 @@ class Scores:
                 logger.warning("%s could not be forecast", due.twin, exc_info=True)
                 continue
             for column, gauge in enumerate(gauges):
+                own = members[:, :, column, :].astype(np.float64)
+                told = fleet.corrected(due.twin, states, gauge.sensor.name, own)
                 rows = ForecastRows(
                     twin=due.twin,
                     variable=gauge.sensor.name,
                     issued_at=np.repeat(at, len(leads)),
                     valid_at=(at[:, None] + leads).ravel(),
-                    members=members[:, :, column, :].reshape(-1, members.shape[3]).astype(float),
+                    members=own.reshape(-1, own.shape[2]),
+                    corrected=told.reshape(-1, told.shape[2]),
                 )
                 self._store(gauge, rows, known_at)
         for gauge in gauges:
@@ -197,7 +200,12 @@ class Scores:
         if not new.any():
             return
         rows = ForecastRows(
-            rows.twin, rows.variable, rows.issued_at[new], rows.valid_at[new], rows.members[new]
+            rows.twin,
+            rows.variable,
+            rows.issued_at[new],
+            rows.valid_at[new],
+            rows.members[new],
+            rows.corrected[new],
         )
         self._timeline.put_forecasts(rows, known_at=known_at)
         gauge.looked = min(gauge.looked, int(rows.valid_at.min()) - 1)
@@ -226,8 +234,8 @@ class Scores:
             for lead in scoring.leads:
                 known = gauge.outcomes[lead]
                 known = known[(known.valid_at > oldest) & (known.valid_at <= since)]
-                slack = _slack(gauge.sensor, lead, self._fleets[name].schema.step)
-                new = _turned_out(rows, scoring, lead, times, values, slack)
+                within = slack(gauge.sensor, lead, self._fleets[name].schema.step)
+                new = _turned_out(rows, scoring, lead, times, values, within)
                 gauge.outcomes[lead] = extended(known, new, lead=lead, wraps=gauge.sensor.wraps)
             gauge.told.clear()
         gauge.looked = heard
@@ -294,32 +302,29 @@ def _noise(gauge: _Gauge, at: Instant) -> float:
     return float(np.sqrt(since[0].variance))
 
 
-def _slack(sensor: Sensor, lead: Span, step: Span) -> Span:
-    """How much before its instant a reading may be and still be the truth of it."""
-    return max(step, lead // 10) if sensor.measure is Measure.INSTANT else 1
-
-
 def _turned_out(
     rows: ForecastRows,
     scoring: Scoring,
     lead: Span,
     times: Int64[np.ndarray, " time"],
     values: Float64[np.ndarray, " time"],
-    slack: Span,
+    within: Span,
 ) -> Turned:
     """The forecasts at that lead whose truth was read, and what had been read at their issue.
 
     The truth of an instant is what was read then; else, once a later reading says that nothing
-    more will come, what was read last before, within ``slack``.
+    more will come, what was read last before, at most ``within`` earlier.
     """
     mine = (rows.valid_at - rows.issued_at == lead) & (rows.issued_at % scoring.every == 0)
     mine &= np.isfinite(rows.members).sum(axis=1) >= 2
-    valid_at, members = rows.valid_at[mine], rows.members[mine]
+    valid_at, members, corrected = rows.valid_at[mine], rows.members[mine], rows.corrected[mine]
     truth = np.searchsorted(times, valid_at, side="right") - 1
     last = np.searchsorted(times, valid_at - lead, side="right") - 1
-    came = (last >= 0) & (valid_at - times[truth] < slack)
+    came = (last >= 0) & (valid_at - times[truth] < within)
     came &= (times[truth] == valid_at) | (truth < len(times) - 1)
-    return Turned(valid_at[came], members[came], values[truth[came]], values[last[came]])
+    return Turned(
+        valid_at[came], members[came], corrected[came], values[truth[came]], values[last[came]]
+    )
 
 
 def _told(gauge: _Gauge, scoring: Scoring, lead: Span) -> LeadScore | None:

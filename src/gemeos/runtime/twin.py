@@ -8,11 +8,12 @@ from typing import Protocol, TypeAlias
 
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
+from gemeos.assimilate.fast import analyst
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import channels_of
-from gemeos.runtime.fleet import Enrolment
+from gemeos.runtime.fleet import Enrolment, Fleet
 from gemeos.runtime.trust import Trust
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Series
@@ -213,10 +214,14 @@ class Twin:
         return Enrolment(self.name, self._consts, self.bindings)
 
     def cycle(self) -> Cycle:
-        """Its model with the default filter: serial square root, parameters cut off."""
+        """Its model with the default filter: serial square root, parameters cut off.
+
+        What follows a step is compiled where numba is installed.
+        """
         schema = self.schema
         params = range(len(schema.states), len(schema.estimated))
-        return Cycle(Stepper(self.simulator), SerialSquareRoot(tuple(params)))
+        assimilator = SerialSquareRoot(tuple(params))
+        return Cycle(Stepper(self.simulator), assimilator, analyst(assimilator, schema))
 
     def attach(self, questions: Answers | None) -> None:
         """Called by the host: from now on it can be asked, or (None) no more."""
@@ -264,3 +269,16 @@ class Twin:
     def trust(self) -> Trust:
         """How well it is in step, and what that rests on."""
         return self._asked().trust(self.name)
+
+
+def together(alike: Sequence[Twin], *, horizon: Span) -> Fleet:
+    """One fleet of twins that differ in nothing but name, constants and bindings."""
+    first = alike[0]
+    return Fleet(
+        first.cycle(),
+        [twin.enrolment for twin in alike],
+        members=first.members,
+        seed=first.seed,
+        horizon=horizon,
+        scoring=first.scoring,
+    )

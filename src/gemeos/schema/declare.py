@@ -233,6 +233,7 @@ def sensor(
     mean_over: str | None = None,
     sum_over: str | None = None,
     counter_over: str | None = None,
+    bounds: Bounds | None = None,
 ) -> Callable[[Callable[[M], float]], Out[M]]:
     """Marks the method that tells what a real sensor would read in this state.
 
@@ -242,6 +243,7 @@ def sensor(
         mean_over: The sensor reports averages over this span, as in ``"10 min"``.
         sum_over: It reports integrals over this span; the method returns the rate per second.
         counter_over: It reports a growing total at this span; the method returns the rate.
+        bounds: Least and most that it can read: corrected forecasts keep to them.
 
     Raises:
         SchemaError: more than one of the three spans.
@@ -259,7 +261,9 @@ def sensor(
     for one, text in asked:
         measure, over = one, span(text) / SECOND
     sd = _number(noise)
-    return lambda method: Out(method, unit, lambda name: Sensor(name, unit, sd, measure, over))
+    return lambda method: Out(
+        method, unit, lambda name: Sensor(name, unit, sd, measure, over, None, _bounds(bounds))
+    )
 
 
 def virtual(unit: str) -> Callable[[Callable[[M], float]], Out[M]]:

@@ -127,9 +127,12 @@ class Sensor:
     wraps: float | None = None
     """Full turn of an angle, in the unit: 360 for degrees. A reading then counts at the turn that
     is nearest to what was expected. None for what does not wrap around."""
+    bounds: Bounds = (None, None)
+    """Least and most that it can read, where there is such a thing: corrected forecasts keep to
+    them."""
 
     def __post_init__(self) -> None:
-        _checked(self.name, self.unit, self.noise or 0.0, (None, None))
+        _checked(self.name, self.unit, self.noise or 0.0, self.bounds)
         if self.wraps is not None and not (math.isfinite(self.wraps) and self.wraps > 0):
             raise SchemaError(f"Sensor {self.name!r} wraps at {self.wraps}: it must be positive.")
         if (self.measure is Measure.INSTANT) != (self.over == 0):

@@ -17,8 +17,9 @@ from gemeos.ensemble.provenance import (
     Scenario,
     Smoothed,
 )
+from gemeos.ensemble.state import Verdict
 from gemeos.errors import LinkError
-from gemeos.foresee.score import Against, LeadScore
+from gemeos.foresee.score import Against, LeadScore, OfSize, Uncorrected
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.serve import messages as m
@@ -107,6 +108,7 @@ def trust(told: m.TrustMessage) -> Trust:
         assimilated=told.assimilated,
         too_late=told.too_late,
         model=told.model,
+        recovered=told.recovered,
         channels=tuple(_channel(c) for c in told.channels),
         scores=tuple(_score(s) for s in told.scores),
     )
@@ -128,6 +130,10 @@ def _score(told: m.ScoreMessage) -> LeadScore:
         persistence=_against(told.persistence),
         spread_known=told.spread_known,
         climatology=None if climatology is None else _against(climatology),
+        before=Uncorrected(
+            told.before.crps, told.before.coverage, _against(told.before.persistence)
+        ),
+        sizes=tuple(OfSize(s.low, s.high, s.count, s.crps, s.coverage) for s in told.sizes),
     )
 
 
@@ -147,6 +153,7 @@ def _channel(told: m.ChannelTrustMessage) -> ChannelTrust:
         equal_run=told.equal_run,
         innovation=told.innovation,
         surprise=told.surprise,
+        verdict=Verdict[told.verdict.upper()],
     )
 
 

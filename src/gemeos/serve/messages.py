@@ -8,7 +8,7 @@ beside a value, never inside it. A number that is not there is null, never NaN.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -134,6 +134,9 @@ class RangeMessage(Message, frozen=True, kw_only=True):
     staleness: Staleness
 
 
+VerdictWord: TypeAlias = Literal["sound", "stuck", "dead", "biased", "spiking"]
+
+
 class ChannelTrustMessage(Message, frozen=True, kw_only=True):
     """One bound channel."""
 
@@ -152,6 +155,9 @@ class ChannelTrustMessage(Message, frozen=True, kw_only=True):
     """Running mean of (read - expected) / expected spread."""
     surprise: float | None
     """Running mean of its square; 1 where spread and error agree."""
+    verdict: VerdictWord
+    """What is held of it. Stuck, dead and biased channels correct nothing until they have behaved
+    again; a spiking one counts less."""
 
 
 class AgainstMessage(Message, frozen=True, kw_only=True):
@@ -166,6 +172,25 @@ class AgainstMessage(Message, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     """Ends of the skill's 95 % interval."""
+
+
+class UncorrectedMessage(Message, frozen=True, kw_only=True):
+    """Forecasts as the ensemble alone gave them, before correction."""
+
+    crps: float
+    coverage: tuple[float, float, float]
+    persistence: AgainstMessage
+
+
+class OfSizeMessage(Message, frozen=True, kw_only=True):
+    """Forecasts of about one size."""
+
+    low: float
+    high: float
+    """Least and largest median among them, in the unit."""
+    count: int
+    crps: float
+    coverage: tuple[float, float, float]
 
 
 class ScoreMessage(Message, frozen=True, kw_only=True):
@@ -191,6 +216,9 @@ class ScoreMessage(Message, frozen=True, kw_only=True):
     spread_known: bool
     """Whether persistence had the distribution of its own errors."""
     climatology: AgainstMessage | None
+    before: UncorrectedMessage
+    sizes: list[OfSizeMessage]
+    """Small, middling and large forecasts, a third each; none while they are few."""
 
 
 class TrustMessage(Message, frozen=True, kw_only=True):
@@ -205,6 +233,8 @@ class TrustMessage(Message, frozen=True, kw_only=True):
     assimilated: int
     too_late: int
     model: str
+    recovered: int
+    """How often the ensemble had lost its original and was widened again."""
     channels: list[ChannelTrustMessage]
     scores: list[ScoreMessage]
     """Of its forecasts as issued; none where the twin declares no leads."""

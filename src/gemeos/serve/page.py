@@ -102,7 +102,8 @@ def _twin(host: Host, name: str) -> str:
         f"{escape(phase)}</span></h2>"
         f"<p>{_source(trust.source)} {escape(age)}, {trust.members} members, "
         f"{trust.assimilated} readings assimilated"
-        f"{f', {trust.too_late} came too late' if trust.too_late else ''}</p>"
+        f"{f', {trust.too_late} came too late' if trust.too_late else ''}"
+        f"{f', found again {trust.recovered} times' if trust.recovered else ''}</p>"
         f"{_now(host, name)}{_channels(trust, schema)}{_scores(trust)}</article>"
     )
 
@@ -128,7 +129,17 @@ def _channels(trust: Trust, schema: Schema) -> str:
     if not trust.channels:
         return "<p class='note'>No channel is bound.</p>"
     rows = [_channel(c, trust, schema) for c in trust.channels[:MOST_CHANNELS]]
-    head = ("channel", "variable", "last", "unit", "age", "readings", "innovation", "surprise")
+    head = (
+        "channel",
+        "variable",
+        "verdict",
+        "last",
+        "unit",
+        "age",
+        "readings",
+        "innovation",
+        "surprise",
+    )
     more = len(trust.channels) - MOST_CHANNELS
     after = f"<p>and {more} more channels</p>" if more > 0 else ""
     return _table(f"channels of {trust.twin}", head, rows, "channels") + after
@@ -138,6 +149,7 @@ def _channel(channel: ChannelTrust, trust: Trust, schema: Schema) -> Sequence[st
     return (
         channel.channel,
         channel.variable,
+        channel.verdict.name.lower(),
         _number(channel.last_value),
         schema.variable(channel.variable).unit or "1",
         "never heard" if channel.last_at is None else length(trust.now - channel.last_at),
@@ -156,6 +168,7 @@ def _scores(trust: Trust) -> str:
             f"{score.crps:.3g}",
             score.unit or "1",
             _skill(score.persistence),
+            _skill(score.before.persistence),
             "-" if score.climatology is None else _skill(score.climatology),
             f"{100 * score.coverage[2]:.0f} %",
             str(score.count),
@@ -168,6 +181,7 @@ def _scores(trust: Trust) -> str:
         "CRPS",
         "unit",
         "skill against persistence",
+        "the model alone",
         "against climatology",
         "within 90 %",
         "forecasts",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import numpy as np
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.ensemble.marginal import Marginal
 from gemeos.ensemble.provenance import Filtered, Forecast, Kind, Scenario, Smoothed
+from gemeos.ensemble.state import Verdict
 from gemeos.foresee.score import Against, LeadScore
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.serve import messages as m
@@ -74,6 +75,7 @@ def trust_message(
         assimilated=trust.assimilated,
         too_late=trust.too_late,
         model=trust.model,
+        recovered=trust.recovered,
         channels=[_channel(c, known.get(c.variable), here) for c in trust.channels],
         scores=[_score(s, here) for s in trust.scores],
     )
@@ -95,6 +97,21 @@ def _score(score: LeadScore, here: dt.tzinfo) -> m.ScoreMessage:
         persistence=_against(score.persistence),
         spread_known=score.spread_known,
         climatology=None if climatology is None else _against(climatology),
+        before=m.UncorrectedMessage(
+            crps=score.before.crps,
+            coverage=score.before.coverage,
+            persistence=_against(score.before.persistence),
+        ),
+        sizes=[
+            m.OfSizeMessage(
+                low=size.low,
+                high=size.high,
+                count=size.count,
+                crps=size.crps,
+                coverage=size.coverage,
+            )
+            for size in score.sizes
+        ],
     )
 
 
@@ -102,6 +119,15 @@ def _against(other: Against) -> m.AgainstMessage:
     return m.AgainstMessage(
         count=other.count, crps=other.crps, skill=other.skill, low=other.low, high=other.high
     )
+
+
+_VERDICTS: Final[Mapping[Verdict, m.VerdictWord]] = {
+    Verdict.SOUND: "sound",
+    Verdict.STUCK: "stuck",
+    Verdict.DEAD: "dead",
+    Verdict.BIASED: "biased",
+    Verdict.SPIKING: "spiking",
+}
 
 
 def _channel(channel: ChannelTrust, unit: str | None, here: dt.tzinfo) -> m.ChannelTrustMessage:
@@ -117,6 +143,7 @@ def _channel(channel: ChannelTrust, unit: str | None, here: dt.tzinfo) -> m.Chan
         equal_run=channel.equal_run,
         innovation=channel.innovation,
         surprise=channel.surprise,
+        verdict=_VERDICTS[channel.verdict],
     )
 
 

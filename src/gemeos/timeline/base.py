@@ -107,6 +107,9 @@ class ForecastRows:
     """What a sensor would read, with its noise, in the declared unit; at most 64 members, or
     evenly spaced quantiles where there were more. Kept to float32 precision; rows of fewer
     members than the longest come back ended by NaN."""
+    corrected: Float64[np.ndarray, "forecast level"]
+    """Evenly spaced quantiles after correction by what was learned of earlier forecasts, the k-th
+    of n at (k - 1/2)/n; NaN throughout a row that had none. Kept as ``members`` are."""
 
 
 class ReadingStore(Protocol):

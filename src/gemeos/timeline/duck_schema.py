@@ -43,16 +43,18 @@ create table events(
 create table summaries(
     entry bigint, twin text, variable text, valid_at bigint, known_at bigint, mean double,
     sd double, q05 double, q25 double, q50 double, q75 double, q95 double);
--- members: float32 in the machine's little-endian order
+-- members, corrected: float32 in the machine's little-endian order
 create table forecasts(
     entry bigint, twin text, variable text, issued_at bigint, valid_at bigint, known_at bigint,
-    members blob);
+    members blob, corrected blob);
 create table format(version integer);
 """
     + RECEIPTS
 )
 
-MIGRATIONS: Final = (RECEIPTS,)
+CORRECTED: Final = "alter table forecasts add column corrected blob default ''::blob;"
+
+MIGRATIONS: Final = (RECEIPTS, CORRECTED)
 """What leads from version 0 to 1, from 1 to 2, and so on."""
 
 VERSION: Final = len(MIGRATIONS)

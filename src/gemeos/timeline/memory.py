@@ -76,6 +76,7 @@ class _ForecastRow:
     issued_at: Instant
     valid_at: Instant
     members: np.ndarray[Any, Any]
+    corrected: np.ndarray[Any, Any]
 
 
 @final
@@ -298,10 +299,12 @@ class MemoryTimeline:
 
     def put_forecasts(self, rows: ForecastRows, *, known_at: Instant) -> None:  # noqa: ARG002
         """See the port. No question asks when a forecast became known: it is not kept here."""
-        members = rows.members.astype(np.float32)
+        members, corrected = rows.members.astype(np.float32), rows.corrected.astype(np.float32)
         with self._open():
             self._forecasts.extend(
-                _ForecastRow(rows.twin, rows.variable, issued_at, valid_at, members[i])
+                _ForecastRow(
+                    rows.twin, rows.variable, issued_at, valid_at, members[i], corrected[i]
+                )
                 for i, (issued_at, valid_at) in enumerate(
                     zip(rows.issued_at.tolist(), rows.valid_at.tolist(), strict=True)
                 )
@@ -322,6 +325,7 @@ class MemoryTimeline:
             issued_at=np.array([row.issued_at for row in asked], np.int64),
             valid_at=np.array([row.valid_at for row in asked], np.int64),
             members=side_by_side([row.members for row in asked]),
+            corrected=side_by_side([row.corrected for row in asked]),
         )
 
     def close(self) -> None:

@@ -228,13 +228,14 @@ def summary(instants: Sequence[int], *variables: str, start: float = 0.0) -> Sum
 def forecast(
     issued_at: Sequence[int], valid_at: Sequence[int], members: Sequence[Sequence[float]]
 ) -> ForecastRows:
-    """Of the mill's power."""
+    """Of the mill's power; corrected, it has two quantiles that lie one above the members."""
     return ForecastRows(
         "mill",
         "power",
         np.array(issued_at, np.int64),
         np.array(valid_at, np.int64),
         np.array(members),
+        np.array(members)[:, :2] + 1.0,
     )
 
 
@@ -351,6 +352,14 @@ class EstimateContract:
         found = timeline.forecasts("mill", "power", 0, 9).members
         assert found.dtype == np.float64
         assert_allclose(found, members, rtol=SINGLE)
+
+    def test_that_corrected_forecasts_come_back_beside_their_members(
+        self, timeline: Timeline
+    ) -> None:
+        timeline.put_forecasts(forecast([1], [2], [[1.0, 2.0, 3.0]]), known_at=4)
+        found = timeline.forecasts("mill", "power", 0, 9)
+        assert found.members.tolist() == [[1.0, 2.0, 3.0]]
+        assert found.corrected.tolist() == [[2.0, 3.0]]
 
     def test_that_forecasts_of_fewer_members_are_ended_by_nan(self, timeline: Timeline) -> None:
         timeline.put_forecasts(forecast([1], [2], [[1.0, 2.0, 3.0]]), known_at=4)

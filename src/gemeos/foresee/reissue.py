@@ -1,0 +1,344 @@
+"""Learning from one's own forecasts: issued anew at fixed instants, held against what was read.
+
+At every whole multiple of ``Scoring.every`` a twin's state is forked, and what each scored sensor
+will read is kept as quantiles until it is read; then the lesson is drawn (``ensemble.blend``).
+Both happen in event time and rest on the state of that instant alone, so a late reading that
+rewinds the twin also takes back its lessons and issues its forecasts anew (contract 1). The
+forecasts *as issued*, which users saw, are scored elsewhere, and nothing feeds back from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from gemeos.assimilate.drift import staked
+from gemeos.ensemble.blend import LEVELS, Blend, Known, blended, learned, settings_for, unlearned
+from gemeos.ensemble.state import NEVER, UNTRUSTED, Monitor, TwinState, Unlearned
+from gemeos.errors import TooFewMembersError
+from gemeos.foresee.issue import Scoring, readings_ahead, slack
+from gemeos.schema.schema import Schema
+from gemeos.simulate.advance import Crew, Stepper
+from gemeos.units.instant import SECOND
+
+INTERVAL: Final = (0.05, 0.95)
+"""Ends of the intervals that are tested."""
+MISSES_TOLERATED: Final = 0.2
+"""Share of truths outside them that is no drift yet: twice what they promise."""
+BET: Final = 0.2
+"""Of the stake, that a truth lies inside: see ``assimilate.drift``. It grows where more than 27 %
+lie outside, and reaches 100 within some 30 forecasts where half of them do."""
+PRIOR: Final = (0.96, 0.02, 0.02)
+DOUBTED: Final = 100.0
+RATE: Final = 0.05
+"""Cautious, see ``ensemble.blend``: nobody looks at the first hundreds of forecasts. On series of a
+known model, a forecast that is right loses under 0.5 % of its CRPS within 900 truths (2.5 % on a
+random walk far ahead), and one that is wrong is left as fast as with bolder settings."""
+_DAY = 86_400 * SECOND
+
+
+@dataclass(frozen=True, eq=False)
+class Ears:
+    """How twins hear what their forecasts are held against; a row a twin."""
+
+    channels: Int64[np.ndarray, "twin variable channel"]
+    """Rows of ``TwinState.monitors`` in the order of binding; -1 for padding."""
+    noise: Float64[np.ndarray, "twin variable"]
+    """Standard deviation of one reading; 0 where nothing is bound."""
+    blends: tuple[tuple[Blend, ...], ...]
+    """Settings, by twin and variable."""
+
+    def take(self, twins: Int64[np.ndarray, " some"]) -> Ears:
+        """Those of some twins."""
+        blends = tuple(self.blends[i] for i in twins.tolist())
+        return Ears(self.channels[twins], self.noise[twins], blends)
+
+
+@dataclass(frozen=True)
+class Reissue:
+    """One model's forecasts, issued anew and learned from."""
+
+    stepper: Stepper
+    scoring: Scoring
+
+    @property
+    def schema(self) -> Schema:
+        """What the model declares."""
+        return self.stepper.schema
+
+    @property
+    def identity(self) -> str:
+        """What lessons are of; those of another one mean nothing."""
+        leads = ",".join(str(lead) for lead in self.scoring.leads)
+        return f"lessons/{leads}/{self.scoring.every}/{','.join(self.scoring.variables)}"
+
+    @cached_property
+    def sensors(self) -> tuple[int, ...]:
+        """Places of the scored ones in ``schema.sensors``."""
+        names = [s.name for s in self.schema.sensors]
+        return tuple(names.index(name) for name in self.scoring.variables)
+
+    @cached_property
+    def leads(self) -> tuple[int, ...]:
+        """In steps."""
+        return tuple(lead // self.schema.step for lead in self.scoring.leads)
+
+    @cached_property
+    def every(self) -> int:
+        """Steps between two issues."""
+        return self.scoring.every // self.schema.step
+
+    @cached_property
+    def _blank(self) -> Known:
+        """Lessons begin alike, whatever the sensor."""
+        return unlearned(settings_for(None, None, 1.0), len(self.leads))
+
+    @cached_property
+    def unlearned(self) -> Unlearned:
+        """What newborn twins begin with."""
+        return Unlearned(
+            slots=len(self._lead_of_slot),
+            levels=len(LEVELS),
+            lessons=np.tile(_flat(self._blank), (len(self.sensors), 1)),
+        )
+
+    @cached_property
+    def _lead_of_slot(self) -> Int64[np.ndarray, " slot"]:
+        """Its place. One more than can be under way: a truth is settled an instant later."""
+        room = [-(-lead // self.every) + 1 for lead in self.leads]
+        return np.repeat(np.arange(len(room)), room)
+
+    def ears(
+        self,
+        channels: Sequence[Sequence[Sequence[int]]],
+        noise: Float64[np.ndarray, "twin variable"],
+    ) -> Ears:
+        """How twins are heard.
+
+        Args:
+            channels: By twin and scored variable, the rows of its monitors.
+            noise: Standard deviation of one reading; 0 where nothing is bound.
+        """
+        most = max((len(c) for of_twin in channels for c in of_twin), default=0)
+        rows = np.full((*noise.shape, max(most, 1)), -1, np.int64)
+        for twin, of_twin in enumerate(channels):
+            for place, bound in enumerate(of_twin):
+                rows[twin, place, : len(bound)] = bound
+        # One for all twins whose sensors are alike: each works out tables of its own.
+        alike = {
+            (place, each): self._blend(place, each)
+            for place, column in enumerate(noise.T)
+            for each in np.unique(column).tolist()
+        }
+        return Ears(
+            rows, noise, tuple(tuple(alike[at] for at in enumerate(row)) for row in noise.tolist())
+        )
+
+    def _blend(self, place: int, noise: float) -> Blend:
+        low, high = self.schema.sensors[self.sensors[place]].bounds
+        settings = settings_for(low, high, noise or 1.0, a_day=_DAY / self.scoring.every)
+        return replace(settings, doubted=DOUBTED, prior=PRIOR, rate=RATE)
+
+    def corrected(
+        self,
+        state: TwinState,
+        ears: Ears,
+        twin: int,
+        variable: int,
+        raw: Float64[np.ndarray, "lead level"],
+        last: float,
+    ) -> Float64[np.ndarray, "lead level"]:
+        """Forecasts of a scored variable as the lessons say that they have to be read.
+
+        Args:
+            state: Where the lessons are.
+            ears: Of the same twins.
+            twin: Which of them.
+            variable: Place among the scored ones.
+            raw: At ``LEVELS``, for each lead, as the ensemble gives them.
+            last: What had been read last when they were issued; NaN where nothing had.
+        """
+        if self._turns(variable):
+            return raw
+        known = _whole(state.lessons[twin, variable], self._blank)
+        return blended(known, ears.blends[twin][variable], raw, last)
+
+    def _turns(self, variable: int) -> bool:
+        """An angle: neither its mean nor its quantiles mean anything across the turn."""
+        return self.schema.sensors[self.sensors[variable]].wraps is not None
+
+    def caught_up(
+        self, state: TwinState, crew: Crew, ears: Ears, until: Int64[np.ndarray, " twin"]
+    ) -> TwinState:
+        """The twins ready to go on to ``until``: nothing more will be read before it.
+
+        Truths from before it are learned from; forecasts that are due by then are issued.
+        """
+        return self._issued(self._taught(state, ears, until), crew, ears, until)
+
+    def _issued(
+        self, state: TwinState, crew: Crew, ears: Ears, until: Int64[np.ndarray, " twin"]
+    ) -> TwinState:
+        # Of several instants in a silence the first alone: at the others nothing more is known.
+        tick = -(-state.tick // self.every) * self.every
+        which = np.flatnonzero((state.born != NEVER) & (tick < until))
+        if len(which) == 0:
+            return state
+        some, heard, at = state.take(which), ears.take(which), tick[which]
+        told = self._told(some, crew.take(which), heard, at)
+        good = np.isfinite(told).all(axis=(1, 2, 3))
+        last, _ = read_last(some, heard)
+        issued, awaiting = state.issued.copy(), state.awaiting.copy()
+        read_then = state.read_then.copy()
+        for lead in range(len(self.leads)):
+            slots = np.flatnonzero(self._lead_of_slot == lead)
+            slot = slots[at // self.every % len(slots)]
+            issued[which, slot] = np.where(good, at, NEVER)
+            awaiting[which, slot] = np.where(good[:, None, None], told[:, lead], 0.0)
+            read_then[which, slot] = last
+        return replace(state, issued=issued, awaiting=awaiting, read_then=read_then)
+
+    def _told(
+        self, state: TwinState, crew: Crew, ears: Ears, tick: Int64[np.ndarray, " twin"]
+    ) -> Float64[np.ndarray, "twin lead variable level"]:
+        """Quantiles of the forecasts from ``tick``; NaN of a twin whose members fail on the way."""
+        try:
+            members = readings_ahead(
+                self.stepper,
+                self.stepper.advance(state, crew, tick),
+                crew,
+                leads=self.leads,
+                sensors=self.sensors,
+                noise=ears.noise,
+            )
+        except TooFewMembersError:
+            if len(state) == 1:
+                return np.full((1, len(self.leads), len(self.sensors), len(LEVELS)), np.nan)
+            each = (np.array([twin]) for twin in range(len(state)))
+            return np.concatenate(
+                [self._told(state.take(i), crew.take(i), ears.take(i), tick[i]) for i in each]
+            )
+        return np.quantile(members.astype(np.float64), LEVELS, axis=3, method="hazen").transpose(
+            1, 2, 3, 0
+        )
+
+    def _taught(self, state: TwinState, ears: Ears, until: Int64[np.ndarray, " twin"]) -> TwinState:
+        valid = state.issued + np.array(self.leads)[self._lead_of_slot]
+        over = (state.issued != NEVER) & (valid < until[:, None])
+        if not over.any():
+            return state
+        lessons, drift = state.lessons.copy(), state.forecast_drift.copy()
+        last, read_at = read_last(state, ears)
+        for twin in np.flatnonzero(over.any(axis=1)).tolist():
+            for tick in np.unique(valid[twin, over[twin]]).tolist():
+                slots = np.flatnonzero(over[twin] & (valid[twin] == tick))
+                age = tick * self.schema.step - read_at[twin]
+                missed = []
+                for place in range(len(self.sensors)):
+                    due = _Due(
+                        self._lead_of_slot[slots],
+                        state.awaiting[twin, slots, place],
+                        state.read_then[twin, slots, place],
+                        self._truths(place, slots, float(last[twin, place]), float(age[place])),
+                    )
+                    lesson = lessons[twin, place]
+                    lesson[:], outside = self._lesson(lesson, ears.blends[twin][place], due)
+                    missed += outside
+                if missed:
+                    drift[[twin]] = staked(drift[[twin]], _bet(missed), np.ones(1, np.bool_))
+        return replace(
+            state,
+            issued=np.where(over, NEVER, state.issued),
+            lessons=lessons,
+            forecast_drift=drift,
+        )
+
+    def _truths(
+        self, place: int, slots: Int64[np.ndarray, " due"], last: float, age: float
+    ) -> Float64[np.ndarray, " due"]:
+        """What was read is the truth of the leads for which it is not too old."""
+        sensor, step = self.schema.sensors[self.sensors[place]], self.schema.step
+        if self._turns(place):
+            return np.full(len(slots), np.nan)
+        leads = [self.scoring.leads[i] for i in self._lead_of_slot[slots]]
+        fits = [0 <= age < slack(sensor, lead, step) for lead in leads]
+        return np.where(fits, last, np.nan)
+
+    def _lesson(
+        self, lesson: Float64[np.ndarray, " lesson"], settings: Blend, due: _Due
+    ) -> tuple[Float64[np.ndarray, " lesson"], list[float]]:
+        """What is held of a variable's forecasts after the truth of one instant.
+
+        And, if the shortest lead is among them, whether its interval missed it (1) or not (0).
+        """
+        came = np.isfinite(due.truth)
+        if not came.any():
+            return lesson, []
+        known = _whole(lesson, self._blank)
+        count = len(self.leads)
+        # Leads of which nothing is due are given something harmless, and no truth.
+        raw = np.tile(due.raw[came][:1], (count, 1))
+        last, truth = np.full(count, np.nan), np.full(count, np.nan)
+        raw[due.lead], last[due.lead], truth[due.lead] = due.raw, due.last, due.truth
+        outside = []
+        if np.isfinite(truth[0]):
+            told = blended(known, settings, raw, float(last[0]))[0]
+            low, high = np.interp(INTERVAL, LEVELS, told)
+            outside = [float(not low <= truth[0] <= high)]
+        return _flat(learned(known, settings, raw, last, truth)), outside
+
+
+@dataclass(frozen=True, eq=False)
+class _Due:
+    """Forecasts of one variable, all valid at one instant, one a lead."""
+
+    lead: Int64[np.ndarray, " due"]
+    raw: Float64[np.ndarray, "due level"]
+    last: Float64[np.ndarray, " due"]
+    truth: Float64[np.ndarray, " due"]
+    """NaN where nothing was read."""
+
+
+def read_last(
+    state: TwinState, ears: Ears
+) -> tuple[Float64[np.ndarray, "twin variable"], Float64[np.ndarray, "twin variable"]]:
+    """What each scored sensor read last, and when in microseconds; NaN and -inf where nothing.
+
+    Of several channels the one that was read last; channels that are not trusted are not asked.
+    """
+    twins = np.arange(len(state))[:, None, None]
+    rows = state.monitors[twins, np.maximum(ears.channels, 0)]
+    heard = (ears.channels >= 0) & ~np.isin(rows[..., Monitor.VERDICT], UNTRUSTED)
+    at = np.where(
+        heard & np.isfinite(rows[..., Monitor.LAST_AT]), rows[..., Monitor.LAST_AT], -np.inf
+    )
+    newest = at.argmax(axis=2)[..., None]
+    when = np.take_along_axis(at, newest, axis=2)[..., 0]
+    value = np.take_along_axis(rows[..., Monitor.LAST_VALUE], newest, axis=2)[..., 0]
+    return np.where(np.isfinite(when), value, np.nan), when
+
+
+def _bet(missed: Sequence[float]) -> Float64[np.ndarray, " one"]:
+    """What the stake is multiplied by: the mean over variables, which depend on each other."""
+    return np.array([1.0 + BET * (float(np.mean(missed)) / MISSES_TOLERATED - 1.0)])
+
+
+def _flat(known: Known) -> Float64[np.ndarray, " lesson"]:
+    """All that was learned as one row of numbers."""
+    return np.concatenate([getattr(known, f.name).ravel() for f in fields(known)])
+
+
+def _whole(row: Float64[np.ndarray, " lesson"], like: Known) -> Known:
+    """What ``_flat`` made a row of."""
+    parts, begin = [], 0
+    for f in fields(like):
+        shape = getattr(like, f.name).shape
+        size = int(np.prod(shape))
+        parts.append(row[begin : begin + size].reshape(shape))
+        begin += size
+    return Known(*parts)
