@@ -51,6 +51,11 @@ EXCUSED = {
     "EventMessage.number": COUNT,
     "LinkMessage.dropped": COUNT,
     "LinkMessage.waiting": COUNT,
+    "OfSizeMessage.count": COUNT,
+    "OfSizeMessage.coverage": OF_DOUBT,
+    "OfSizeMessage.crps": OF_DOUBT,
+    "OfSizeMessage.high": OF_DOUBT,
+    "OfSizeMessage.low": OF_DOUBT,
     "PackedMembers.shape": COUNT,
     "PartMessage.place": DECLARED,
     "PartMessage.probability": OF_DOUBT,
@@ -72,14 +77,17 @@ EXCUSED = {
     "TrustMessage.assimilated": COUNT,
     "TrustMessage.failed_members": COUNT,
     "TrustMessage.members": COUNT,
+    "TrustMessage.recovered": COUNT,
     "TrustMessage.too_late": COUNT,
     "TwinMessage.members": COUNT,
     "TwinsMessage.total": COUNT,
+    "UncorrectedMessage.coverage": OF_DOUBT,
+    "UncorrectedMessage.crps": OF_DOUBT,
     "VariableMessage.least": DECLARED,
     "VariableMessage.most": DECLARED,
 }
 """Numbers without a spread, each with its reason; lengths of time (``_s``) need none."""
-SPREADS = ({"sd", "q05", "q95"}, {"low", "high"})
+SPREADS = ({"sd", "q05", "q95"}, {"skill", "low", "high"})
 """A message with all of one of them tells how sure its other numbers are."""
 BANDS = ("q05", "q25", "q50", "q75", "q95")
 LINES = {"now": 4, "at": 4, "forecast": 4}
