@@ -63,6 +63,9 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "forecast":
         parser.add_argument("until", nargs="?", default="6 h", help="how far ahead, as in '6 h'")
         parser.add_argument("--every", help="time between two instants, as in '10 min'")
+        parser.add_argument(
+            "--raw", action="store_true", help="what the ensemble says, without correction"
+        )
     parser.set_defaults(run=_ask)
 
 
@@ -77,6 +80,7 @@ def _ask(args: argparse.Namespace) -> None:
             "forecast": {
                 "until": getattr(args, "until", None),
                 "every": getattr(args, "every", None),
+                "raw": "true" if getattr(args, "raw", False) else None,
             },
         }.get(args.command, {})
         if args.json:
@@ -89,7 +93,7 @@ def _ask(args: argparse.Namespace) -> None:
             case "at":
                 _print(twin, twin.at(args.when, known_by=args.known_by), args)
             case "forecast":
-                _print(twin, twin.forecast(args.until, every=args.every), args)
+                _print(twin, twin.forecast(args.until, every=args.every, raw=args.raw), args)
             case _:
                 trust = twin.trust()
                 Console().print(trust_table(trust))

@@ -8,10 +8,19 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from gemeos.errors import SettingsError, nearest
 
+_REACHED = {True: "reached", False: "missed", None: ""}
+"""None is told without a goal."""
 VALIDATIONS = {"windfarm": "gemeos.twins.windfarm.validate"}
 
 
@@ -19,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What ``validate`` takes."""
     parser.add_argument("name", help=", ".join(VALIDATIONS))
     parser.add_argument("--data", type=Path, help="folder of the recorded data")
+    parser.add_argument(
+        "--ablations",
+        action="store_true",
+        help="run again without parts of the twin, to tell what each is worth",
+    )
     parser.set_defaults(run=_validate)
 
 
@@ -32,7 +46,19 @@ def _validate(args: argparse.Namespace) -> int:
             f"{args.name} is validated on recorded data that is not in the package; name its "
             f"folder with --data. {args.data or 'None'} is no folder."
         )
-    checks = importlib.import_module(VALIDATIONS[args.name]).validate(args.data)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"validating {args.name}", total=None)
+        checks = importlib.import_module(VALIDATIONS[args.name]).validate(
+            args.data,
+            ablations=args.ablations,
+            tell=lambda done, total: progress.update(task, completed=done, total=total),
+        )
     if args.json:
         print(msgspec.json.encode({"checks": checks}).decode())
         return 0
@@ -40,7 +66,7 @@ def _validate(args: argparse.Namespace) -> int:
     for heading in ("check", "measured", "goal", "", "how"):
         table.add_column(heading, overflow="fold")
     for check in checks:
-        reached = "reached" if check.ok else "missed"
+        reached = _REACHED[check.ok]
         table.add_row(check.name, str(check.measured), str(check.goal), reached, check.how)
     Console().print(table)
     return 0

@@ -26,6 +26,9 @@ class Forecast:
     """From readings up to ``issued_at``, which is before the times."""
 
     issued_at: Instant
+    corrected: tuple[str, ...] = ()
+    """Sensors told as they will be *read*, corrected by how earlier forecasts turned out. All else
+    is what the ensemble says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,9 @@ def kind_told(kind: Kind, *, here: dt.tzinfo) -> str:
             return "filtered"
         case Smoothed(lag):
             return f"smoothed with readings of {lag / SECOND:g} s after"
-        case Forecast(issued_at):
-            return f"forecast issued at {iso(issued_at, zone=here)}"
+        case Forecast(issued_at, corrected):
+            how = "corrected " if corrected else ""
+            return f"{how}forecast issued at {iso(issued_at, zone=here)}"
         case Scenario(name):
             return f"scenario {name}"
         case _:

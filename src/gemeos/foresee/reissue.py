@@ -10,21 +10,22 @@ forecasts *as issued*, which users saw, are scored elsewhere, and nothing feeds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from gemeos.assimilate.drift import staked
 from gemeos.ensemble.blend import LEVELS, Blend, Known, blended, learned, settings_for, unlearned
-from gemeos.ensemble.state import NEVER, UNTRUSTED, Monitor, TwinState, Unlearned
+from gemeos.ensemble.state import NEVER, TwinState, Unlearned
 from gemeos.errors import TooFewMembersError
 from gemeos.foresee.issue import Scoring, readings_ahead, slack
+from gemeos.foresee.lessons import Ears, as_read, flat, read_last, settings_of, whole
 from gemeos.schema.schema import Schema
+from gemeos.schema.variable import Sensor
 from gemeos.simulate.advance import Crew, Stepper
-from gemeos.units.instant import SECOND
 
 INTERVAL: Final = (0.05, 0.95)
 """Ends of the intervals that are tested."""
@@ -33,30 +34,6 @@ MISSES_TOLERATED: Final = 0.2
 BET: Final = 0.2
 """Of the stake, that a truth lies inside: see ``assimilate.drift``. It grows where more than 27 %
 lie outside, and reaches 100 within some 30 forecasts where half of them do."""
-PRIOR: Final = (0.96, 0.02, 0.02)
-DOUBTED: Final = 100.0
-RATE: Final = 0.05
-"""Cautious, see ``ensemble.blend``: nobody looks at the first hundreds of forecasts. On series of a
-known model, a forecast that is right loses under 0.5 % of its CRPS within 900 truths (2.5 % on a
-random walk far ahead), and one that is wrong is left as fast as with bolder settings."""
-_DAY = 86_400 * SECOND
-
-
-@dataclass(frozen=True, eq=False)
-class Ears:
-    """How twins hear what their forecasts are held against; a row a twin."""
-
-    channels: Int64[np.ndarray, "twin variable channel"]
-    """Rows of ``TwinState.monitors`` in the order of binding; -1 for padding."""
-    noise: Float64[np.ndarray, "twin variable"]
-    """Standard deviation of one reading; 0 where nothing is bound."""
-    blends: tuple[tuple[Blend, ...], ...]
-    """Settings, by twin and variable."""
-
-    def take(self, twins: Int64[np.ndarray, " some"]) -> Ears:
-        """Those of some twins."""
-        blends = tuple(self.blends[i] for i in twins.tolist())
-        return Ears(self.channels[twins], self.noise[twins], blends)
 
 
 @dataclass(frozen=True)
@@ -83,6 +60,9 @@ class Reissue:
         names = [s.name for s in self.schema.sensors]
         return tuple(names.index(name) for name in self.scoring.variables)
 
+    def _sensor(self, variable: int) -> Sensor:
+        return self.schema.sensors[self.sensors[variable]]
+
     @cached_property
     def leads(self) -> tuple[int, ...]:
         """In steps."""
@@ -104,7 +84,7 @@ class Reissue:
         return Unlearned(
             slots=len(self._lead_of_slot),
             levels=len(LEVELS),
-            lessons=np.tile(_flat(self._blank), (len(self.sensors), 1)),
+            lessons=np.tile(flat(self._blank), (len(self.sensors), 1)),
         )
 
     @cached_property
@@ -131,18 +111,13 @@ class Reissue:
                 rows[twin, place, : len(bound)] = bound
         # One for all twins whose sensors are alike: each works out tables of its own.
         alike = {
-            (place, each): self._blend(place, each)
+            (place, each): settings_of(self._sensor(place), each, self.scoring.every)
             for place, column in enumerate(noise.T)
             for each in np.unique(column).tolist()
         }
         return Ears(
             rows, noise, tuple(tuple(alike[at] for at in enumerate(row)) for row in noise.tolist())
         )
-
-    def _blend(self, place: int, noise: float) -> Blend:
-        low, high = self.schema.sensors[self.sensors[place]].bounds
-        settings = settings_for(low, high, noise or 1.0, a_day=_DAY / self.scoring.every)
-        return replace(settings, doubted=DOUBTED, prior=PRIOR, rate=RATE)
 
     def corrected(
         self,
@@ -163,14 +138,42 @@ class Reissue:
             raw: At ``LEVELS``, for each lead, as the ensemble gives them.
             last: What had been read last when they were issued; NaN where nothing had.
         """
-        if self._turns(variable):
+        if self.turns(variable):
             return raw
-        known = _whole(state.lessons[twin, variable], self._blank)
+        known = whole(state.lessons[twin, variable], self._blank)
         return blended(known, ears.blends[twin][variable], raw, last)
 
-    def _turns(self, variable: int) -> bool:
+    def told(
+        self,
+        state: TwinState,
+        ears: Ears,
+        variable: int,
+        ticks: Int64[np.ndarray, " time"],
+        members: Float[np.ndarray, "time member"],
+    ) -> Float[np.ndarray, "time member"]:
+        """Members of a scored sensor on their way, as they will be read; see ``as_read``.
+
+        Args:
+            state: Where the forecast begins; a batch of one.
+            ears: Of the twin.
+            variable: Place among the scored ones.
+            ticks: Times, rising.
+            members: What the sensor would read without error.
+        """
+        last, _ = read_last(state, ears)
+        return as_read(
+            whole(state.lessons[0, variable], self._blank),
+            ears.blends[0][variable],
+            self.leads,
+            members,
+            ahead=ticks - state.tick[0],
+            noise=float(ears.noise[0, variable]),
+            last=float(last[0, variable]),
+        )
+
+    def turns(self, variable: int) -> bool:
         """An angle: neither its mean nor its quantiles mean anything across the turn."""
-        return self.schema.sensors[self.sensors[variable]].wraps is not None
+        return self._sensor(variable).wraps is not None
 
     def caught_up(
         self, state: TwinState, crew: Crew, ears: Ears, until: Int64[np.ndarray, " twin"]
@@ -262,8 +265,8 @@ class Reissue:
         self, place: int, slots: Int64[np.ndarray, " due"], last: float, age: float
     ) -> Float64[np.ndarray, " due"]:
         """What was read is the truth of the leads for which it is not too old."""
-        sensor, step = self.schema.sensors[self.sensors[place]], self.schema.step
-        if self._turns(place):
+        sensor, step = self._sensor(place), self.schema.step
+        if self.turns(place):
             return np.full(len(slots), np.nan)
         leads = [self.scoring.leads[i] for i in self._lead_of_slot[slots]]
         fits = [0 <= age < slack(sensor, lead, step) for lead in leads]
@@ -279,7 +282,7 @@ class Reissue:
         came = np.isfinite(due.truth)
         if not came.any():
             return lesson, []
-        known = _whole(lesson, self._blank)
+        known = whole(lesson, self._blank)
         count = len(self.leads)
         # Leads of which nothing is due are given something harmless, and no truth.
         raw = np.tile(due.raw[came][:1], (count, 1))
@@ -290,7 +293,7 @@ class Reissue:
             told = blended(known, settings, raw, float(last[0]))[0]
             low, high = np.interp(INTERVAL, LEVELS, told)
             outside = [float(not low <= truth[0] <= high)]
-        return _flat(learned(known, settings, raw, last, truth)), outside
+        return flat(learned(known, settings, raw, last, truth)), outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,41 +307,6 @@ class _Due:
     """NaN where nothing was read."""
 
 
-def read_last(
-    state: TwinState, ears: Ears
-) -> tuple[Float64[np.ndarray, "twin variable"], Float64[np.ndarray, "twin variable"]]:
-    """What each scored sensor read last, and when in microseconds; NaN and -inf where nothing.
-
-    Of several channels the one that was read last; channels that are not trusted are not asked.
-    """
-    twins = np.arange(len(state))[:, None, None]
-    rows = state.monitors[twins, np.maximum(ears.channels, 0)]
-    heard = (ears.channels >= 0) & ~np.isin(rows[..., Monitor.VERDICT], UNTRUSTED)
-    at = np.where(
-        heard & np.isfinite(rows[..., Monitor.LAST_AT]), rows[..., Monitor.LAST_AT], -np.inf
-    )
-    newest = at.argmax(axis=2)[..., None]
-    when = np.take_along_axis(at, newest, axis=2)[..., 0]
-    value = np.take_along_axis(rows[..., Monitor.LAST_VALUE], newest, axis=2)[..., 0]
-    return np.where(np.isfinite(when), value, np.nan), when
-
-
 def _bet(missed: Sequence[float]) -> Float64[np.ndarray, " one"]:
     """What the stake is multiplied by: the mean over variables, which depend on each other."""
     return np.array([1.0 + BET * (float(np.mean(missed)) / MISSES_TOLERATED - 1.0)])
-
-
-def _flat(known: Known) -> Float64[np.ndarray, " lesson"]:
-    """All that was learned as one row of numbers."""
-    return np.concatenate([getattr(known, f.name).ravel() for f in fields(known)])
-
-
-def _whole(row: Float64[np.ndarray, " lesson"], like: Known) -> Known:
-    """What ``_flat`` made a row of."""
-    parts, begin = [], 0
-    for f in fields(like):
-        shape = getattr(like, f.name).shape
-        size = int(np.prod(shape))
-        parts.append(row[begin : begin + size].reshape(shape))
-        begin += size
-    return Known(*parts)

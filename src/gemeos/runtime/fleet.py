@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt64
+from jaxtyping import Float, Float64, Int64, UInt64
 
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, NOTHING_TO_LEARN, TwinState, newborn
 from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
+from gemeos.foresee.forecast import Path
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
@@ -386,6 +387,14 @@ class Fleet:
         if self.school is None:
             return np.empty((*members.shape[:2], 0))
         return self.school.corrected(self.place(twin), states, variable, members)
+
+    def told_as_learned(
+        self, twin: str, state: TwinState, path: Path
+    ) -> tuple[Float[np.ndarray, "time variable member"], tuple[str, ...]]:
+        """A forecast with its scored sensors as they will be read, and their names."""
+        if self.school is None:
+            return path.values, ()
+        return self.school.told(self.place(twin), state, path)
 
     def settle(self, every: Span) -> list[Settled]:
         """Make states final that have left the horizon, where the last such is ``every`` older.

@@ -171,9 +171,14 @@ class Questions:
         return fleet.state(twin) if state is None else state
 
     def forecast(
-        self, twin: str, until: str | Span, *, every: str | Span | None = None
+        self,
+        twin: str,
+        until: str | Span,
+        *,
+        every: str | Span | None = None,
+        raw: bool = False,
     ) -> Estimate:
-        """Where the twin goes if nobody intervenes."""
+        """Where the twin goes if nobody intervenes; ``raw`` as in ``Twin.forecast``."""
         fleet = self._running.fleet(twin)
         step = fleet.schema.step
         ahead = until if isinstance(until, int) else span(until)
@@ -193,7 +198,8 @@ class Questions:
             until=int(state.tick[0]) + ahead // step,
             every=pace // step,
         )
-        return self._answer(twin, path.ticks * step, path.values, Forecast(now), now, state)
+        values, corrected = (path.values, ()) if raw else fleet.told_as_learned(twin, state, path)
+        return self._answer(twin, path.ticks * step, values, Forecast(now, corrected), now, state)
 
     def range(
         self,

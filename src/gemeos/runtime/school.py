@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from gemeos.ensemble.blend import LEVELS
 from gemeos.ensemble.state import TwinState
+from gemeos.foresee.forecast import Path
 from gemeos.foresee.issue import Scoring
-from gemeos.foresee.reissue import Ears, Reissue, read_last
+from gemeos.foresee.lessons import Ears, read_last
+from gemeos.foresee.reissue import Reissue
 from gemeos.runtime.channels import Channel
 from gemeos.simulate.advance import Crew, Stepper
 
@@ -59,6 +61,28 @@ class School:
                 for i in range(len(states))
             ]
         )
+
+    def told(
+        self, twin: int, state: TwinState, path: Path
+    ) -> tuple[Float[np.ndarray, "time variable member"], tuple[str, ...]]:
+        """A forecast with the scored sensors as they will be read, and the names of those.
+
+        Args:
+            twin: Place of the twin.
+            state: It, where the forecast begins.
+            path: Where its members go.
+        """
+        names = self.reissue.stepper.told_names
+        ears = self.ears.take(np.array([twin]))
+        values, corrected = path.values.copy(), []
+        for place, name in enumerate(self.reissue.scoring.variables):
+            if ears.noise[0, place] > 0 and not self.reissue.turns(place):
+                column = names.index(name)
+                values[:, column] = self.reissue.told(
+                    state, ears, place, path.ticks, values[:, column]
+                )
+                corrected.append(name)
+        return values, tuple(corrected)
 
 
 def school(stepper: Stepper, scoring: Scoring, channels: Sequence[Sequence[Channel]]) -> School:

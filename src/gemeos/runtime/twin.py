@@ -44,7 +44,12 @@ class Answers(Protocol):
         ...
 
     def forecast(
-        self, twin: str, until: str | Span, *, every: str | Span | None = None
+        self,
+        twin: str,
+        until: str | Span,
+        *,
+        every: str | Span | None = None,
+        raw: bool = False,
     ) -> Estimate:
         """Where it goes."""
         ...
@@ -251,9 +256,14 @@ class Twin:
         """
         return self._asked().at(self.name, when, known_by=known_by)
 
-    def forecast(self, until: str, *, every: str | None = None) -> Estimate:
-        """Where it goes if nobody intervenes, from now to ``until`` ahead, as in ``"6 h"``."""
-        return self._asked().forecast(self.name, until, every=every)
+    def forecast(self, until: str, *, every: str | None = None, raw: bool = False) -> Estimate:
+        """Where it goes if nobody intervenes, from now to ``until`` ahead, as in ``"6 h"``.
+
+        A twin with ``leads`` learns how its forecasts turn out: scored sensors are told as they
+        will be read, corrected by that (``kind.corrected`` names them). ``raw`` leaves it out:
+        what the ensemble says, equal to the twin itself while no reading comes.
+        """
+        return self._asked().forecast(self.name, until, every=every, raw=raw)
 
     def range(
         self,

@@ -64,9 +64,14 @@ class ConnectedTwin:
         """What is held to have been so at ``when``, or with ``known_by`` what was believed then."""
         return self._estimate("at", {"when": _when(when), "known_by": _maybe(known_by)})
 
-    def forecast(self, until: str, *, every: str | None = None) -> Estimate:
-        """Where it goes if nobody intervenes, from now to ``until`` ahead, as in ``"6 h"``."""
-        return self._estimate("forecast", {"until": until, "every": every})
+    def forecast(self, until: str, *, every: str | None = None, raw: bool = False) -> Estimate:
+        """Where it goes if nobody intervenes, from now to ``until`` ahead, as in ``"6 h"``.
+
+        ``raw`` leaves out the correction, as in ``Twin.forecast``.
+        """
+        return self._estimate(
+            "forecast", {"until": until, "every": every, "raw": "true" if raw else None}
+        )
 
     def range(
         self,

@@ -59,8 +59,8 @@ def _kind(told: m.KindMessage) -> Kind:
             return Filtered()
         case m.SmoothedKind(lag_s=lag_s):
             return Smoothed(_span(lag_s))
-        case m.ForecastKind(issued_at=issued_at):
-            return Forecast(instant(issued_at))
+        case m.ForecastKind(issued_at=issued_at, corrected=corrected):
+            return Forecast(instant(issued_at), tuple(corrected))
         case m.ScenarioKind(name=name):
             return Scenario(name)
         case _:

@@ -64,6 +64,8 @@ class ForecastKind(Message, frozen=True, kw_only=True, tag_field="type", tag="fo
     """From readings up to ``issued_at``, which is before the times."""
 
     issued_at: Time
+    corrected: list[str] = []
+    """Sensors told as they will be read, corrected by how earlier forecasts turned out."""
 
 
 class ScenarioKind(Message, frozen=True, kw_only=True, tag_field="type", tag="scenario"):

@@ -153,8 +153,8 @@ def _kind(kind: Kind, here: dt.tzinfo) -> m.KindMessage:
             return m.FilteredKind()
         case Smoothed(lag):
             return m.SmoothedKind(lag_s=lag / SECOND)
-        case Forecast(issued_at):
-            return m.ForecastKind(issued_at=iso(issued_at, zone=here))
+        case Forecast(issued_at, corrected):
+            return m.ForecastKind(issued_at=iso(issued_at, zone=here), corrected=list(corrected))
         case Scenario(name):
             return m.ScenarioKind(name=name)
         case _:

@@ -58,6 +58,8 @@ class ForecastQuery(EstimateQuery, frozen=True, kw_only=True):
 
     until: AskedSpan
     every: AskedSpan | None = None
+    raw: bool = False
+    """True: what the ensemble says, without correction."""
 
 
 class RangeQuery(Query, frozen=True, kw_only=True):
@@ -243,7 +245,7 @@ def _instant(call: Call[Any], text: str) -> Instant:
 def _forecast(call: Call[ForecastQuery], until: int, every: int | None) -> Estimate:
     """The forecast; how long it took tells what the next one may be asked for."""
     began = time.perf_counter()
-    told = call.served.host.questions.forecast(call.twin, until, every=every)
+    told = call.served.host.questions.forecast(call.twin, until, every=every, raw=call.query.raw)
     steps = until // call.served.host.fleet(call.twin).schema.step
     call.served.pace.measured(call.twin, steps, time.perf_counter() - began)
     return told

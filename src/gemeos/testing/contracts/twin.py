@@ -109,7 +109,7 @@ class AskedTwin(Protocol):
 
     def at(self, when: When, *, known_by: When | None = None) -> Estimate: ...
 
-    def forecast(self, until: str, *, every: str | None = None) -> Estimate: ...
+    def forecast(self, until: str, *, every: str | None = None, raw: bool = False) -> Estimate: ...
 
     def range(
         self,
@@ -209,12 +209,29 @@ class TwinContract:
 
     def test_that_a_forecast_spreads_as_a_random_walk_does(self, asked: AskedSite) -> None:
         forecast = asked["mill"].forecast("1 min", every="20 s")
-        assert forecast.kind == Forecast(issued_at=second(STEPS))
+        assert forecast.kind == Forecast(second(STEPS), corrected=("y0",))
         assert forecast.times.tolist() == [second(STEPS + ahead) for ahead in (20, 40, 60)]
         mean, sd = exact(range(STEPS + 1))
         for place, ahead in enumerate((20, 40, 60)):
             expected = (mean, float(np.sqrt(sd**2 + ahead * STEP_SD**2)))
             agrees(forecast["x0"].mean[place], forecast["x0"].sd[place], expected)
+
+    def test_that_a_forecast_tells_what_will_be_read_unless_the_ensemble_alone_is_asked(
+        self, asked: AskedSite
+    ) -> None:
+        told = asked["mill"].forecast("20 s", every="20 s")
+        raw = asked["mill"].forecast("20 s", every="20 s", raw=True)
+        assert raw.kind == Forecast(second(STEPS))
+        np.testing.assert_array_equal(raw["y0"].members, raw["x0"].members)
+        np.testing.assert_array_equal(told["x0"].members, raw["x0"].members)
+        # Ten forecasts teach little: about the same, wider by the error of one reading; and every
+        # member keeps its place among the others.
+        wide = np.hypot(raw["y0"].sd, SENSOR_SD)
+        assert told["y0"].mean == pytest.approx(raw["y0"].mean, abs=0.5 * float(wide[0]))
+        assert told["y0"].sd == pytest.approx(wide, rel=0.25)
+        np.testing.assert_array_equal(
+            told["y0"].members.argsort(axis=1), raw["y0"].members.argsort(axis=1)
+        )
 
     def test_that_a_probability_is_the_share_of_members(self, asked: AskedSite) -> None:
         forecast = asked["mill"].forecast("1 min", every="1 min")
