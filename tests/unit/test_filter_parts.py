@@ -14,8 +14,8 @@ from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.assimilate.fault import judged, lost
 from gemeos.assimilate.inflate import (
-    _LARGEST_SQUARE,
-    _MEAN_SQUARE,
+    LARGEST_SQUARE,
+    MEAN_SQUARE,
     AdaptiveRelaxation,
     RelaxToPriorSpread,
 )
@@ -311,5 +311,5 @@ def test_that_the_mean_of_bounded_squares_is_that_of_a_normal() -> None:
     # By the trapezoid over a fine grid, whose error is far below the last digit given.
     x = np.linspace(-9.0, 9.0, 200_001)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    exact = float((np.minimum(x**2, _LARGEST_SQUARE) * density).sum() * (x[1] - x[0]))
-    np.testing.assert_allclose(_MEAN_SQUARE, exact, rtol=1e-4)
+    exact = float((np.minimum(x**2, LARGEST_SQUARE) * density).sum() * (x[1] - x[0]))
+    np.testing.assert_allclose(MEAN_SQUARE, exact, rtol=1e-4)

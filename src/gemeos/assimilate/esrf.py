@@ -149,5 +149,10 @@ def _noise(
     limits = np.finfo(predicted.dtype)
     size = np.abs(predicted).max(axis=2).astype(np.float64)
     rounding = (ROUNDINGS * float(limits.eps) * size) ** 2
-    most = 1e-3 * float(limits.max)
-    return np.clip(variance, rounding + float(limits.tiny), most).astype(predicted.dtype)
+    least = rounding + float(limits.tiny)
+    return np.clip(variance, least, most(predicted.dtype)).astype(predicted.dtype)
+
+
+def most(precision: np.dtype[np.floating]) -> float:
+    """A variance that is as good as none, and of which sums can still be held."""
+    return 1e-3 * float(np.finfo(precision).max)

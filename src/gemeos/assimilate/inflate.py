@@ -168,17 +168,17 @@ class AdaptiveRelaxation:
         little has small w, however often it tells it.
         """
         total = doubt + variance
-        square = np.minimum(surprise**2 / total, _LARGEST_SQUARE) / _MEAN_SQUARE
+        square = np.minimum(surprise**2 / total, LARGEST_SQUARE) / MEAN_SQUARE
         share = np.where(used, doubt / total, 0.0)
         misfit = in_order(share * (square - 1.0))
         information = in_order(share**2)
         return np.clip(relaxation + misfit / (self.memory + information), self.least, self.most)
 
 
-_LARGEST_SQUARE = 4.0
+LARGEST_SQUARE = 4.0
 """Beyond two expected deviations all readings count alike: what a model cannot follow (a gust, a
 kink in a curve) makes tails, and no spread of its everyday state would be right for them."""
-_MEAN_SQUARE = 0.9205
+MEAN_SQUARE = 0.9205
 """Mean of min(z^2, 4) for a standard normal z: (2 Phi(2) - 1) - 4 phi(2) + 8 (1 - Phi(2)), Phi and
 phi being its distribution function and density."""
 

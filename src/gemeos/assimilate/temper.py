@@ -77,7 +77,7 @@ def apart(
     weight = np.where(used, 1.0 / given, 0.0)
     trust = of_channel(channel, weight)
     mean = of_channel(channel, weight * residual) / np.where(trust > 0, trust, 1.0)
-    back = 1.0 / np.maximum(1.0 - left * trust, _LEAST_SHARE)
+    back = 1.0 / np.maximum(1.0 - left * trust, LEAST_SHARE)
     without, doubt = (back - 1.0) * mean, left * back
     count = of_channel(channel, np.ones_like(residual))
     all_of_it = of_channel(channel, residual) / count + without
@@ -101,5 +101,5 @@ def of_channel(
     return total
 
 
-_LEAST_SHARE = 1e-4
+LEAST_SHARE = 1e-4
 """Where an ensemble knew ten thousand times less than the reading, rounding hides what it knew."""

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64, Int64, UInt64
 
 from gemeos.ensemble.noise import standard_normal, streams
 
-_PLANE = streams("turn", ["first", "second"])
+PLANE = streams("turn", ["first", "second"])
 
 
 def turned(
@@ -56,7 +56,7 @@ def _plane(
     kind: np.dtype[np.floating],
 ) -> tuple[Float[np.ndarray, "twin 1 member"], Float[np.ndarray, "twin 1 member"]]:
     """Two orthogonal directions of length 1 among the members, both without mean."""
-    drawn = standard_normal(keys, ticks, _PLANE, size).astype(kind)
+    drawn = standard_normal(keys, ticks, PLANE, size).astype(kind)
     drawn -= drawn.mean(axis=2, keepdims=True)
     first = drawn[:, :1, :]
     first = first / np.sqrt((first**2).sum(axis=2, keepdims=True))

@@ -177,13 +177,22 @@ def step(values: Ensemble, driven: Ensemble, consts: Table, w: Rows, out: Ensemb
                     out[t, r, U(first + i)] = y if w[AT_FLAW + i] == KIND(0) else KIND(np.nan)
 
 
-def observe(values: Ensemble, driven: Ensemble, consts: Table, w: Rows, out: Ensemble) -> None:
-    """Outputs at natural values; NaN where a member has failed, or an output is not finite."""
+def observe(
+    values: Ensemble,
+    driven: Ensemble,
+    consts: Table,
+    w: Rows,
+    are_coordinates: bool,  # noqa: FBT001
+    out: Ensemble,
+) -> None:
+    """Outputs at values or coordinates; NaN where a member failed, or an output is not finite."""
     twins, _, size = values.shape
     for t in range(twins):
         for first in range(0, size, TILE):
             n = min(TILE, size - first)
             _gathered(w, values, driven, t, first, n)
+            if are_coordinates:
+                outward(w, n)
             observe_tile(w, n, consts[t])
             for r in range(OUTPUTS):
                 for i in range(n):

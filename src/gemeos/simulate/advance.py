@@ -30,6 +30,10 @@ class Crew:
         """Those of them."""
         return Crew(tuple(self.names[i] for i in twins), self.keys[twins], self.consts[twins])
 
+    def part(self, which: slice) -> Crew:
+        """Some that stand side by side; their arrays are views."""
+        return Crew(self.names[which], self.keys[which], self.consts[which])
+
 
 @dataclass(frozen=True)
 class Stepper:
@@ -67,6 +71,8 @@ class Stepper:
         self, state: TwinState, crew: Crew, members: Float[np.ndarray, "twin row member"]
     ) -> Float[np.ndarray, "twin output member"]:
         """What sensors and virtual sensors are for ``members``, driven as in ``state``."""
+        if self._mover is not None:
+            return self._mover.observed(members, state.driven, crew.consts)
         kind = self.schema.precision
         return self.simulator.observe(
             natural(self.schema, members), state.driven.astype(kind)[:, :, None], crew.consts

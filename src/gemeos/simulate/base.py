@@ -94,3 +94,18 @@ class MovesEnsembles(Protocol):
             steps: How far each goes; 0 stays.
         """
         ...
+
+    def observed(
+        self,
+        members: Float[np.ndarray, "twin row member"],
+        driven: Float[np.ndarray, "twin driven"],
+        consts: Consts,
+    ) -> Float[np.ndarray, "twin output member"]:
+        """``Simulator.observe`` of stored ensembles: coordinates and running sums.
+
+        Args:
+            members: As for ``moved``.
+            driven: As for ``moved``.
+            consts: One value a twin.
+        """
+        ...

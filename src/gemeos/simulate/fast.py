@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,7 +57,7 @@ class FastSimulator(MovesEnsembles):
         self._identity = hashlib.sha256(f"{PRINTER} {lowered.fingerprint}".encode()).hexdigest()
         module: Any = loaded(lambda cached: printed(lowered, cached=cached), kernels)
         self._kernels = module
-        self._array = partial(_owned, schema.precision)
+        self._array = partial(owned, schema.precision)
         self._spread = self._array(spread_of_rows(schema))
         self._streams = streams_of_rows(schema)
         self._covered = steps_covered(schema)
@@ -77,14 +76,16 @@ class FastSimulator(MovesEnsembles):
         self, values: Members, driven: Driven, consts: Consts
     ) -> Float[np.ndarray, "twin state member"]:
         """The states one step later; see ``Simulator.step``."""
-        return self._called(self._kernels.step, len(self._schema.states), values, driven, consts)
+        out = self._answers(len(self._schema.states), values)
+        given = (self._array(a) for a in (values, driven, consts))
+        self._kernels.step(*given, self._room(), out)
+        return out
 
     def observe(
         self, values: Members, driven: Driven, consts: Consts
     ) -> Float[np.ndarray, "twin output member"]:
         """What each output is; see ``Simulator.observe``."""
-        rows = len(self._schema.outputs)
-        return self._called(self._kernels.observe, rows, values, driven, consts)
+        return self._observed(values, driven, consts, are_coordinates=False)
 
     @override
     def moved(
@@ -105,9 +106,9 @@ class FastSimulator(MovesEnsembles):
             ensemble,
             self._array(driven[:, :, None]),
             self._array(consts),
-            _owned(np.uint64, keys),
+            owned(np.uint64, keys),
             reached,
-            _owned(np.int64, steps),
+            owned(np.int64, steps),
             self._streams,
             np.arange(0, 2 * ensemble.shape[2], 2, dtype=np.uint32),
             self._spread,
@@ -121,18 +122,33 @@ class FastSimulator(MovesEnsembles):
         )
         return Moved(out, reached, failed, lost)
 
-    def _called(
+    @override
+    def observed(
         self,
-        kernel: Callable[..., None],
-        rows: int,
-        values: Members,
+        members: Float[np.ndarray, "twin row member"],
+        driven: Float[np.ndarray, "twin driven"],
+        consts: Consts,
+    ) -> Float[np.ndarray, "twin output member"]:
+        """What each output is; see ``MovesEnsembles.observed``."""
+        return self._observed(members, driven[:, :, None], consts, are_coordinates=True)
+
+    def _observed(
+        self,
+        values: Float[np.ndarray, "twin row member"],
         driven: Driven,
         consts: Consts,
-    ) -> Float[np.ndarray, "twin row member"]:
-        out = np.empty((values.shape[0], rows, values.shape[2]), self._schema.precision)
+        *,
+        are_coordinates: bool,
+    ) -> Float[np.ndarray, "twin output member"]:
+        out = self._answers(len(self._schema.outputs), values)
         given = (self._array(a) for a in (values, driven, consts))
-        kernel(*given, self._room(), out)
+        self._kernels.observe(*given, self._room(), are_coordinates, out)
         return out
+
+    def _answers(
+        self, rows: int, values: Float[np.ndarray, "twin any member"]
+    ) -> Float[np.ndarray, "twin row member"]:
+        return np.empty((values.shape[0], rows, values.shape[2]), self._schema.precision)
 
     def _room(self) -> Float[np.ndarray, " any"]:
         # New for each call: two threads may call at once.
@@ -162,7 +178,7 @@ def compiled(lowered: LoweredModel, kernels: Path | None) -> FastSimulator | Not
         return NotCompiled(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-def _owned(kind: DTypeLike, array: np.ndarray) -> np.ndarray:
+def owned(kind: DTypeLike, array: np.ndarray) -> np.ndarray:
     """The array as kernels take it, copied only if it has to be: that kind, contiguous."""
     # Another layout would be another signature, and there is but one. numba tells apart what
     # cannot be written to, too.

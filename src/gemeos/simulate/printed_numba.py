@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final, assert_never, final
@@ -29,7 +29,7 @@ from gemeos.simulate import (
 from gemeos.simulate.frontend import LoweredModel
 from gemeos.simulate.lowered import Atom, Function, Lowered, Number, Read, Temp, Truth
 
-PRINTER: Final = "numba 1"
+PRINTER: Final = "numba 2"
 """To be raised when the same lowered form comes to compute other numbers."""
 
 TILE: Final = 64
@@ -84,15 +84,15 @@ _FROM_MATH_IN_DOUBLE: Final = (
     "acos, asin, atan, atan2, cos, exp, expm1, hypot, log, log1p, sin, tan, tanh"
 )
 
-_STRICT: Final = "error_model='numpy', fastmath=False, no_cfunc_wrapper=True"
+STRICT: Final = "error_model='numpy', fastmath=False, no_cfunc_wrapper=True"
 """fastmath is said everywhere: left out, a function takes its caller's. What is called from
 nowhere but here needs no wrappers, which cost a third of the time to compile."""
 
 _ENTRIES: Final = {
-    "moved": "({3}, {3}, {2}, u8[::1], i8[::1], i8[::1], u4[::1], u4[::1], {1}, i8[::1], f8, {1}, "
-    "{1}, {3}, i8[::1], i8[::1])",
-    "step": "({3}, {3}, {2}, {1}, {3})",
-    "observe": "({3}, {3}, {2}, {1}, {3})",
+    "moved": "void({3}, {3}, {2}, u8[::1], i8[::1], i8[::1], u4[::1], u4[::1], {1}, i8[::1], f8, "
+    "{1}, {1}, {3}, i8[::1], i8[::1])",
+    "step": "void({3}, {3}, {2}, {1}, {3})",
+    "observe": "void({3}, {3}, {2}, {1}, b1, {3})",
 }
 """Signatures of what is called from outside: {n} is an array of the model's kind with n axes."""
 
@@ -120,21 +120,30 @@ def printed(lowered: LoweredModel, *, cached: bool) -> str:
             f"from math import {names}",
             "import numpy as np",
             "from numba import njit",
-            f"PART = njit({_STRICT}, no_cpython_wrapper=True)",
-            f"INLINED = njit({_STRICT}, no_cpython_wrapper=True, forceinline=True)",
+            f"PART = njit({STRICT}, no_cpython_wrapper=True)",
+            f"INLINED = njit({STRICT}, no_cpython_wrapper=True, forceinline=True)",
             *model.sizes,
             *([] if double else kernel_text(_kernels_elementary, "INLINED")),
             *kernel_text(_kernels_arithmetic, "INLINED"),
             *kernel_text(_kernels_noise, "INLINED"),
             *model.text,
-            *kernel_text(_kernels_drive, "PART", cached=cached),
+            *kernel_text(_kernels_drive, "PART", entries(_ENTRIES, cached=cached)),
             "",
         ]
     )
 
 
-def kernel_text(module: ModuleType, decorator: str, *, cached: bool = False) -> Iterator[str]:
-    """Constants and functions of a module without what the compiler does not look at."""
+def kernel_text(
+    module: ModuleType, decorator: str, others: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Constants and functions of a module without what the compiler does not look at.
+
+    Args:
+        module: Where they stand.
+        decorator: Of its functions.
+        others: Other decorators, by the functions' names.
+    """
+    named = others or {}
     for node in ast.parse(inspect.getsource(module)).body:
         match node:
             case ast.Assign():
@@ -145,17 +154,26 @@ def kernel_text(module: ModuleType, decorator: str, *, cached: bool = False) -> 
                 node.returns = None
                 for argument in node.args.args:
                     argument.annotation = None
-                yield f"@{_entry(name, cached=cached) if name in _ENTRIES else decorator}"
+                yield f"@{named.get(name, decorator)}"
                 yield ast.unparse(node)
             case _:
                 continue
 
 
-def _entry(name: str, *, cached: bool) -> str:
+def entries(signatures: Mapping[str, str], *, cached: bool) -> Mapping[str, str]:
+    """Decorators of what is called from outside, by name.
+
+    Args:
+        signatures: Of each; {n} is an array of the module's kind with n axes.
+        cached: Whether numba shall keep what it compiles.
+    """
     # An explicit signature: another kind or layout is an error, not a silent second compilation.
     arrays = ("", "KIND_[::1]", "KIND_[:, ::1]", "KIND_[:, :, ::1]")
-    signature = f"void{_ENTRIES[name].format(*arrays)}"
-    return f"njit({signature!r}.replace('KIND_', KIND_), {_STRICT}, nogil=True, cache={cached})"
+    return {
+        name: f"njit({answer.format(*arrays)!r}.replace('KIND_', KIND_), {STRICT}, "
+        f"nogil=True, cache={cached})"
+        for name, answer in signatures.items()
+    }
 
 
 @final
