@@ -12,6 +12,7 @@ from gemeos.foresee.score import LeadScore
 from gemeos.link.format import MessageFormat, PlantTopics
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.run import run
 from gemeos.runtime.site import Replay, Site, WallTime
 from gemeos.runtime.trust import Trust
@@ -42,6 +43,7 @@ __all__ = [
     "Phase",
     "PlantTopics",
     "PollLink",
+    "Remembered",
     "Replay",
     "Site",
     "Trust",

@@ -23,6 +23,7 @@ import pytest
 from gemeos.cli import main
 from gemeos.cli.ask import COMMANDS
 from gemeos.ensemble.estimate import Estimate
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.run import RunningSite, run
 from gemeos.runtime.trust import Trust
 from gemeos.runtime.twin import Answers
@@ -33,7 +34,6 @@ from gemeos.serve.routes.operation import Operation
 from gemeos.testing.contracts.twin import contract_site, second
 from gemeos.testing.served import Serving, served
 from gemeos.testing.tanks import ago, tanks
-from gemeos.timeline.base import SummaryRows
 from gemeos.units import iso
 
 COUNT = "counted, not estimated"
@@ -359,15 +359,6 @@ def test_that_every_answer_in_python_has_doubt_source_and_age(
         doubts(estimate.at(int(estimate.times[-1])))
 
 
-@pytest.mark.xfail(reason="remembered rows tell neither their source nor their age in Python")
-@pytest.mark.parametrize("kind", ["embedded", "connected"])
-def test_that_remembered_rows_have_source_and_age_in_python(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
-    rows = request.getfixturevalue(kind)["mill"].range(*QUESTIONS["range"])
-    assert {"source", "newest"} <= {name for name in dir(rows) if name[0] != "_"}
-
-
 def doubts(told: object) -> None:
     """Assert it, for each kind of answer."""
     match told:
@@ -379,7 +370,10 @@ def doubts(told: object) -> None:
             assert told.provenance.data_until is not None
             assert told.provenance.known_at >= told.provenance.data_until
             assert told.provenance.model
-        case SummaryRows():
+        case Remembered():
+            assert told.source == "made for a test, x1"
+            assert told.age is not None
+            assert len(told.units) == len(told.variable)
             assert told.mean.size > 0
             assert (told.sd > 0).all()
             assert (np.diff(told.quantiles, axis=2) > 0).all()

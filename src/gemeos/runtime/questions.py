@@ -15,13 +15,14 @@ from gemeos.foresee.forecast import forecast
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import unpacked
 from gemeos.runtime.phase import Phase, Standing, phase_of
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Site
 from gemeos.runtime.trust import Trust, channel_trust
 from gemeos.runtime.twin import Twin, When, together
 from gemeos.schema.reading import Readings
 from gemeos.simulate.advance import Crew
-from gemeos.timeline.base import SummaryRows, Timeline
+from gemeos.timeline.base import Timeline
 from gemeos.units import iso, span
 from gemeos.units.instant import Instant, Span
 
@@ -209,18 +210,31 @@ class Questions:
         *,
         variables: Sequence[str] | None = None,
         known_by: When | None = None,
-    ) -> SummaryRows:
+    ) -> Remembered:
         """Remembered means and spreads."""
         fleet = self._running.fleet(twin)
         names = fleet.cycle.stepper.told_names if variables is None else tuple(variables)
-        for name in names:
-            fleet.schema.variable(name)
-        return self._running.timeline.summary(
+        units = tuple(fleet.schema.variable(name).unit for name in names)
+        rows = self._running.timeline.summary(
             twin,
             names,
             self._instant(since),
             self._instant(until),
             known_by=None if known_by is None else self._instant(known_by),
+        )
+        (heard,) = _heard(self._running.snapshot(twin))
+        return Remembered(
+            variable=rows.variable,
+            valid_at=rows.valid_at,
+            mean=rows.mean,
+            sd=rows.sd,
+            quantiles=rows.quantiles,
+            twin=twin,
+            units=units,
+            source=self._running.site.source,
+            zone=self._running.site.zone,
+            now=self._running.clock.now(),
+            newest=heard.newest,
         )
 
     def readings(self, twin: str, since: When, until: When) -> Readings:

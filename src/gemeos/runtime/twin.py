@@ -14,6 +14,7 @@ from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Series
@@ -21,7 +22,6 @@ from gemeos.schema.schema import Schema
 from gemeos.simulate import compile_model
 from gemeos.simulate.advance import Stepper
 from gemeos.simulate.base import Simulator
-from gemeos.timeline.base import SummaryRows
 from gemeos.units import conversion, instant, quantity, span
 from gemeos.units.instant import Instant, Span
 
@@ -62,7 +62,7 @@ class Answers(Protocol):
         *,
         variables: Sequence[str] | None = None,
         known_by: When | None = None,
-    ) -> SummaryRows:
+    ) -> Remembered:
         """What is remembered."""
         ...
 
@@ -272,7 +272,7 @@ class Twin:
         *,
         variables: Sequence[str] | None = None,
         known_by: When | None = None,
-    ) -> SummaryRows:
+    ) -> Remembered:
         """Remembered means and spreads with ``since < valid_at <= until``."""
         return self._asked().range(self.name, since, until, variables=variables, known_by=known_by)
 

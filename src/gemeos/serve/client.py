@@ -15,13 +15,13 @@ import msgspec
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
 from gemeos.runtime.twin import When
 from gemeos.serve import hear
 from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm
 from gemeos.serve.problems import error_of
-from gemeos.timeline.base import SummaryRows
 from gemeos.units import instant, iso
 from gemeos.units.instant import Instant
 
@@ -80,7 +80,7 @@ class ConnectedTwin:
         *,
         variables: Sequence[str] | None = None,
         known_by: When | None = None,
-    ) -> SummaryRows:
+    ) -> Remembered:
         """Remembered means and spreads with ``since < valid_at <= until``."""
         asked = {
             "since": _when(since),

@@ -21,9 +21,9 @@ from gemeos.ensemble.state import Verdict
 from gemeos.errors import LinkError
 from gemeos.foresee.score import Against, LeadScore, OfSize, Uncorrected
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.serve import messages as m
-from gemeos.timeline.base import SummaryRows
 from gemeos.units import instant
 from gemeos.units.instant import SECOND, Instant
 
@@ -81,7 +81,7 @@ def _members(told: m.Numbers) -> np.ndarray[Any, Any]:
             raise LinkError("The site sent no members that can be read.")
 
 
-def rows(told: m.RangeMessage, names: Iterable[str]) -> SummaryRows:
+def rows(told: m.RangeMessage, names: Iterable[str]) -> Remembered:
     """Remembered rows of the variables ``names``, in their order."""
     variables = tuple(names)
     size = (len(told.times), len(variables))
@@ -92,7 +92,19 @@ def rows(told: m.RangeMessage, names: Iterable[str]) -> SummaryRows:
         sd[:, place] = _numbers(of.sd)
         for level, series in enumerate((of.q05, of.q25, of.q50, of.q75, of.q95)):
             quantiles[:, place, level] = _numbers(series)
-    return SummaryRows(variables, _times(told.times), mean, sd, quantiles)
+    return Remembered(
+        variable=variables,
+        valid_at=_times(told.times),
+        mean=mean,
+        sd=sd,
+        quantiles=quantiles,
+        twin=told.twin,
+        units=tuple(told.variables[name].unit for name in variables),
+        source=told.source,
+        zone=told.zone,
+        now=instant(told.staleness.now),
+        newest=_maybe(told.staleness.data_until),
+    )
 
 
 def trust(told: m.TrustMessage) -> Trust:

@@ -27,13 +27,13 @@ from gemeos.errors import (
     UnknownNameError,
 )
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.site import Replay, Site
 from gemeos.runtime.trust import Trust
 from gemeos.runtime.twin import Twin, When
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.linear import Linear, kalman
 from gemeos.testing.played import Batch, PlayedLink
-from gemeos.timeline.base import SummaryRows
 from gemeos.units import iso
 from gemeos.units.instant import SECOND, Instant
 
@@ -118,7 +118,7 @@ class AskedTwin(Protocol):
         *,
         variables: list[str] | None = None,
         known_by: When | None = None,
-    ) -> SummaryRows: ...
+    ) -> Remembered: ...
 
     def trust(self) -> Trust: ...
 
@@ -250,6 +250,9 @@ class TwinContract:
     def test_that_the_past_is_remembered_with_its_doubt(self, asked: AskedSite) -> None:
         rows = asked["mill"].range(second(40), iso(second(50)), variables=["y0", "x0"])
         assert rows.variable == ("y0", "x0")
+        assert rows.units == ("", "")
+        assert (rows.twin, rows.source, rows.zone) == ("mill", LABEL, ZONE)
+        assert (rows.now, rows.newest, rows.age) == (second(STEPS), second(STEPS), 0)
         assert rows.valid_at.tolist() == [second(s) for s in range(41, 51)]
         for place, when in enumerate(range(41, 51)):
             agrees(rows.mean[place, 1], rows.sd[place, 1], exact(range(when + 1)))
