@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     FAR_IN_A_RUN = PASSED_BY = KNOWN_FLOOR = READINGS_TO_RETURN = TOLERATED_BIAS = 0.0
     BIAS_LIMIT = OFTEN = SELDOM = SPIKE_LIMIT = LOST_SLOPE = LOST_COST = LARGEST_LOST = 0.0
     LOST_LIMIT = A_FEW = SILENT = TOLERATED = DRIFT_LARGEST = BET = LEVEL = 0.0
-    READINGS_TO_PASS = 0.0
+    READINGS_TO_PASS = LONG_RUN = MOVED_BY = 0.0
 
 
 def untrusted(verdict: float) -> bool:
@@ -125,9 +125,11 @@ def freeze(
         return
     often_far = monitor[FAR_RUN] >= FAR_IN_A_RUN
     known = monitor[COMPARED] >= KNOWN_FLOOR
-    dead = often_far and (value == 0.0 or (known and value <= monitor[LEAST]))
-    passed_by = monitor[RUN_HIGH] - monitor[RUN_LOW] >= PASSED_BY
-    stuck = monitor[RUN_CHANCE] <= UNLIKELY_RUN and (often_far or passed_by)
+    floor = value == 0.0 or (known and value <= monitor[LEAST])
+    dead = often_far and floor
+    moved = monitor[RUN_HIGH] - monitor[RUN_LOW]
+    long = monitor[EQUAL_RUN] >= LONG_RUN and not floor and moved >= MOVED_BY
+    stuck = monitor[RUN_CHANCE] <= UNLIKELY_RUN and (often_far or moved >= PASSED_BY or long)
     if dead or stuck:
         monitor[FROZEN] = READINGS_TO_RETURN
         if was == 0.0 or dead:

@@ -34,6 +34,10 @@ FAR_IN_A_RUN = 2
 """So many far readings in a row, all equal, and the channel does not follow its sensor."""
 PASSED_BY = 3.0
 """Expected deviations that the ensemble moved by while the channel read the same."""
+LONG_RUN, MOVED_BY = 6.0, 1.0
+"""A run of so many, not at the channel's floor, is believed to be a fault already when the ensemble
+moved by so little meanwhile: a wind vane that never repeats a value, and then does, is stuck, but
+the wind need not turn far for that to be seen."""
 KNOWN_FLOOR = 10
 """Readings after which the least of them counts as the channel's floor."""
 READINGS_TO_RETURN = 10
@@ -151,9 +155,10 @@ def _freeze(
     dead = refuses & floor
     # A sensor that is alone pulls the estimate along and is never far from it; but the estimate
     # moves, and a constant that the model expects too stays where it is.
-    passed_by = after[:, Monitor.RUN_HIGH] - after[:, Monitor.RUN_LOW] >= PASSED_BY
+    moved = after[:, Monitor.RUN_HIGH] - after[:, Monitor.RUN_LOW]
+    long = (after[:, Monitor.EQUAL_RUN] >= LONG_RUN) & ~floor & (moved >= MOVED_BY)
     odd = equal & (after[:, Monitor.RUN_CHANCE] <= UNLIKELY_RUN)
-    stuck = odd & ((far_run >= FAR_IN_A_RUN) | passed_by)
+    stuck = odd & ((far_run >= FAR_IN_A_RUN) | (moved >= PASSED_BY) | long)
     was = before[:, Monitor.FROZEN]
     returns = compared & ~equal & ~implausible
     less = np.maximum(was - returns, 0.0)

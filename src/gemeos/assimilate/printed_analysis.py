@@ -131,6 +131,8 @@ _NAMED: Final[dict[ModuleType, dict[str, str]]] = {
             "UNLIKELY_RUN",
             "FAR_IN_A_RUN",
             "PASSED_BY",
+            "LONG_RUN",
+            "MOVED_BY",
             "KNOWN_FLOOR",
             "READINGS_TO_RETURN",
             "TOLERATED_BIAS",

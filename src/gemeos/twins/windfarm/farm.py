@@ -141,12 +141,16 @@ class Numbers:
     and as it was a quarter of its period before."""
     turn_sd: float
     """Standard deviation of the change of direction in an hour, degrees."""
-    gradient_sd: float
-    """Standard deviation of the wind's passing slope across the farm, log per km, each way."""
-    gradient_hours: float
     deviation_sd: float
-    """Standard deviation of a turbine's local deviation, logarithm of a ratio."""
+    """Standard deviation of what passes across the farm, at one place, logarithm of a ratio."""
+    deviation_km: float
+    """Distance over which its correlation falls to 1/e: neighbours have more in common."""
     deviation_hours: float
+    """The same in time."""
+    stop_hours: float
+    """How long a turbine that is no longer heard stands on, on average, if it stood."""
+    run_hours: float
+    """How long one that ran goes on, on average, before it stops."""
     exposure_sd: float
     """Prior spread of a turbine's lasting share of the free wind, logarithm."""
     performance_sd: float

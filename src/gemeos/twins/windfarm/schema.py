@@ -36,14 +36,12 @@ WARMTH: Final = (
 hours with what they were a quarter of their period before. They tell the time of day as the air
 feels it: the model has no clock, and the swing of the wind follows the waves."""
 
-GRADIENT: Final = ("air.gradient_east", "air.gradient_north")
-"""States: passing slope of the logarithm of the wind across the farm, per km. Neighbours have more
-in common than turbines far apart."""
-
-STATES_A_TURBINE: Final = ("deviation", "power_before", "power_is_new")
-"""A turbine's passing share of the wind; its power as heard a step ago; 1 where what is heard now
-is another. Inputs are held when nothing comes: a power that stays the same to the last digit is an
-old one, and says nothing of how the turbine is doing (a dead channel, or a forecast)."""
+STATES_A_TURBINE: Final = ("deviation", "chance", "idle", "power_before", "told_before", "news")
+"""A part of what passes across the farm, see ``physics.WindFarm.shared``; pure chance, new at each
+step; the share of the interval that the turbine stood; its power as heard a step ago; the same of
+all that tells how it is doing; and whether what is heard now is another: 0 nothing is, 1 not the
+power, 2 the power too. Inputs are held when nothing comes: what stays the same to the last digit is
+old, and says nothing of how the turbine is now (a dead channel, or a forecast)."""
 PARAMS_A_TURBINE: Final = ("exposure", "performance", "transfer", "vane_offset", "wake_expansion")
 INPUTS_A_TURBINE: Final = ("pitch", "yaw", "heard_temperature", "heard_power", "heard_wind")
 SENSORS_A_TURBINE: Final = ("power", "wind", "vane", "temperature")
@@ -61,11 +59,7 @@ def windfarm_schema(farm: Farm, *, still: bool = False) -> Schema:
     of a forecast is next to nothing, and saves most of the random numbers.
     """
     variables: list[Variable] = [*_air(farm, still=still)]
-    variables += [_deviation(farm, turbine) for turbine in farm.turbines]
-    variables += [
-        State(f"{t.name}.power_before", "kW", Normal(NOT_HEARD, 0.0)) for t in farm.turbines
-    ]
-    variables += [State(f"{t.name}.power_is_new", "", Normal(0.0, 0.0)) for t in farm.turbines]
+    variables += _states(farm)
     for turbine in farm.turbines:
         variables += _params(farm, turbine, still=still)
     for turbine in farm.turbines:
@@ -117,13 +111,12 @@ def reverting_noise(sd: float, hours: float, step_s: float) -> float:
     With a step's memory a = exp(-step/time) one step must add sd sqrt(1 - a^2) (Gillespie 1996,
     Phys. Rev. E 54, 2084-2091, eq. 3.5b).
     """
-    remembered = math.exp(-step_s / (hours * 3600.0))
+    remembered = math.exp(-step_s / (hours * 3600.0)) if hours > 0 else 0.0
     return sd * math.sqrt((1.0 - remembered**2) / step_s)
 
 
 def _air(farm: Farm, *, still: bool) -> list[Variable]:
     n = farm.numbers
-    slope = reverting_noise(n.gradient_sd, n.gradient_hours, farm.interval_s)
     warming = 0.0 if still else 1.0 / math.sqrt(600.0)
     return [
         State("air.level", "m/s", Normal(n.middle, 2.0), noise=n.level_noise / 60.0),
@@ -135,14 +128,23 @@ def _air(farm: Farm, *, still: bool) -> list[Variable]:
             State(name, "delta_degC", Normal(0.0, sd), noise=0.02 * sd * warming)
             for name, sd in zip(WARMTH[2:], (3.0, 3.0, 1.5, 1.5), strict=True)
         ),
-        *(State(name, "1/km", Normal(0.0, n.gradient_sd), noise=slope) for name in GRADIENT),
     ]
 
 
-def _deviation(farm: Farm, turbine: Turbine) -> State:
-    n = farm.numbers
-    noise = reverting_noise(n.deviation_sd, n.deviation_hours, farm.interval_s)
-    return State(f"{turbine.name}.deviation", "", Normal(0.0, n.deviation_sd), noise=noise)
+def _states(farm: Farm) -> list[Variable]:
+    """The states that each turbine has, one after the other, in the order STATES_A_TURBINE."""
+    fresh = reverting_noise(1.0, 0.0, farm.interval_s)
+    passing = reverting_noise(1.0, farm.numbers.deviation_hours, farm.interval_s)
+    standard, known, unheard = Normal(0.0, 1.0), Normal(0.0, 0.0), Normal(NOT_HEARD, 0.0)
+    names = [t.name for t in farm.turbines]
+    return [
+        *(State(f"{name}.deviation", "", standard, noise=passing) for name in names),
+        *(State(f"{name}.chance", "", standard, noise=fresh) for name in names),
+        *(State(f"{name}.idle", "", known) for name in names),
+        *(State(f"{name}.power_before", "kW", unheard) for name in names),
+        *(State(f"{name}.told_before", "", unheard) for name in names),
+        *(State(f"{name}.news", "", known) for name in names),
+    ]
 
 
 def _params(farm: Farm, turbine: Turbine, *, still: bool) -> list[Variable]:

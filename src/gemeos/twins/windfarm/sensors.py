@@ -34,6 +34,9 @@ FEATHERED_DEG: Final = 60.0
 that waits for wind at 45, of a running one below 10 at any wind up to 15 m/s (2014)."""
 TURNED_OUT_DEG: Final = 15.0
 """Mean pitch beyond which the turbine did not run all of the interval, or not for all it could."""
+STANDS_AT_DEG: Final = 75.0
+"""Mean pitch at which nothing is given; from there to none turned out, power falls by line: in 2014
+it was 0.60 of the curve at 15 to 20 degrees, 0.62 to 30, 0.45 to 40, 0.36 to 50, 0.30 to 60."""
 LEAST_SHARE: Final = 0.6
 """Of the curve at the nacelle's own wind; less is not scatter: in 2014 the 1st percentile of
 running turbines lies at 0.73 of the curve at 7 m/s."""
@@ -114,13 +117,26 @@ def stopped(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #membe
     return (pitch > driven.dtype.type(FEATHERED_DEG)) & windy(farm, driven)
 
 
+def idle_share(farm: Farm, driven: Driven) -> Float[np.ndarray, "twin turbine #member"]:
+    """Share of the interval that each turbine stood, as its blades tell.
+
+    1 where it is stopped. Blades that were turned out on average were out for a part of the time.
+    """
+    kind = driven.dtype.type
+    pitch = inputs_of(farm, driven)["pitch"]
+    out = (pitch > kind(TURNED_OUT_DEG)) & windy(farm, driven)
+    part = np.where(out, np.minimum(pitch / kind(STANDS_AT_DEG), kind(1)), kind(0))
+    return np.where(stopped(farm, driven), kind(1), part)
+
+
 def cap(
     farm: Farm, driven: Driven, is_new: Bool[np.ndarray, "twin turbine member"]
 ) -> Float[np.ndarray, "twin turbine member"]:
     """Most power that each turbine may give as it is held back now, kW; ``NO_CAP`` where it runs.
 
-    Held back are: stopped (feathered blades), curtailed, starting or stopping (blades turned out),
-    iced or otherwise blocked (well below the curve at its own nacelle wind, blades at work).
+    Goes by what its meter says. Held back are: stopped (feathered blades), curtailed, starting or
+    stopping (blades turned out), iced or otherwise blocked (well below the curve at its own nacelle
+    wind, blades at work).
     In all of them the turbine is expected to give what it gives, and no more: members that could
     give more then agree, so that neither wind nor performance is learned from it.
     """
@@ -133,5 +149,4 @@ def cap(
     too_little = power < kind(LEAST_SHARE) * due - kind(MARGIN) * rated[None, :, None]
     out = told["pitch"] > kind(TURNED_OUT_DEG)
     held = is_new & windy(farm, driven) & (too_little & (wind > kind(JUDGED_FROM)) | out)
-    held_cap = np.where(held, np.maximum(power, 0), kind(NO_CAP))
-    return np.where(stopped(farm, driven) & ~held, kind(0), held_cap)
+    return np.where(held, np.maximum(power, 0), kind(NO_CAP))
