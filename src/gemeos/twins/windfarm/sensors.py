@@ -57,7 +57,7 @@ def inputs_of(
 
 
 def density_speed_factor(
-    farm: Farm, temperature: Float[np.ndarray, "twin turbine #member"]
+    farm: Farm, temperature: Float[np.ndarray, "twin #turbine #member"]
 ) -> Float[np.ndarray, "twin turbine #member"]:
     """What the wind is multiplied by before the curve is read: IEC 61400-12-1:2017, eq. 10.
 
