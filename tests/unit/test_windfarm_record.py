@@ -135,6 +135,24 @@ def test_that_walking_a_record_equals_taking_its_readings_live() -> None:
     assert np.array_equal(fleet.state(NAME).members[0], walked.members[-1, 0])
 
 
+def test_that_deprived_copies_walk_side_by_side_as_they_would_alone() -> None:
+    record, model = made_up(8), WindFarm(FARM)
+    walker, state = Walker.of(bound(NAME, model, members=MEMBERS), FARM)
+    one = np.eye(4, dtype=np.bool_)[:1]
+    copies = [Deprived.of_nothing(1, 4), Deprived(one, np.zeros_like(one)), Deprived(one, one)]
+    together = walker.follow(
+        state.take([0, 0, 0]),
+        record,
+        range(8),
+        copies[0].joined(copies[1]).joined(copies[2]),
+        every=8,
+        kept_twins=[],
+    )
+    for place, copy in enumerate(copies):
+        alone = walker.follow(state, record, range(8), copy, every=8, kept_twins=[])
+        assert np.array_equal(together.state.members[place], alone.state.members[0])
+
+
 def test_that_forecasts_side_by_side_equal_forecasts_one_by_one() -> None:
     record, model = made_up(17), WindFarm(FARM)
     walker, state = Walker.of(bound(NAME, model, members=MEMBERS), FARM)

@@ -140,7 +140,7 @@ class Compiled:
         """What members would have read, and which row of it belongs to each reading."""
         at_tick = read.valid_at == (read.tick * self._schema.step)[:, None]
         if not self._schema.running and (at_tick | ~read.compared).all():
-            place = np.maximum(read.sensor, 0).astype(np.int64)
+            place = owned(np.int64, np.maximum(read.sensor, 0))
             return self._array(stepper.observed(state, crew, state.members)), place
         place = np.empty(read.channel.shape, np.int64)
         place[:] = np.arange(read.channel.shape[1])
