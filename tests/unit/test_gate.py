@@ -1,0 +1,22 @@
+"""What the gate names is there: pytest says nothing of a file to be left out that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools.gate import COVERED, NO_DIFFERENCE, NUMPY_PATH, REFUSED_EARLIER, TESTS, TEXTS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_that_every_path_that_the_gate_names_is_there() -> None:
+    for name in (*COVERED, *NUMPY_PATH, *NO_DIFFERENCE, *TEXTS):
+        assert (ROOT / name).exists(), name
+    file, _, test = REFUSED_EARLIER.partition("::")
+    assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_that_what_the_first_run_leaves_out_is_all_that_the_second_takes() -> None:
+    first, second, *_ = TESTS
+    left_out = {word.removeprefix("--ignore=") for word in second[1:]}
+    assert left_out == {word for word in first if word.startswith("tests/")}
