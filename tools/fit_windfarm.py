@@ -227,13 +227,13 @@ def dynamics(v: dict[str, np.ndarray], north: float) -> None:
     for i, value in enumerate(level):
         mean = kept * mean + (1 - kept) * value
         means[i] = mean
-    rows = np.arange(500, len(level) - LEADS[-1] - 10, 6)
+    rows = np.arange(500, len(level) - LEADS[-1] - 10, 18)
     truth = level[rows[:, None] + np.array(LEADS)]
     usual = ((truth - level[rows, None]) ** 2).mean(axis=0)
 
     def loss(p: np.ndarray) -> float:
         off = ((truth - ahead(p, level[rows], means[rows], th[rows], wave[rows])) ** 2).mean(axis=0)
-        held = 0.002 * (p[5:11] ** 2).sum() + 0.004 * (p[11:15] ** 2).sum()
+        held = 0.02 * (p[5:11] ** 2).sum() + 0.04 * (p[11:15] ** 2).sum()
         return float((WEIGHTS * np.log(off / usual)).sum() + held)
 
     first = np.array([*np.log([0.008, 0.008, 0.008]), 0.0, -0.5, *np.zeros(10)])

@@ -5,21 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gemeos.ensemble.blend import LEVELS
 from gemeos.twins.windfarm.baselines import (
     Persistence,
     binned_curve,
     climatology,
     ridge_on_others,
 )
+from gemeos.twins.windfarm.checks import Check, inside, randomised_pit, relative, table
 from gemeos.twins.windfarm.record import Record
-from gemeos.twins.windfarm.validate import (
-    LEVELS,
-    Check,
-    inside,
-    randomised_pit,
-    relative,
-    table,
-)
 
 
 def test_that_persistence_knows_how_power_of_each_size_goes_on() -> None:

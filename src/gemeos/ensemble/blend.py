@@ -112,6 +112,9 @@ def settings_for(
 ) -> Blend:
     """Settings for a declared sensor of which nothing else is known.
 
+    What forecasts are worth fades over a season; truths are kept over a year, so that classes of
+    size mean the same in calm and in stormy months.
+
     Args:
         low: Its least possible value; None if it has none.
         high: Its most possible value.
@@ -132,9 +135,9 @@ def settings_for(
             high=math.inf if high is None else high,
             grain=0.5 * noise,
             ranks=RANKS,
-            memory=max(250.0 * a_day, 1000.0),
+            memory=max(90.0 * a_day, 1000.0),
         ),
-        window=max(90.0 * a_day, 512.0),
+        window=max(365.0 * a_day, 512.0),
         fading=max(90.0 * a_day, 200.0),
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, UInt64
@@ -24,14 +25,21 @@ from gemeos.runtime.channels import channels_of
 from gemeos.runtime.twin import Twin
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew, Stepper
+from gemeos.twins.windfarm import bound
 from gemeos.twins.windfarm.farm import Farm
 from gemeos.twins.windfarm.physics import WindFarm
 from gemeos.twins.windfarm.record import Deprived, Hearing, Record, observed
 
-NAME = "windfarm"
+NAME: Final = "windfarm"
 """Of the twin that is validated; part of the key of its noise."""
-BATCH = 512
+BATCH: Final = 512
 """Issue times that are forecast side by side; bounds the memory."""
+ISSUED_EVERY: Final = 6
+"""Intervals between issues: an hour. In the warm-up too, where forecasts only teach."""
+
+
+def untold(_steps: int) -> None:
+    """Where nobody wants to know how far it is."""
 
 
 def crew_of(schema: Schema, twins: int, seed: int) -> Crew:
@@ -81,6 +89,7 @@ class Walker:
         *,
         every: int,
         kept_twins: Sequence[int],
+        tell: Callable[[int], None] = untold,
     ) -> Kept:
         """Keep copies of the twin in step through those rows of the record.
 
@@ -91,6 +100,7 @@ class Walker:
             deprived: What each copy does not hear.
             every: Issue at ticks that are whole multiples of this.
             kept_twins: Copies whose members are kept at issues.
+            tell: Called with the number of rows done since the last call.
         """
         schema, stepper = self.cycle.stepper.schema, self.cycle.stepper
         crew = crew_of(schema, len(state), self.seed)
@@ -100,6 +110,7 @@ class Walker:
         for row in rows:
             read = observed(schema, self.hearing, record, row, deprived)
             state = self.cycle(state, crew, read)
+            tell(1)
             if (record.first_tick + row) % every:
                 continue
             now = stepper.observed(state, crew, state.members)
@@ -112,7 +123,7 @@ class Walker:
         )
 
 
-def forecasts(
+def forecasts(  # noqa: PLR0913 -- what is run on is told by five, how by three
     model: WindFarm,
     kept: Kept,
     twin: int,
@@ -121,6 +132,7 @@ def forecasts(
     *,
     seeds: Sequence[int],
     what: str = "farm.power",
+    tell: Callable[[int], None] = untold,
 ) -> Float32[np.ndarray, "issue lead member"]:
     """Every kept state of one copy run on without readings, many issue times side by side.
 
@@ -151,6 +163,7 @@ def forecasts(
                 state = stepper.advance(state, crew, tick + lead)
                 now = stepper.observed(state, crew, state.members)
                 found[some, place, columns] = now[:, output]
+            tell(count)
     return found
 
 
@@ -195,3 +208,55 @@ def blended_online(
         out[issue] = mixed(known, settings, each[issue])
         earned.append(weights(known, settings))
     return Online(each, out, np.array(earned))
+
+
+@dataclass(frozen=True, eq=False)
+class Walked:
+    """A model that went through warm-up and test months.
+
+    Copies in the test months, in this order: one that hears all; one for each turbine that does
+    not hear its power; one for each that hears nothing of it; where asked for, one for each that
+    hears it alone.
+    """
+
+    model: WindFarm
+    warm: Kept
+    test: Kept
+
+    @staticmethod
+    def through(
+        record: Record,
+        before: range,
+        model: WindFarm,
+        *,
+        members: int,
+        alone: bool = False,
+        tell: Callable[[int], None] = untold,
+    ) -> Walked:
+        """Through the rows ``before`` with all channels, then through the rest as copies."""
+        walker, state = Walker.of(bound("windfarm", model, members=members), model.farm)
+        turbines = len(model.farm.turbines)
+        heard = Deprived.of_nothing(1, turbines)
+        warm = walker.follow(
+            state, record, before, heard, every=ISSUED_EVERY, kept_twins=[0], tell=tell
+        )
+        each = np.eye(turbines, dtype=np.bool_)
+        deprived = heard.joined(Deprived(each, np.zeros_like(each))).joined(Deprived(each, each))
+        if alone:
+            deprived = deprived.joined(Deprived(~each, ~each))
+        copies = len(deprived.power)
+        test = walker.follow(
+            copied(warm.state, copies),
+            record,
+            range(before.stop, len(record)),
+            deprived,
+            every=ISSUED_EVERY,
+            kept_twins=[0, *range(1 + 2 * turbines, copies)],
+            tell=tell,
+        )
+        return Walked(model, warm, test)
+
+
+def copied(state: TwinState, copies: int) -> TwinState:
+    """The same twin several times."""
+    return state.take([0] * copies)
