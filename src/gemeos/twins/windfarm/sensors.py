@@ -57,11 +57,12 @@ def inputs_of(
 
 
 def density_speed_factor(
-    farm: Farm, temperature: Float[np.ndarray, "twin #turbine #member"]
+    farm: Farm, temperature: Float[np.ndarray, "twin told #member"]
 ) -> Float[np.ndarray, "twin turbine #member"]:
     """What the wind is multiplied by before the curve is read: IEC 61400-12-1:2017, eq. 10.
 
-    Air pressure from height by the ISA standard atmosphere (ISO 2533:1975, eq. 12).
+    Air pressure from height by the ISA standard atmosphere (ISO 2533:1975, eq. 12). The
+    temperature is told of each turbine, or one of all.
     """
     kind = temperature.dtype.type
     low, high = PLAUSIBLE_TEMPERATURE_C
