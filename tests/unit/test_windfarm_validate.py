@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,14 @@ from gemeos.twins.windfarm.baselines import (
     ridge_on_others,
 )
 from gemeos.twins.windfarm.checks import Check, inside, randomised_pit, relative, table
+from gemeos.twins.windfarm.farm import farm
+from gemeos.twins.windfarm.forecasts import scored_leads
+from gemeos.twins.windfarm.physics import WindFarm
 from gemeos.twins.windfarm.record import Record
+from gemeos.twins.windfarm.validate import LAST_CHECK, _Work
+from gemeos.twins.windfarm.walk import Walked
+
+FARM = farm("la_haute_borne")
 
 
 def test_that_persistence_knows_how_power_of_each_size_goes_on() -> None:
@@ -113,3 +122,56 @@ def test_that_a_missed_goal_stands_out_in_the_table() -> None:
         "| b | 0 | at least 1 | **no** |",
         "| c | 7 | told |  |",
     ]
+
+
+def test_that_no_row_after_june_2015_is_asked_for() -> None:
+    """``read_record`` reads no row from ``until`` on; its own test shows that."""
+    assert LAST_CHECK.until == dt.date(2015, 7, 1)
+    assert LAST_CHECK.warm_up < LAST_CHECK.test < LAST_CHECK.until
+
+
+def test_that_a_later_row_changes_no_earlier_forecast() -> None:
+    """Half of the test rows are made anew: what was issued before them stays, bit for bit."""
+    cut, last, rows = 150, 160, 312
+    record = made_up(rows, seed=1)
+    other = made_up(rows, seed=2)
+    mixed = {
+        tag: np.concatenate([values[: last + 1], other.values[tag][last + 1 :]])
+        for tag, values in record.values.items()
+    }
+    both = []
+    for heard in (record, Record(record.first_tick, mixed)):
+        walked = Walked.through(heard, range(cut), WindFarm(FARM), members=8)
+        both.append((walked, scored_leads(FARM, heard, cut, walked, seeds=[0])))
+    (one, scored), (two, again) = both
+    issued = np.count_nonzero(one.test.rows <= last)
+    assert 0 < issued < len(one.test.rows)
+    assert np.array_equal(one.test.power[:issued], two.test.power[:issued])
+    assert not np.array_equal(one.test.power, two.test.power)
+    for a, b in zip(scored, again, strict=True):
+        for what in ("raw", "calibrated", "blended", "weights", "persistence", "climatology"):
+            assert np.array_equal(getattr(a, what)[:issued], getattr(b, what)[:issued])
+
+
+def made_up(rows: int, *, seed: int) -> Record:
+    """Wind, power and directions of four turbines, made with dice."""
+    rng = np.random.default_rng(seed)
+    wind = 7.0 + np.cumsum(0.1 * rng.standard_normal(rows))[:, None] + np.zeros((rows, 4))
+    power = np.interp(wind, FARM.types["MM82"].speed, FARM.types["MM82"].power)
+    values = {
+        "power": power + 20.0 * rng.standard_normal((rows, 4)),
+        "wind": wind + 0.1 * rng.standard_normal((rows, 4)),
+        "vane": 5.0 * rng.standard_normal((rows, 4)),
+        "pitch": np.full((rows, 4), -1.0),
+        "yaw": np.full((rows, 4), 200.0),
+        "temperature": np.full((rows, 4), 9.0),
+    }
+    return Record(2_300_000, values)
+
+
+def test_that_no_more_steps_are_told_than_there_are() -> None:
+    told: list[tuple[int, int]] = []
+    work = _Work(10, lambda done, total: told.append((done, total)))
+    for steps in (4, 5, 3):
+        work(steps)
+    assert told == [(4, 10), (9, 10), (10, 10)]
