@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from gemeos.twins.windfarm.farm import Farm, farm
+from gemeos.twins.windfarm.farm import REFERENCE_SPEED, Farm, farm
+from gemeos.twins.windfarm.physics import STEEP_WITHIN
 from gemeos.twins.windfarm.record import read_record
 from gemeos.twins.windfarm.wake import combined, deficit
 
@@ -33,6 +34,8 @@ QUIET, STRETCH = 5.8, 0.13
 MEMORIES = np.array([6.0, 36.0, 432.0])
 LEADS = (1, 6, 18, 36, 72, 144)
 WEIGHTS = np.array([0.5, 1.0, 1.0, 1.5, 1.0, 0.7])
+STEEPNESS_HELD = 20.0
+"""Held to zero as by so many rows at e times the reference speed."""
 TURN = math.radians(12.0) ** 2 / 6.0
 
 
@@ -94,16 +97,25 @@ def site(v: dict[str, np.ndarray], table: np.ndarray, described: Farm) -> Farm:
     north = described.turbines[0].north_deg
     direction = np.degrees(np.angle(np.exp(1j * angle).mean(axis=1))) + north
     hats = sectors(direction)
-    speed_up = np.zeros((12, local.shape[1]))
+    each = np.zeros((2 * hats.shape[1], local.shape[1]))
     free = local.mean(axis=1)
     for _ in range(4):
         alone = np.log(local) - np.log(1.0 - taken(described, table, direction, free))
-        free = np.exp((alone - hats @ speed_up).mean(axis=1))
+        steep = hats * np.log(np.clip(free, *STEEP_WITHIN) / REFERENCE_SPEED)[:, None]
+        columns = np.hstack([hats, steep])
+        free = np.exp((alone - columns @ each).mean(axis=1))
         apart = alone - np.log(free)[:, None]
-        speed_up = np.linalg.lstsq(hats, apart, rcond=None)[0]
-        speed_up -= speed_up.mean(axis=1, keepdims=True)
+        held = np.diag([0.0] * hats.shape[1] + [STEEPNESS_HELD] * hats.shape[1])
+        each = np.linalg.solve(columns.T @ columns + held, columns.T @ apart)
+        each -= each.mean(axis=1, keepdims=True)
+    speed_up, steepness = np.split(each, 2)
     turbines = tuple(
-        replace(t, transfer=pairs, speed_up=tuple(np.exp(speed_up[:, i]).round(3).tolist()))
+        replace(
+            t,
+            transfer=pairs,
+            speed_up=tuple(np.exp(speed_up[:, i]).round(3).tolist()),
+            steepness=tuple(steepness[:, i].round(3).tolist()),
+        )
         for i, (t, pairs) in enumerate(zip(described.turbines, transfer, strict=True))
     )
     return replace(described, turbines=turbines)
@@ -262,6 +274,7 @@ def main(folder: Path) -> None:
     for turbine in now.turbines:
         print(turbine.name, "transfer =", [list(pair) for pair in turbine.transfer])  # noqa: T201
         print(turbine.name, "speed_up =", list(turbine.speed_up))  # noqa: T201
+        print(turbine.name, "steepness =", list(turbine.steepness))  # noqa: T201
     dynamics(values, described.turbines[0].north_deg)
 
 

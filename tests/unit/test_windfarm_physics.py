@@ -52,7 +52,14 @@ def outputs(
 def plain(described: Farm = FARM) -> WindFarm:
     """The farm at sea level: density, speed-up and anemometers take nothing and add nothing."""
     turbines = tuple(
-        replace(t, elevation_m=-80.0, speed_up=(1.0,), transfer=((0.0, 1.0),), north_deg=0.0)
+        replace(
+            t,
+            elevation_m=-80.0,
+            speed_up=(1.0,),
+            steepness=(0.0,),
+            transfer=((0.0, 1.0),),
+            north_deg=0.0,
+        )
         for t in described.turbines
     )
     return WindFarm(replace(described, turbines=turbines))
@@ -327,3 +334,37 @@ def test_that_neighbours_have_more_in_common_than_turbines_far_apart() -> None:
             expected = n.deviation_sd**2 * (1.0 - math.exp(-apart / n.deviation_km))
             assert half == pytest.approx(expected, rel=1e-9)
     assert np.abs(covariance.sum(axis=0)).max() < 1e-12
+
+
+def test_that_a_steep_turbine_gains_on_the_free_wind() -> None:
+    """Told to go with (free/7)^0.1 besides: 1 at 7 m/s, 1.0718 at 14."""
+    model = plain()
+    turbines = (
+        replace(model.farm.turbines[0], speed_up=(1.1,), steepness=(0.1,)),
+        *model.farm.turbines[1:],
+    )
+    model = WindFarm(replace(model.farm, turbines=turbines))
+    for speed, share in ((7.0, 1.1), (14.0, 1.1 * 2**0.1)):
+        values = state(model.schema, air__level=level_of(speed), air__direction=240.0)
+        out = outputs(model, values, driven())
+        assert out["R80711.speed"] / out["R80736.speed"] == pytest.approx(share, rel=2e-3)
+
+
+def test_that_turbines_differ_as_much_in_a_light_wind_as_in_a_moderate_one() -> None:
+    model, apart = plain(), {}
+    for speed in (3.0, 5.0, 13.0):
+        values = state(model.schema, air__level=level_of(speed), air__direction=240.0)
+        values[0, [v.name for v in SCHEMA.estimated].index("R80711.deviation")] = 1.0
+        out = outputs(model, values, driven())
+        apart[speed] = out["R80711.speed"] - out["R80736.speed"]
+    assert apart[3.0] == pytest.approx(apart[5.0], rel=1e-4)
+    assert apart[13.0] == pytest.approx(apart[5.0] * 13.0 / FARM.numbers.deviation_calm, rel=2e-3)
+
+
+def test_that_vanes_in_a_calm_are_compared_with_nothing() -> None:
+    heard = {f"{t.name}__heard_wind": 1.5 for t in FARM.turbines}
+    heard |= {f"{t.name}__yaw": 200.0 for t in FARM.turbines}
+    assert math.isnan(outputs(MODEL, state(), driven(**heard))["R80711.vane"])
+    # One anemometer of four that stands still is not a calm.
+    heard |= {f"{t.name}__heard_wind": 6.0 for t in FARM.turbines[1:]}
+    assert math.isfinite(outputs(MODEL, state(), driven(**heard))["R80711.vane"])

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64
 
 from gemeos.schema.schema import Schema
 from gemeos.simulate.base import Consts, Driven, Members
-from gemeos.twins.windfarm.farm import Farm
+from gemeos.twins.windfarm.farm import REFERENCE_SPEED, Farm
 from gemeos.twins.windfarm.schema import (
     AIR,
     NOT_HEARD,
@@ -25,6 +25,7 @@ from gemeos.twins.windfarm.schema import (
 )
 from gemeos.twins.windfarm.sensors import (
     NO_CAP,
+    calm,
     cap,
     density_speed_factor,
     idle_share,
@@ -45,7 +46,9 @@ FIRST_A_TURBINE: Final = len(AIR) + 1 + len(WARMTH)
 DAY_S: Final = 86_400.0
 METER_CLASS: Final = 0.005
 """Error of a power transducer as a share of rated power: class 0.5, IEC 61400-12-1:2017, 7.1."""
-REVISION: Final = "2"
+STEEP_WITHIN: Final = (3.0, 15.0)
+"""m/s. Beyond, speed-up is that of the nearer end: too little was seen there."""
+REVISION: Final = "3"
 """Changed whenever other numbers come out of the same farm description."""
 
 
@@ -91,7 +94,7 @@ class WindFarm:
 
     @cached_property
     def shared(self) -> Float64[np.ndarray, "turbine turbine"]:
-        """How each turbine's wind, as a logarithm, goes with each of the states ``deviation``.
+        """How each turbine's share of the wind goes with each of the states ``deviation``.
 
         They are independent and of unit spread; together they make a field whose covariance falls
         off exponentially with distance, less its mean over the farm, which is the free wind's. It
@@ -214,7 +217,9 @@ class WindFarm:
         passing = np.zeros_like(deviation)
         for place, share in enumerate(self.shared.T.astype(kind)):
             passing = passing + share[None, :, None] * deviation[:, place, None, :]
-        local = free[:, None, :] * self._speed_up(direction) * exposure * np.exp(passing)
+        local = free[:, None, :] * self._speed_up(direction, free) * exposure
+        apart = np.maximum(free, kind(self.farm.numbers.deviation_calm))[:, None, :]
+        local = np.maximum(local + apart * passing, kind(0))
         behind = local * (kind(1) - self._taken(local, direction, expansion, kind(1) - idle))
         air = (values[:, 5] + values[:, 6] + values[:, 7] + values[:, 9])[:, None, :]
         # Not what was heard last: a turbine that is silent for a season stands in today's air.
@@ -224,6 +229,7 @@ class WindFarm:
         power = self._given(potential, chance, idle, cap(farm, driven, news > kind(1.5)))
         told = inputs_of(farm, driven, ("yaw",))["yaw"]
         yaw = np.where(told > kind(0.5 * NOT_HEARD), told, kind(np.nan))
+        yaw = np.where(calm(farm, driven), kind(np.nan), yaw)
         vane = direction[:, None, :] - yaw - self._north[None, :, None].astype(kind) + vane_offset
         warm = np.where(plausible_temperature(farm, driven), air, kind(np.nan))
         nacelle = transfer * behind * self._transfer(behind)
@@ -264,16 +270,16 @@ class WindFarm:
         return np.where(most < kind(NO_CAP), held, np.where(idle > kind(0.99), meter, running))
 
     def _speed_up(
-        self, direction: Float[np.ndarray, "twin member"]
+        self, direction: Float[np.ndarray, "twin member"], free: Float[np.ndarray, "twin member"]
     ) -> Float[np.ndarray, "twin turbine member"]:
-        """What the site makes of the free wind at each turbine, by direction."""
+        """What the site makes of the free wind at each turbine, by direction and speed."""
         out = np.empty(
             (direction.shape[0], len(self.farm.turbines), direction.shape[1]), direction.dtype
         )
+        speed = np.log(np.clip(free, *STEEP_WITHIN) / free.dtype.type(REFERENCE_SPEED))
         for place, turbine in enumerate(self.farm.turbines):
-            sectors = np.array(turbine.speed_up)
-            middles = 360.0 / len(sectors) * np.arange(len(sectors))
-            out[:, place] = np.interp(direction, middles, sectors, period=360.0)
+            steep = _of_sectors(turbine.steepness, direction)
+            out[:, place] = _of_sectors(turbine.speed_up, direction) * np.exp(steep * speed)
         return out
 
     def _transfer(
@@ -320,6 +326,14 @@ class WindFarm:
             if each:
                 taken[:, i] = combined(np.stack(each, axis=1))
         return taken
+
+
+def _of_sectors(
+    sectors: tuple[float, ...], direction: Float[np.ndarray, "twin member"]
+) -> Float[np.ndarray, "twin member"]:
+    """Told in equal sectors, the first about north; between their middles by line."""
+    middles = 360.0 / len(sectors) * np.arange(len(sectors))
+    return np.interp(direction, middles, np.array(sectors), period=360.0).astype(direction.dtype)
 
 
 def _exceeded(share: float) -> float:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from gemeos.simulate.base import Driven
 from gemeos.twins.windfarm.farm import Farm, TurbineType
-from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE
+from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE, NOT_HEARD
 
 STANDARD_DENSITY: Final = 1.225
 """kg/m3; the density that power curves are given for: IEC 61400-12-1:2017, 9.1.5."""
@@ -34,6 +34,8 @@ FEATHERED_DEG: Final = 60.0
 that waits for wind at 45, of a running one below 10 at any wind up to 15 m/s (2014)."""
 TURNED_OUT_DEG: Final = 15.0
 """Mean pitch beyond which the turbine did not run all of the interval, or not for all it could."""
+VANES_FROM: Final = 2.5
+"""m/s of nacelle wind, below which vanes are compared with nothing."""
 STANDS_AT_DEG: Final = 75.0
 """Mean pitch at which nothing is given; from there to none turned out, power falls by line: in 2014
 it was 0.60 of the curve at 15 to 20 degrees, 0.62 to 30, 0.45 to 40, 0.36 to 50, 0.30 to 60."""
@@ -106,6 +108,13 @@ def windy(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"
     heard = inputs_of(farm, driven)["heard_wind"]
     middle = np.median(heard, axis=1, keepdims=True)
     return np.maximum(heard, middle) > driven.dtype.type(JUDGED_FROM)
+
+
+def calm(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin 1 #member"]:
+    """Where the middle of all anemometers says that vanes point anywhere."""
+    kind = driven.dtype.type
+    middle = np.median(inputs_of(farm, driven)["heard_wind"], axis=1, keepdims=True)
+    return (middle < kind(VANES_FROM)) & (middle > kind(0.5 * NOT_HEARD))
 
 
 def stopped(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
