@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from gemeos.runtime.twin import DEFAULT_MEMBERS, Twin
+from gemeos.runtime.twin import Twin
 from gemeos.twins.windfarm.farm import Farm, farm, read_farm
 from gemeos.twins.windfarm.physics import WindFarm
 from gemeos.twins.windfarm.view import SCORED_LEADS, panels
 
-__all__ = ["Farm", "WindFarm", "bound", "farm", "read_farm", "twin"]
+__all__ = ["MEMBERS", "Farm", "WindFarm", "bound", "farm", "read_farm", "twin"]
+
+MEMBERS: Final = 128
+"""Twice the usual: in 2014 power that is not heard is then told with errors smaller by 3 to 5 %,
+from its turbine's other channels or from the other turbines; the winds of four turbines are read
+by eight sensors at once, and chance correlations in a small ensemble cost most there."""
 
 _BOUND: Final = {
     "power": ("power", "heard_power"),
@@ -27,7 +32,7 @@ def twin(
     name: str,
     *,
     farm: str | Farm,
-    members: int = DEFAULT_MEMBERS,
+    members: int = MEMBERS,
     seed: int = 0,
     link: str = "scada",
     horizon: str | None = None,
@@ -64,7 +69,7 @@ def bound(
     name: str,
     model: WindFarm,
     *,
-    members: int = DEFAULT_MEMBERS,
+    members: int = MEMBERS,
     seed: int = 0,
     link: str = "scada",
     horizon: str | None = None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gemeos.twins.windfarm import MEMBERS
 from gemeos.twins.windfarm.ablations import ablations_of, steps_of_ablations
 from gemeos.twins.windfarm.checks import Check
 from gemeos.twins.windfarm.farm import farm
@@ -46,7 +47,7 @@ def validate(
     *,
     which: str = "la_haute_borne",
     months: Months = LAST_CHECK,
-    members: int = 64,
+    members: int = MEMBERS,
     ablations: bool = False,
     tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Check]:
