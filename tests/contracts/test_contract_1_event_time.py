@@ -11,6 +11,7 @@ from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.school import Foresight
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Quality, Reading, Readings, Series, SeriesBook
 from gemeos.simulate.advance import Stepper
@@ -37,7 +38,7 @@ AVERAGED = Linear(
 )
 START = 1_700_000_000
 SCORING = Scoring((SECOND, 5 * SECOND), ("y0", "y1"), 2 * SECOND)
-"""Twins that learn from their own forecasts at these leads."""
+"""Twins that learn from their own forecasts at these leads; they remember their inputs, too."""
 
 
 def fleet_of(
@@ -57,7 +58,7 @@ def fleet_of(
         members=16,
         seed=5,
         horizon=horizon_s * SECOND,
-        scoring=scoring,
+        foresight=Foresight(scoring, None if scoring is None else 5),
     )
 
 

@@ -122,7 +122,7 @@ def test_that_a_million_deviates_are_those_of_the_reference_to_the_bit() -> None
     tick = np.arange(twins, dtype=np.int64) * 1_000_003 - 5_000
     start = np.zeros((twins, 4, members), np.float32)
     moved = fast(lower(Still)).moved(
-        start, np.empty((twins, 0)), np.empty((twins, 0)), keys, tick, np.ones(twins, np.int64)
+        start, np.empty((twins, 0, 1)), np.empty((twins, 0)), keys, tick, np.ones(twins, np.int64)
     )
     drawn = standard_normal(keys, tick + 1, streams("step", ["a", "b", "d"]), members)
     assert drawn.size > 1_000_000
@@ -297,7 +297,7 @@ def test_that_other_threads_run_while_twins_are_moved() -> None:
     nothing = np.empty((twins, 0))
     mover = threading.Thread(
         target=simulator.moved,
-        args=(start, nothing, nothing, keys, tick, np.full(twins, steps)),
+        args=(start, nothing[:, :, None], nothing, keys, tick, np.full(twins, steps)),
     )
     counted = 0
     mover.start()

@@ -119,8 +119,9 @@ class TwinState:
     """How many instants with readings have been gone through."""
     members: Float[np.ndarray, "twin row member"]
     """Coordinates (``schema.coordinate``) of states and params, then running sums."""
-    driven: Float64[np.ndarray, "twin driven"]
-    """Inputs and controls as last heard, in declared units; NaN where never."""
+    driven: Float64[np.ndarray, "twin driven *member"]
+    """Inputs and controls as last heard, in declared units; NaN where never. Only in forks whose
+    members are driven apart it has an axis of members."""
     monitors: Float64[np.ndarray, "twin channel monitor"]
     """One row a bound channel, columns as in ``Monitor``."""
     assimilated: Int64[np.ndarray, " twin"]
@@ -143,6 +144,11 @@ class TwinState:
     """How earlier ones turned out: what corrects the next (``ensemble.blend``)."""
     forecast_drift: Float64[np.ndarray, "twin test"]
     """The sequential test of the corrected ones; columns as in ``Drift``."""
+    input_means: Float64[np.ndarray, "twin input span"]
+    """Means of the inputs over spans of time, in a ring: what they are foreseen from
+    (``foresee.drive``). NaN where unknown."""
+    input_sums: Float64[np.ndarray, "twin input 2"]
+    """Of the span under way: the sum over steps, and how many."""
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -238,7 +244,7 @@ def drawn(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unlearned:
-    """The room that twins need to learn from their forecasts, before the first of them."""
+    """The room that twins need for what their forecasts rest on, before the first of them."""
 
     slots: int
     """Forecasts that can be under way at once."""
@@ -246,10 +252,14 @@ class Unlearned:
     """Quantiles of each."""
     lessons: Float64[np.ndarray, "variable lesson"]
     """What is held of each variable's forecasts before any turned out."""
+    inputs: int = 0
+    """How many inputs are remembered."""
+    spans: int = 0
+    """How many means of each."""
 
 
 NOTHING_TO_LEARN: Final = Unlearned(0, 0, np.zeros((0, 0)))
-"""Of twins whose forecasts are not scored."""
+"""Of twins whose forecasts are not scored, and whose inputs are held."""
 
 
 def newborn(
@@ -283,6 +293,8 @@ def newborn(
         read_then=np.full(awaited, np.nan),
         lessons=np.tile(unlearned.lessons, (twins, 1, 1)),
         forecast_drift=np.zeros((twins, len(Drift)), np.float64),
+        input_means=np.full((twins, unlearned.inputs, unlearned.spans), np.nan),
+        input_sums=np.zeros((twins, unlearned.inputs, 2)),
     )
 
 

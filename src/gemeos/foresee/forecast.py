@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
+from gemeos.foresee.drive import InputMemory
 from gemeos.simulate.advance import Crew, Stepper
 
 MOST_INSTANTS = 20_000
@@ -28,8 +29,16 @@ class Path:
     """Rows as in ``Stepper.told_names``."""
 
 
-def forecast(stepper: Stepper, state: TwinState, crew: Crew, *, until: int, every: int) -> Path:
-    """Move one twin's members on without readings, driven as last heard.
+def forecast(
+    stepper: Stepper,
+    state: TwinState,
+    crew: Crew,
+    *,
+    until: int,
+    every: int,
+    inputs: InputMemory | None = None,
+) -> Path:
+    """Move one twin's members on without readings.
 
     Args:
         stepper: The model.
@@ -37,6 +46,7 @@ def forecast(stepper: Stepper, state: TwinState, crew: Crew, *, until: int, ever
         crew: Its constants.
         until: Last tick of interest, behind the state's own.
         every: Steps between two instants of the answer.
+        inputs: Says where inputs go; without it all that drives is held as last heard.
 
     Raises:
         InputError: nothing lies ahead, or more instants than one answer holds.
@@ -54,7 +64,12 @@ def forecast(stepper: Stepper, state: TwinState, crew: Crew, *, until: int, ever
             "Ask for a coarser 'every'."
         )
     values = []
+    drive = None if inputs is None else inputs.drive(state, crew, until - start)
     for tick in ticks:
-        state = stepper.advance(state, crew, np.array([tick]))
+        at = np.array([tick])
+        if drive is None:
+            state = stepper.advance(state, crew, at)
+        else:
+            state = drive.advance(stepper, state, crew, at)
         values.append(stepper.told(state, crew)[0])
     return Path(ticks, np.stack(values))

@@ -12,6 +12,7 @@ from gemeos.assimilate.observe import Observed, predicted
 from gemeos.ensemble.noise import standard_normal, streams
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import SchemaError, UnknownNameError
+from gemeos.foresee.drive import InputMemory
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Measure, Sensor
 from gemeos.simulate.advance import Crew, Stepper
@@ -106,24 +107,30 @@ def readings_ahead(
     leads: Sequence[int],
     sensors: Sequence[int],
     noise: Sequence[float] | Float64[np.ndarray, "state sensor"],
+    inputs: InputMemory | None = None,
 ) -> Float[np.ndarray, "state lead sensor member"]:
     """What each sensor will read if nobody intervenes, the error of one reading included.
 
     Args:
         stepper: The model.
-        states: Where the forecasts begin; born. Driven as last heard there.
+        states: Where the forecasts begin; born.
         crew: Constants and keys, a row a state.
         leads: How many steps ahead, rising.
         sensors: Places in ``schema.sensors``.
         noise: Standard deviation of one reading of each; one row for all, or one a state.
+        inputs: Says where inputs go; without it all that drives is held as last heard.
     """
     schema, count = stepper.schema, len(states)
     begin, shape = states.tick, (count, len(sensors))
     keys = streams("reading", [schema.sensors[i].name for i in sensors])
     sd = np.asarray(noise, schema.precision)[..., None]
     told = []
+    drive = None if inputs is None else inputs.drive(states, crew, max(leads))
     for lead in leads:
-        before = stepper.advance(states, crew, begin + lead - 1)
+        if drive is None:
+            before = stepper.advance(states, crew, begin + lead - 1)
+        else:
+            before = drive.advance(stepper, states, crew, begin + lead - 1)
         states = stepper.step(before, crew)
         asked = Observed(
             tick=states.tick,
@@ -132,8 +139,8 @@ def readings_ahead(
             value=np.zeros(shape),
             variance=np.ones(shape),
             valid_at=np.tile(states.tick[:, None] * schema.step, (1, len(sensors))),
-            driven_before=np.full(states.driven.shape, np.nan),
-            driven_after=np.full(states.driven.shape, np.nan),
+            driven_before=np.full(states.driven.shape[:2], np.nan),
+            driven_after=np.full(states.driven.shape[:2], np.nan),
         )
         members = predicted(stepper, before, states, crew, asked)[:, :, :MOST_KEPT_MEMBERS]
         deviates = standard_normal(crew.keys, states.tick, keys, members.shape[2])

@@ -21,6 +21,7 @@ from gemeos.assimilate.drift import staked
 from gemeos.ensemble.blend import LEVELS, Blend, Known, blended, learned, settings_for, unlearned
 from gemeos.ensemble.state import NEVER, TwinState, Unlearned
 from gemeos.errors import TooFewMembersError
+from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.issue import Scoring, readings_ahead, slack
 from gemeos.foresee.lessons import Ears, as_read, flat, read_last, settings_of, whole
 from gemeos.schema.schema import Schema
@@ -42,6 +43,8 @@ class Reissue:
 
     stepper: Stepper
     scoring: Scoring
+    inputs: InputMemory | None = None
+    """Says where inputs go."""
 
     @property
     def schema(self) -> Schema:
@@ -95,20 +98,15 @@ class Reissue:
 
     def ears(
         self,
-        channels: Sequence[Sequence[Sequence[int]]],
+        channels: Int64[np.ndarray, "twin variable channel"],
         noise: Float64[np.ndarray, "twin variable"],
     ) -> Ears:
         """How twins are heard.
 
         Args:
-            channels: By twin and scored variable, the rows of its monitors.
+            channels: Rows of their monitors by scored variable; -1 for padding.
             noise: Standard deviation of one reading; 0 where nothing is bound.
         """
-        most = max((len(c) for of_twin in channels for c in of_twin), default=0)
-        rows = np.full((*noise.shape, max(most, 1)), -1, np.int64)
-        for twin, of_twin in enumerate(channels):
-            for place, bound in enumerate(of_twin):
-                rows[twin, place, : len(bound)] = bound
         # One for all twins whose sensors are alike: each works out tables of its own.
         alike = {
             (place, each): settings_of(self._sensor(place), each, self.scoring.every)
@@ -116,7 +114,9 @@ class Reissue:
             for each in np.unique(column).tolist()
         }
         return Ears(
-            rows, noise, tuple(tuple(alike[at] for at in enumerate(row)) for row in noise.tolist())
+            channels,
+            noise,
+            tuple(tuple(alike[at] for at in enumerate(row)) for row in noise.tolist()),
         )
 
     def corrected(
@@ -218,6 +218,7 @@ class Reissue:
                 leads=self.leads,
                 sensors=self.sensors,
                 noise=ears.noise,
+                inputs=self.inputs,
             )
         except TooFewMembersError:
             if len(state) == 1:

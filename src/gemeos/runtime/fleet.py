@@ -17,13 +17,12 @@ from jaxtyping import Float, Float64, Int64, UInt64
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.noise import twin_key
-from gemeos.ensemble.state import NEVER, NOTHING_TO_LEARN, TwinState, newborn
+from gemeos.ensemble.state import NEVER, TwinState, newborn
 from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
 from gemeos.foresee.forecast import Path
-from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
-from gemeos.runtime.school import school
+from gemeos.runtime.school import Foresight, school
 from gemeos.runtime.window import Entry, Window
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Quality, Readings, SeriesBook
@@ -74,7 +73,7 @@ class Fleet:
         members: int,
         seed: int,
         horizon: Span,
-        scoring: Scoring | None = None,
+        foresight: Foresight | None = None,
     ) -> None:
         """Twins before their first reading.
 
@@ -84,7 +83,7 @@ class Fleet:
             members: Size of each ensemble; at least 3.
             seed: Of all noise, together with each twin's name.
             horizon: How far back, in event time, a late reading is taken in.
-            scoring: The forecasts that they learn from; None where they are held to none.
+            foresight: What forecasts rest on beside the model; by default nothing.
 
         Raises:
             SchemaError: a constant is missing or unknown, or a binding does not fit.
@@ -108,27 +107,25 @@ class Fleet:
         consts = np.array([_consts(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
         self._channel_rows = max((len(c) for c in self.channels), default=0)
-        self.school = None if scoring is None else school(cycle.stepper, scoring, self.channels)
+        self.school = school(cycle.stepper, foresight or Foresight(), self.channels)
         self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
         self._windows = [Window(self.schema.step) for _ in enrolled]
         self._failures: dict[int, tuple[int, AssimilationError]] = {}
 
     def _newborn(self, keys: UInt64[np.ndarray, " some"]) -> TwinState:
-        unlearned = NOTHING_TO_LEARN if self.school is None else self.school.reissue.unlearned
         return newborn(
             self.schema,
             keys,
             members=self.members,
             channels=self._channel_rows,
-            unlearned=unlearned,
+            unlearned=self.school.unlearned,
         )
 
     @property
     def identity(self) -> str:
-        """Hash of model, filter and lessons: what an estimate rests on."""
-        own = self.cycle.identity
-        return own if self.school is None else f"{own}+{self.school.reissue.identity}"
+        """Hash of model, filter, lessons and memories: what an estimate rests on."""
+        return f"{self.cycle.identity}{self.school.identity}"
 
     def place(self, twin: str) -> int:
         """The twin's place in arrays.
@@ -355,9 +352,7 @@ class Fleet:
     ) -> TwinState:
         """Those twins after the readings of an instant, and after what lay before it."""
         crew = self.crew.take(twins)
-        if self.school is not None:
-            state = self.school.caught_up(twins, state, crew, read.tick)
-        return self.cycle(state, crew, read)
+        return self.cycle(self.school.caught_up(twins, state, crew, read.tick), crew, read)
 
     def _one_by_one(
         self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], error: TooFewMembersError
@@ -384,16 +379,12 @@ class Fleet:
 
         Of a twin that is not held to its forecasts: no levels.
         """
-        if self.school is None:
-            return np.empty((*members.shape[:2], 0))
         return self.school.corrected(self.place(twin), states, variable, members)
 
     def told_as_learned(
         self, twin: str, state: TwinState, path: Path
     ) -> tuple[Float[np.ndarray, "time variable member"], tuple[str, ...]]:
         """A forecast with its scored sensors as they will be read, and their names."""
-        if self.school is None:
-            return path.values, ()
         return self.school.told(self.place(twin), state, path)
 
     def settle(self, every: Span) -> list[Settled]:

@@ -14,7 +14,6 @@ from threading import Lock
 from gemeos.clock import Clock, ReplayClock, SystemClock
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import UnknownNameError
-from gemeos.foresee.issue import Scoring
 from gemeos.link.base import Arrival, Source
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
@@ -25,6 +24,7 @@ from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
 from gemeos.runtime.resume import restored, stored
+from gemeos.runtime.school import Foresight
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
@@ -351,8 +351,8 @@ class Host:
 
 def fleets_of(twins: Sequence[Twin]) -> list[Fleet]:
     """Twins that differ in nothing but name, constants and bindings together, as declared."""
-    groups: dict[tuple[str, int, int, int, Scoring | None], list[Twin]] = {}
+    groups: dict[tuple[str, int, int, int, Foresight], list[Twin]] = {}
     for twin in twins:
-        alike = (twin.simulator.identity, twin.members, twin.seed, twin.horizon, twin.scoring)
+        alike = (twin.simulator.identity, twin.members, twin.seed, twin.horizon, twin.foresight)
         groups.setdefault(alike, []).append(twin)
     return [together(alike, horizon=alike[0].horizon) for alike in groups.values()]

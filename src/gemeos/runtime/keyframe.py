@@ -111,12 +111,15 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         members=members,
         driven=driven,
         monitors=monitors,
-        # What was learned of forecasts is of those of the old model, or at other leads.
+        # What was learned of forecasts is of those of the old model, or at other leads; and inputs
+        # may be others, or remembered otherwise.
         issued=born.issued,
         awaiting=born.awaiting,
         read_then=born.read_then,
         lessons=born.lessons,
         forecast_drift=born.forecast_drift,
+        input_means=born.input_means,
+        input_sums=born.input_sums,
     )
     names = {v.name for v in fleet.schema.estimated}
     dropped = tuple(r.name for r in old.rows if r.name not in names)

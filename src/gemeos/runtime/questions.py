@@ -198,6 +198,7 @@ class Questions:
             _crew(fleet, twin),
             until=int(state.tick[0]) + ahead // step,
             every=pace // step,
+            inputs=None if raw else fleet.school.inputs,
         )
         values, corrected = (path.values, ()) if raw else fleet.told_as_learned(twin, state, path)
         return self._answer(twin, path.ticks * step, values, Forecast(now, corrected), now, state)

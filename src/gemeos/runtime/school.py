@@ -1,30 +1,58 @@
-"""A fleet's forecasts as its twins learn from them: whose channels tell the truth of which."""
+"""What the forecasts of a fleet rest on: what was learned of earlier ones, where inputs go."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from gemeos.ensemble.blend import LEVELS
-from gemeos.ensemble.state import TwinState
+from gemeos.ensemble.state import NOTHING_TO_LEARN, TwinState, Unlearned
+from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.forecast import Path
 from gemeos.foresee.issue import Scoring
 from gemeos.foresee.lessons import Ears, read_last
 from gemeos.foresee.reissue import Reissue
 from gemeos.runtime.channels import Channel
+from gemeos.schema.variable import Input
 from gemeos.simulate.advance import Crew, Stepper
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What twins of a fleet are asked to foresee by."""
+
+    scoring: Scoring | None = None
+    """The forecasts that they learn from; None where they are held to none."""
+    input_span: int | None = None
+    """Steps that one remembered mean of an input covers; None where inputs are held."""
 
 
 @dataclass(frozen=True, eq=False)
 class School:
-    """The forecasts of a fleet's twins, and how each of them hears what came."""
+    """Lessons and inputs of a fleet's twins, and how each of them hears what came."""
 
-    reissue: Reissue
-    ears: Ears
-    """A row a twin of the fleet."""
+    reissue: Reissue | None
+    ears: Ears | None
+    """A row a twin of the fleet; None where nothing is scored."""
+    inputs: InputMemory | None
+    heard_by: Int64[np.ndarray, "twin input channel"]
+    """Rows of ``TwinState.monitors`` that an input is heard by; -1 for padding."""
+
+    @property
+    def identity(self) -> str:
+        """What lessons and memories are of; empty where there are none."""
+        return "".join(f"+{part.identity}" for part in (self.reissue, self.inputs) if part)
+
+    @property
+    def unlearned(self) -> Unlearned:
+        """What newborn twins begin with."""
+        begin = NOTHING_TO_LEARN if self.reissue is None else self.reissue.unlearned
+        if self.inputs is None:
+            return begin
+        return replace(begin, inputs=self.heard_by.shape[1], spans=self.inputs.spans)
 
     def caught_up(
         self,
@@ -33,8 +61,12 @@ class School:
         crew: Crew,
         until: Int64[np.ndarray, " some"],
     ) -> TwinState:
-        """The states of those twins, ready to go on to ``until``."""
-        return self.reissue.caught_up(state, crew, self.ears.take(twins), until)
+        """The states of those twins, ready to go on to ``until``: nothing is read before it."""
+        if self.reissue is not None and self.ears is not None:
+            state = self.reissue.caught_up(state, crew, self.ears.take(twins), until)
+        if self.inputs is not None:
+            state = self.inputs.remembered(state, self.heard_by[twins], until)
+        return state
 
     def corrected(
         self,
@@ -51,6 +83,8 @@ class School:
             variable: Which.
             members: What the ensemble says at every lead, the error of one reading included.
         """
+        if self.reissue is None or self.ears is None:
+            return np.empty((*members.shape[:2], 0))
         place = self.reissue.scoring.variables.index(variable)
         ears = self.ears.take(np.full(len(states), twin))
         last, _ = read_last(states, ears)
@@ -72,6 +106,8 @@ class School:
             state: It, where the forecast begins.
             path: Where its members go.
         """
+        if self.reissue is None or self.ears is None:
+            return path.values, ()
         names = self.reissue.stepper.told_names
         ears = self.ears.take(np.array([twin]))
         values, corrected = path.values.copy(), []
@@ -85,9 +121,20 @@ class School:
         return values, tuple(corrected)
 
 
-def school(stepper: Stepper, scoring: Scoring, channels: Sequence[Sequence[Channel]]) -> School:
+def school(stepper: Stepper, foresight: Foresight, channels: Sequence[Sequence[Channel]]) -> School:
     """For the twins whose ``channels`` these are."""
-    reissue = Reissue(stepper, scoring)
+    schema = stepper.schema
+    span = foresight.input_span
+    memory = None if span is None else InputMemory(schema, span)
+    places = [i for i, v in enumerate(schema.driven) if isinstance(v, Input)] if memory else []
+    bound = [
+        [[i for i, c in enumerate(of_twin) if c.driven == place] for place in places]
+        for of_twin in channels
+    ]
+    heard_by = _padded(bound, len(places))
+    if foresight.scoring is None:
+        return School(None, None, memory, heard_by)
+    reissue = Reissue(stepper, foresight.scoring, memory)
     bound = [
         [[i for i, c in enumerate(of_twin) if c.sensor == place] for place in reissue.sensors]
         for of_twin in channels
@@ -98,4 +145,18 @@ def school(stepper: Stepper, scoring: Scoring, channels: Sequence[Sequence[Chann
             for of_twin, of_variables in zip(channels, bound, strict=True)
         ]
     ).reshape(len(bound), len(reissue.sensors))
-    return School(reissue, reissue.ears(bound, noise))
+    return School(
+        reissue, reissue.ears(_padded(bound, len(reissue.sensors)), noise), memory, heard_by
+    )
+
+
+def _padded(
+    rows: Sequence[Sequence[Sequence[int]]], variables: int
+) -> Int64[np.ndarray, "twin variable channel"]:
+    """The same as one array, -1 where a variable has fewer channels than another."""
+    most = max((len(each) for of_twin in rows for each in of_twin), default=0)
+    out = np.full((len(rows), variables, max(most, 1)), -1, np.int64)
+    for twin, of_twin in enumerate(rows):
+        for place, each in enumerate(of_twin):
+            out[twin, place, : len(each)] = each
+    return out

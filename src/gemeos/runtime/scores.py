@@ -175,6 +175,7 @@ class Scores:
                     leads=[lead // step for lead in scoring.leads],
                     sensors=[g.place for g in gauges],
                     noise=[_noise(g, int(at[0])) for g in gauges],
+                    inputs=fleet.school.inputs,
                 )
             except AssimilationError:
                 logger.warning("%s could not be forecast", due.twin, exc_info=True)

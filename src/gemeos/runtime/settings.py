@@ -68,6 +68,7 @@ _TWIN_ARGUMENTS = (
     "score",
     "forecast_every",
     "show",
+    "foresee_inputs",
 )
 
 

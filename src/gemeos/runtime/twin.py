@@ -15,15 +15,17 @@ from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.fleet import Enrolment, Fleet
 from gemeos.runtime.remembered import Remembered
+from gemeos.runtime.school import Foresight
 from gemeos.runtime.trust import Trust
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Series
 from gemeos.schema.schema import Schema
+from gemeos.schema.variable import Input
 from gemeos.simulate import compile_model
 from gemeos.simulate.advance import Stepper
 from gemeos.simulate.base import Simulator
 from gemeos.units import conversion, instant, quantity, span
-from gemeos.units.instant import Instant, Span
+from gemeos.units.instant import SECOND, Instant, Span
 
 When: TypeAlias = str | dt.datetime | Instant
 """ISO 8601 text, a datetime, or microseconds of UTC."""
@@ -93,6 +95,7 @@ class Twin:
         score: Sequence[str] = (),
         forecast_every: str | None = None,
         show: Sequence[str] = (),
+        foresee_inputs: str | None = None,
     ) -> None:
         """A twin that is declared and does not run yet.
 
@@ -114,6 +117,9 @@ class Twin:
             forecast_every: How often these are issued; by default as often as the shortest lead
                 is long.
             show: The variables that somebody wants to see first.
+            foresee_inputs: The span over which means of the inputs are remembered, as in
+                ``"1 h"``; from up to six weeks, or 1,008 spans, of them forecasts tell where each
+                input goes, with its doubt. By default inputs are held as last heard.
 
         Raises:
             SchemaError: the model or a constant does not fit.
@@ -131,6 +137,7 @@ class Twin:
         self.lateness: Span = span(lateness)
         self.remember: Span = max(step, span("1 s") if remember is None else span(remember))
         self.scoring = Scoring.declared(self.schema, leads, score, forecast_every)
+        self.foresight = Foresight(self.scoring, self._input_span(foresee_inputs))
         self._consts = {n: self._const(n, v) for n, v in (consts or {}).items()}
         self._bindings: list[Binding] = []
         schema = self.schema
@@ -145,6 +152,19 @@ class Twin:
     def schema(self) -> Schema:
         """What the model declares."""
         return self.simulator.schema
+
+    def _input_span(self, told: str | None) -> int | None:
+        if told is None:
+            return None
+        length, step = span(told), self.schema.step
+        if not any(isinstance(v, Input) for v in self.schema.driven):
+            raise SchemaError(f"{self.name} has no input that could be foreseen.")
+        if length < step or length % step:
+            raise SchemaError(
+                f"Inputs of {self.name} are remembered over whole steps of {step / SECOND:g} s; "
+                f"foresee_inputs = {told!r} is none."
+            )
+        return length // step
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -290,5 +310,5 @@ def together(alike: Sequence[Twin], *, horizon: Span) -> Fleet:
         members=first.members,
         seed=first.seed,
         horizon=horizon,
-        scoring=first.scoring,
+        foresight=first.foresight,
     )

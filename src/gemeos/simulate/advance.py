@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, UInt32, UInt64
+from jaxtyping import Bool, Float, Float64, Int64, UInt32, UInt64
 
 from gemeos.ensemble.noise import standard_normal
 from gemeos.ensemble.state import TwinState, natural
@@ -72,11 +72,9 @@ class Stepper:
     ) -> Float[np.ndarray, "twin output member"]:
         """What sensors and virtual sensors are for ``members``, driven as in ``state``."""
         if self._mover is not None:
-            return self._mover.observed(members, state.driven, crew.consts)
-        kind = self.schema.precision
-        return self.simulator.observe(
-            natural(self.schema, members), state.driven.astype(kind)[:, :, None], crew.consts
-        )
+            return self._mover.observed(members, by_member(state.driven), crew.consts)
+        driven = by_member(state.driven).astype(self.schema.precision)
+        return self.simulator.observe(natural(self.schema, members), driven, crew.consts)
 
     @cached_property
     def told_names(self) -> tuple[str, ...]:
@@ -88,7 +86,7 @@ class Stepper:
         """Everything that can be asked of the twins: states, params, what drives, outputs."""
         values = natural(self.schema, state.members)
         driven = np.broadcast_to(
-            state.driven.astype(values.dtype)[:, :, None],
+            by_member(state.driven).astype(values.dtype),
             (len(state), len(self.schema.driven), values.shape[2]),
         )
         return np.concatenate([values, driven, self.observed(state, crew, state.members)], axis=1)
@@ -100,7 +98,7 @@ class Stepper:
         schema = self.schema
         kind = schema.precision
         tick = state.tick + 1
-        driven = state.driven.astype(kind)[:, :, None]
+        driven = by_member(state.driven).astype(kind)
         moved = self.simulator.step(natural(schema, state.members), driven, crew.consts)
         members = state.members.copy()
         for row, variable in enumerate(schema.states):
@@ -164,7 +162,8 @@ class Stepper:
         self, mover: MovesEnsembles, state: TwinState, crew: Crew, steps: Int64[np.ndarray, " twin"]
     ) -> TwinState:
         """Every twin so many steps on, in one call."""
-        moved = mover.moved(state.members, state.driven, crew.consts, crew.keys, state.tick, steps)
+        driven = by_member(state.driven)
+        moved = mover.moved(state.members, driven, crew.consts, crew.keys, state.tick, steps)
         for twin in np.flatnonzero(moved.lost)[:1]:
             raise _too_few(
                 crew.names[twin], int(moved.lost[twin]), moved.members, int(moved.tick[twin])
@@ -172,6 +171,13 @@ class Stepper:
         return replace(
             state, tick=moved.tick, members=moved.members, failed=state.failed + moved.failed
         )
+
+
+def by_member(
+    driven: Float64[np.ndarray, "twin driven *member"],
+) -> Float64[np.ndarray, "twin driven #member"]:
+    """``TwinState.driven`` as simulators take it."""
+    return driven if driven.ndim == 3 else driven[:, :, None]
 
 
 def _too_few(

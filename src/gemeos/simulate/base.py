@@ -77,7 +77,7 @@ class MovesEnsembles(Protocol):
     def moved(
         self,
         members: Float[np.ndarray, "twin row member"],
-        driven: Float[np.ndarray, "twin driven"],
+        driven: Driven,
         consts: Consts,
         keys: UInt64[np.ndarray, " twin"],
         tick: Int64[np.ndarray, " twin"],
@@ -98,7 +98,7 @@ class MovesEnsembles(Protocol):
     def observed(
         self,
         members: Float[np.ndarray, "twin row member"],
-        driven: Float[np.ndarray, "twin driven"],
+        driven: Driven,
         consts: Consts,
     ) -> Float[np.ndarray, "twin output member"]:
         """``Simulator.observe`` of stored ensembles: coordinates and running sums.

@@ -91,7 +91,7 @@ class FastSimulator(MovesEnsembles):
     def moved(
         self,
         members: Float[np.ndarray, "twin row member"],
-        driven: Float[np.ndarray, "twin driven"],
+        driven: Driven,
         consts: Consts,
         keys: UInt64[np.ndarray, " twin"],
         tick: Int64[np.ndarray, " twin"],
@@ -104,7 +104,7 @@ class FastSimulator(MovesEnsembles):
         failed, lost = np.zeros_like(reached), np.zeros_like(reached)
         self._kernels.moved(
             ensemble,
-            self._array(driven[:, :, None]),
+            self._array(driven),
             self._array(consts),
             owned(np.uint64, keys),
             reached,
@@ -126,11 +126,11 @@ class FastSimulator(MovesEnsembles):
     def observed(
         self,
         members: Float[np.ndarray, "twin row member"],
-        driven: Float[np.ndarray, "twin driven"],
+        driven: Driven,
         consts: Consts,
     ) -> Float[np.ndarray, "twin output member"]:
         """What each output is; see ``MovesEnsembles.observed``."""
-        return self._observed(members, driven[:, :, None], consts, are_coordinates=True)
+        return self._observed(members, driven, consts, are_coordinates=True)
 
     def _observed(
         self,
