@@ -29,11 +29,14 @@ NUMPY_PATH = (
 )
 """Where it matters whether numba is installed: simulators, filters, determinism."""
 NO_DIFFERENCE = (
-    # Other processes, and long series of scalars.
+    # Other processes, long series of scalars, and what runs no declared model.
+    "tests/unit/test_array_checks.py",
     "tests/unit/test_blend.py",
     "tests/unit/test_imports.py",
+    "tests/unit/test_proofs.py",
     "tests/unit/test_store_lock.py",
     "tests/unit/test_typing_of_declarations.py",
+    "tests/unit/test_windfarm_validate.py",
 )
 REFUSED_EARLIER = (
     "tests/unit/test_estimate.py::test_that_an_estimate_that_does_not_fit_together_is_refused"
