@@ -253,7 +253,8 @@ class EstimateStore(Protocol):
     ) -> None:
         """The same for several twins, told by their names, in one transaction.
 
-        A transaction costs a flush to the disk: a fleet's rows belong into one.
+        They are seen at once, and durable with the next append or when the store is closed: a
+        site that was killed works them out anew from its readings.
         """
         ...
 

@@ -12,7 +12,7 @@ from typing import Final, final
 import msgspec
 
 from gemeos.schema.reading import Readings, Refused, Series, SeriesBook
-from gemeos.timeline import duck_estimates, duck_readings
+from gemeos.timeline import duck_estimates, duck_log, duck_readings
 from gemeos.timeline.base import (
     Buckets,
     Commit,
@@ -28,8 +28,8 @@ from gemeos.timeline.event_body import body_of, body_text
 from gemeos.timeline.limits import BEFORE_TIME, MOST_RECEIPTS, MOST_REFUSED, check_numbers
 from gemeos.units.instant import Instant, Span
 
-PRUNED_EVERY: Final = 1_000
-"""Rows beyond the bounds that may gather before they are deleted; questions never show them."""
+MOST_WAITING: Final = 20_000
+"""Twins and commits whose summary rows may wait for the next append."""
 
 
 _packed_receipts = msgspec.msgpack.Decoder(list[bytes])
@@ -46,9 +46,21 @@ class _Written:
     series: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Summary rows that go with the next append."""
+
+    summaries: Sequence[tuple[str, SummaryRows]]
+    known_at: Instant
+    first_entry: int
+
+
 @final
 class DuckTimeline:
     """See the port. One process holds the file; any of its threads may ask and append.
+
+    Summary rows are written with the next append, or when they are asked for: a flush to the disk
+    of their own would cost as much as that of the readings.
 
     An append waits for another one, never for a question. Forecasts keep float32 precision.
     ``book`` can still be read after ``close``; everything else raises ``TimelineError`` then.
@@ -71,6 +83,7 @@ class DuckTimeline:
                 self._written = _last_written(connection, series=len(self._book))
                 self._event = _last_event(connection)
                 self._entries = _last_entries(connection)
+            self._waiting: list[_Waiting] = []
         except BaseException:
             self._database.close()
             raise
@@ -107,12 +120,14 @@ class DuckTimeline:
                 )
                 self._put_series(connection, before.series, series)
                 self._put_readings(connection, readings, before, after)
-                _put_refused(connection, refused, after.refused)
-                _put_receipts(connection, receipts, after.receipts)
+                duck_log.put_refused(connection, refused, after.refused)
+                duck_log.put_receipts(connection, receipts, after.receipts)
                 connection.execute(
                     "insert into commits values (?, ?, ?, ?)",
                     [after.commit.number, after.commit.known_at, after.readings, after.refused],
                 )
+                self._put_waiting(connection)
+            self._waiting.clear()
             self._written = after
         return after.commit
 
@@ -216,7 +231,7 @@ class DuckTimeline:
                 for place, event in enumerate(events, 1)
             ]
             with self._database.writing() as connection:
-                _put_events(connection, kept)
+                duck_log.put_events(connection, kept)
             self._event = (kept[-1].number, known_at)
         return kept
 
@@ -254,11 +269,14 @@ class DuckTimeline:
         count = sum(len(rows.valid_at) for _, rows in summaries)
         if not count:
             return
-        with self._numbered("summaries", count) as (connection, entry):
+        self._database.require_open()
+        with self._counting:
             known_at = max(known_at, self._written.commit.known_at)
-            duck_estimates.put_summaries(
-                connection, summaries, known_at=known_at, first_entry=entry
-            )
+            first = self._entries["summaries"] + 1
+            self._entries["summaries"] += count
+            self._waiting.append(_Waiting(summaries, known_at, first))
+            if sum(len(each.summaries) for each in self._waiting) > MOST_WAITING:
+                self._write_waiting()
 
     def summary(
         self,
@@ -270,6 +288,8 @@ class DuckTimeline:
         known_by: Instant | None = None,
     ) -> SummaryRows:
         """See the port."""
+        with self._counting:
+            self._write_waiting()
         with self._database.asking() as connection:
             return duck_estimates.summary_of(
                 connection, twin, variables, since, until, known(known_by)
@@ -288,9 +308,25 @@ class DuckTimeline:
 
     def close(self) -> None:
         """See the port. Waits for questions that are being answered; may be called twice."""
-        self._database.close(
-            last=lambda connection: self._reach.save(connection, self._written.readings)
-        )
+
+        def last(connection: Connection) -> None:
+            self._put_waiting(connection)
+            self._reach.save(connection, self._written.readings)
+
+        self._database.close(last=last)
+
+    def _write_waiting(self) -> None:
+        """Write the rows that no append took along. The counting is ours."""
+        if self._waiting:
+            with self._database.writing() as connection:
+                self._put_waiting(connection)
+            self._waiting.clear()
+
+    def _put_waiting(self, connection: Connection) -> None:
+        for each in self._waiting:
+            duck_estimates.put_summaries(
+                connection, each.summaries, known_at=each.known_at, first_entry=each.first_entry
+            )
 
     @contextmanager
     def _numbered(self, table: str, count: int) -> Iterator[tuple[Connection, int]]:
@@ -330,62 +366,6 @@ class DuckTimeline:
         )
         if self._reach.is_due(after.readings):
             self._reach.save(connection, after.readings)
-
-
-def _put_events(connection: Connection, events: Sequence[Event]) -> None:
-    """Add them, numbered already."""
-    connection.execute(
-        "insert into events select unnest($number::bigint[]), unnest($kind::text[]), "
-        "unnest($twin::text[]), unnest($valid_at::bigint[]), unnest($known_at::bigint[]), "
-        "unnest($actor::text[]), unnest($cause::text[]), unnest($body::text[])",
-        {
-            "number": [event.number for event in events],
-            "kind": [event.kind for event in events],
-            "twin": [event.twin for event in events],
-            "valid_at": [event.valid_at for event in events],
-            "known_at": [event.known_at for event in events],
-            "actor": [event.actor for event in events],
-            "cause": [event.cause for event in events],
-            "body": [body_text(event.body) for event in events],
-        },
-    )
-
-
-def _put_refused(connection: Connection, refused: Sequence[Refused], upto: int) -> None:
-    """Add them, numbered up to ``upto``, and now and then drop those out of bounds."""
-    if not refused:
-        return
-    connection.execute(
-        "insert into refused select unnest($entry::bigint[]), unnest($link::text[]), "
-        "unnest($channel::text[]), unnest($reason::text[]), unnest($payload::blob[]), "
-        "unnest($size::bigint[]), unnest($received_at::bigint[])",
-        {
-            "entry": list(range(upto - len(refused) + 1, upto + 1)),
-            "link": [_text(row.link) for row in refused],
-            "channel": [_text(row.channel) for row in refused],
-            "reason": [_text(row.reason) for row in refused],
-            "payload": [row.payload for row in refused],
-            "size": [row.size for row in refused],
-            "received_at": [row.received_at for row in refused],
-        },
-    )
-    if upto // PRUNED_EVERY > (upto - len(refused)) // PRUNED_EVERY:
-        connection.execute("delete from refused where entry <= ?", [upto - MOST_REFUSED])
-
-
-def _put_receipts(connection: Connection, receipts: Sequence[bytes], upto: int) -> None:
-    """The same, a row a commit."""
-    if not receipts:
-        return
-    packed = msgspec.msgpack.encode(list(receipts[-MOST_RECEIPTS:]))
-    connection.execute("insert into receipts values (?, ?)", [upto, packed])
-    if upto // PRUNED_EVERY > (upto - len(receipts)) // PRUNED_EVERY:
-        connection.execute("delete from receipts where upto <= ?", [upto - MOST_RECEIPTS])
-
-
-def _text(told: str) -> str:
-    """What came may not be Unicode; the quarantine must take it all the same."""
-    return told.encode("utf-8", "replace").decode()
 
 
 def _series(connection: Connection) -> list[Series]:

@@ -82,12 +82,16 @@ class Database:
             self._held.release()
             raise
 
+    def require_open(self) -> None:
+        """Raises TimelineError once it is closed."""
+        if not self._is_open:
+            raise self._closed()
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The writer in a transaction: durable when the block is left, or nothing of it is."""
         with self._writing:
-            if not self._is_open:
-                raise self._closed()
+            self.require_open()
             with _told(self._path), _transaction(self._writer):
                 yield self._writer
 
@@ -95,8 +99,7 @@ class Database:
     def asking(self) -> Iterator[Connection]:
         """A cursor of one's own, which sees the same commits throughout the block."""
         with self._returned:
-            if not self._is_open:
-                raise self._closed()
+            self.require_open()
             cursor = self._idle.pop() if self._idle else self._root.cursor()
             self._asking += 1
         try:
