@@ -96,14 +96,16 @@ def stored(
     Yields:
         Some of them, how many the fleet is brought to with them, and how many there are in all.
     """
-    whole = Readings.joined(
-        [
-            timeline.range(
-                [timeline.book.number(b.series) for b in twins[name].bindings], since[name], _EVER
-            )
-            for name in fleet.names
-        ]
-    )
+    begins: dict[int, int] = {}
+    for name in fleet.names:
+        for binding in twins[name].bindings:
+            number = timeline.book.number(binding.series)
+            begins[number] = min(since[name], begins.get(number, since[name]))
+    # One question for all: of ten thousand twins each would cost as much as this one.
+    whole = timeline.range(list(begins), min(begins.values(), default=_EVER), _EVER)
+    behind = np.full(max(begins, default=-1) + 1, _EVER, np.int64)
+    behind[list(begins)] = list(begins.values())
+    whole = whole[whole.valid_at > behind[whole.series]]
     whole = whole[np.argsort(whole.valid_at, kind="stable")]
     at_once = max(AT_ONCE, INSTANTS_AT_ONCE * sum(len(c) for c in fleet.channels))
     for first in range(0, len(whole), at_once):
