@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gemeos.cli.declared import declared
-from gemeos.cli.show import trust_table
+from gemeos.cli.show import scores_table, trust_table
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, SettingsError
 from gemeos.runtime.host import Host
@@ -97,8 +97,8 @@ def _ask(args: argparse.Namespace) -> None:
             case _:
                 trust = twin.trust()
                 Console().print(trust_table(trust))
-                for score in trust.scores:
-                    print(score)
+                if trust.scores:
+                    Console().print(scores_table(trust))
 
 
 def _print(twin: ConnectedTwin, estimate: Estimate, args: argparse.Namespace) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.table import Table
 
+from gemeos.foresee.score import Against
 from gemeos.runtime.trust import Trust
 from gemeos.units import iso
 from gemeos.units.instant import SECOND, Span
@@ -36,7 +38,8 @@ def trust_table(trust: Trust) -> Table:
             f"{trust.twin} is {trust.phase.value}  ({trust.source})\n"
             f"newest reading {aged(trust.age)} old; {trust.assimilated} readings assimilated, "
             f"{trust.too_late} too late; {trust.members} members, "
-            f"{trust.failed_members} replaced, found again {trust.recovered} times\n"
+            f"{trust.failed_members} replaced"
+            f"{f'; lost and found again: {trust.recovered}' if trust.recovered else ''}\n"
             f"at {iso(trust.now)}, model {trust.model[:24]}"
         ),
         title_justify="left",
@@ -58,3 +61,44 @@ def trust_table(trust: Trust) -> Table:
             number(channel.surprise),
         )
     return table
+
+
+def scores_table(trust: Trust) -> Table:
+    """How its forecasts turned out: what was told, and what the model alone would have told."""
+    table = Table(
+        title=f"{trust.twin}'s forecasts as issued, held against what was read",
+        title_justify="left",
+        caption="skill: share of persistence's error done without, 95 % interval; held: truths "
+        "within 50/80/90 % intervals; by size: within 90 %, of small, middling and large forecasts",
+        caption_justify="left",
+    )
+    for heading in ("forecast of", "ahead", "CRPS", "unit", "skill", "model alone", "held"):
+        words = heading in {"forecast of", "unit"}
+        table.add_column(heading, justify="left" if words else "right", overflow="fold")
+    table.add_column("by size", justify="right")
+    table.add_column("of", justify="right")
+    for score in trust.scores:
+        table.add_row(
+            score.variable,
+            aged(score.lead),
+            number(score.crps),
+            score.unit,
+            _skill(score.persistence),
+            _skill(score.before.persistence),
+            _percent(score.coverage),
+            _percent([size.coverage[2] for size in score.sizes]) or "-",
+            str(score.count),
+        )
+    return table
+
+
+def _skill(against: Against) -> str:
+    if against.skill is None:
+        return "-"
+    if against.low is None or against.high is None:
+        return f"{against.skill:+.2f}"
+    return f"{against.skill:+.2f} ({against.low:+.2f} to {against.high:+.2f})"
+
+
+def _percent(shares: Sequence[float]) -> str:
+    return "/".join(f"{100 * share:.0f}" for share in shares)

@@ -103,7 +103,7 @@ def _twin(host: Host, name: str) -> str:
         f"<p>{_source(trust.source)} {escape(age)}, {trust.members} members, "
         f"{trust.assimilated} readings assimilated"
         f"{f', {trust.too_late} came too late' if trust.too_late else ''}"
-        f"{f', found again {trust.recovered} times' if trust.recovered else ''}</p>"
+        f"{f', lost and found again: {trust.recovered}' if trust.recovered else ''}</p>"
         f"{_now(host, name)}{_channels(trust, schema)}{_scores(trust)}</article>"
     )
 
