@@ -46,19 +46,19 @@ class Computer:
             network_rate=towards(self.usual_network_rate, self.network_rate, dt / 3),
         )
 
-    @gm.sensor("percent", noise=1.0)
+    @gm.sensor("percent", noise=1.0, bounds=(0, 100))
     def cpu(self) -> float:
         return 100 * self.work / (1 + self.work)  # a server without a queue: Erlang (1917)
 
-    @gm.sensor("percent", noise=0.05)
+    @gm.sensor("percent", noise=0.05, bounds=(0, 100))
     def memory(self) -> float:
         return self.used
 
-    @gm.sensor("", noise=0.2)
+    @gm.sensor("", noise=0.2, bounds=(0, None))
     def disk(self) -> float:
         return decades(self.disk_rate)
 
-    @gm.sensor("", noise=0.2)
+    @gm.sensor("", noise=0.2, bounds=(0, None))
     def network(self) -> float:
         return decades(self.network_rate)
 

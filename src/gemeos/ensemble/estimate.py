@@ -47,6 +47,10 @@ __all__ = [
 ]
 
 
+MODEL_SHOWN = 16
+"""Letters of a model's identity that are shown to people; programs are told all."""
+
+
 class UnknownAttributeError(UnknownNameError, AttributeError):
     """A variable or part that is not there, asked for behind a dot."""
 
@@ -348,9 +352,10 @@ class Estimate:
     def _origin(self) -> str:
         until = self.provenance.data_until
         data = "no data yet" if until is None else f"data until {self._iso(until)}"
+        model = self.provenance.model
         return (
             f"source: {self.provenance.source}; {self.values.shape[2]} members; {data}; "
-            f"model {self.provenance.model}"
+            f"model {model if len(model) <= MODEL_SHOWN else f'{model[:MODEL_SHOWN]}...'}"
         )
 
     @property

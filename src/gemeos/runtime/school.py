@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -43,8 +44,11 @@ class School:
 
     @property
     def identity(self) -> str:
-        """What lessons and memories are of; empty where there are none."""
-        return "".join(f"+{part.identity}" for part in (self.reissue, self.inputs) if part)
+        """Hash of what lessons and memories are of; empty where there are none."""
+        parts = [part.identity for part in (self.reissue, self.inputs) if part is not None]
+        if not parts:
+            return ""
+        return f"+foresight-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
 
     @property
     def unlearned(self) -> Unlearned:
