@@ -111,12 +111,23 @@ def as_read(
     before = blended(_of_leads(known, np.maximum(below, 0)), settings, raw, last)
     before = np.where(below[:, None] < 0, raw, before)
     told = np.where(part > 0, part * behind + (1.0 - part) * before, behind)
-    at_rank = (np.arange(size) + 0.5) / size
-    ranked = np.array([np.interp(at_rank, LEVELS, row) for row in told])
+    ranked = np.clip(_at_ranks(told, size), settings.calibration.low, settings.calibration.high)
     out = np.empty_like(members)
     order = members.argsort(axis=1, kind="stable")
     np.put_along_axis(out, order, ranked.astype(members.dtype), axis=1)
     return out
+
+
+def _at_ranks(
+    told: Float64[np.ndarray, "time level"], size: int
+) -> Float64[np.ndarray, "time rank"]:
+    """As many evenly spaced quantiles; beyond the outermost level by the line that leads there."""
+    # One level more at each end, so far out that every rank lies within.
+    ends = np.array([2.0 * LEVELS[0] - LEVELS[1], 2.0 * LEVELS[-1] - LEVELS[-2]])
+    levels = np.concatenate([ends[:1], LEVELS, ends[1:]])
+    first, last = 2.0 * told[:, 0] - told[:, 1], 2.0 * told[:, -1] - told[:, -2]
+    values = np.concatenate([first[:, None], told, last[:, None]], axis=1)
+    return np.array([np.interp((np.arange(size) + 0.5) / size, levels, row) for row in values])
 
 
 def _of_leads(known: Known, leads: Int64[np.ndarray, " time"]) -> Known:
