@@ -78,7 +78,7 @@ def test_that_a_silence_is_forecast_from_once() -> None:
     # At second 5 comes the next even second, 6; behind it nothing is heard for a hundred.
     told = dict(enumerate(walk(6).tolist()))
     assert issues(lived(told | {106: 0.0}, fleet())) == {6}
-    assert issues(lived(told | {107: 0.0}, fleet())) == {106}
+    assert issues(lived(told | {106: 0.0, 107: 0.0}, fleet())) == {106}
 
 
 def test_that_a_channel_that_is_not_trusted_teaches_nothing() -> None:
