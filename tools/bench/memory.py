@@ -15,8 +15,8 @@ import gemeos as gm
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
-from gemeos.runtime.window import Entry, Window
-from gemeos.schema.reading import Readings, Series
+from gemeos.runtime.window import Windows, rows_of
+from gemeos.schema.reading import Quality, Readings, Series
 from tools.bench.children import Child
 from tools.bench.model import LINK, MEMBERS, ROWS, SENSORS, STEP_US, pairs
 from tools.bench.report import Check, at_most
@@ -88,15 +88,23 @@ def _brought(host: Host, one: Fleet, rows: Readings) -> None:
 def readings(twins: int) -> int:
     """Bytes of the windows that hold as many readings."""
     before = resident()
-    windows = [Window(STEP_US) for _ in range(twins)]
+    windows = Windows(twins, STEP_US)
     each = twins * len(SENSORS)
+    twin, channel = np.divmod(np.arange(each), len(SENSORS))
     for n in range(INSTANTS):
         rows = batch(n * each, each, each)
-        for at, value, row in zip(
-            rows.valid_at.tolist(), rows.value.tolist(), range(each), strict=True
-        ):
-            twin, channel = divmod(row, len(SENSORS))
-            windows[twin].insert(Entry(channel, 0, at, at, value, -1, counts=True))
+        windows.insert(
+            twin,
+            rows_of(
+                channel.astype(np.int32),
+                rows.sample,
+                rows.valid_at,
+                rows.valid_from,
+                rows.revision,
+                rows.quality == Quality.GOOD,
+                rows.value,
+            ),
+        )
     return resident() - before
 
 

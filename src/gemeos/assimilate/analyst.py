@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from gemeos.assimilate.recover import recovered
 from gemeos.assimilate.temper import Apart, apart, tempered
 from gemeos.assimilate.turn import turned
 from gemeos.ensemble.state import NEVER, UNTRUSTED, Monitor, TwinState, Verdict
+from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew, Stepper
 
 SPIKING_VARIANCE: Final = 4.0
@@ -40,7 +42,13 @@ class Analyst(Protocol):
         ...
 
     def __call__(
-        self, stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read: Observed
+        self,
+        stepper: Stepper,
+        before: TwinState,
+        state: TwinState,
+        crew: Crew,
+        read: Observed,
+        room: TwinState | None = None,
     ) -> TwinState:
         """The twins after what was read at ``read.tick``.
 
@@ -51,6 +59,7 @@ class Analyst(Protocol):
                 they may be written to.
             crew: Names, keys, constants.
             read: What was read.
+            room: Arrays that may be filled and become the answer's own.
         """
         ...
 
@@ -60,6 +69,7 @@ class InNumpy:
     """Batched numpy, for any filter: the reference."""
 
     assimilator: Assimilator
+    schema: Schema
 
     @property
     def identity(self) -> str:
@@ -70,12 +80,22 @@ class InNumpy:
         """All: fewer calls are faster."""
         return len(state)
 
+    @cached_property
+    def _limits(self) -> tuple[Float[np.ndarray, "row 1"], Float[np.ndarray, "row 1"]]:
+        least, most = limits(self.schema)
+        return least[:, None], most[:, None]
+
     def __call__(
-        self, stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read: Observed
+        self,
+        stepper: Stepper,
+        before: TwinState,
+        state: TwinState,
+        crew: Crew,
+        read: Observed,
+        room: TwinState | None = None,  # noqa: ARG002 - numpy makes arrays of its own
     ) -> TwinState:
         """The twins after what was read; see ``Analyst``."""
-        least, most = (bound[:, None] for bound in limits(stepper.schema))
-        state = replace(state, members=np.clip(state.members, least, most))
+        state = replace(state, members=np.clip(state.members, *self._limits))
         lost_now = lost(state.monitors)
         state = recovered(stepper.schema, state, crew, lost_now)
         met = _met(stepper, before, state, crew, read)
@@ -91,7 +111,7 @@ class InNumpy:
         monitors, model = judged(_remembered(state.monitors, met, far, read))
         return replace(
             state,
-            members=np.clip(self._spread(analysis, given, met, state, crew), least, most),
+            members=np.clip(self._spread(analysis, given, met, state, crew), *self._limits),
             monitors=monitors,
             assimilated=state.assimilated + met.trusted.sum(axis=1),
             relaxation=self.assimilator.inflation.learned(

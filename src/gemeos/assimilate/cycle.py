@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from gemeos.assimilate.analyst import Analyst, InNumpy
 from gemeos.assimilate.base import Assimilator
 from gemeos.assimilate.observe import Observed
-from gemeos.assimilate.parts import part, put_part, room_for
+from gemeos.assimilate.parts import fill, part, room_for
 from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.simulate.advance import Crew, Stepper
 
@@ -33,7 +33,9 @@ class Cycle:
 
     @cached_property
     def _analyst(self) -> Analyst:
-        return InNumpy(self.assimilator) if self.compiled is None else self.compiled
+        if self.compiled is not None:
+            return self.compiled
+        return InNumpy(self.assimilator, self.stepper.schema)
 
     def __call__(self, state: TwinState, crew: Crew, read: Observed) -> TwinState:
         """The twins at ``read.tick``, after what was read there.
@@ -44,19 +46,20 @@ class Cycle:
         at_once = self._analyst.twins_at_once(state)
         if len(state) <= at_once:
             return self._cycled(state, crew, read)
-        after: TwinState | None = None
+        after = room_for(state)
         for some in _parts(len(state), at_once):
-            here = self._cycled(part(state, some), crew.part(some), part(read, some))
-            after = room_for(here, len(state)) if after is None else after
-            put_part(after, some, here)
-        return state if after is None else after
+            room = part(after, some)
+            fill(room, self._cycled(part(state, some), crew.part(some), part(read, some), room))
+        return after
 
-    def _cycled(self, state: TwinState, crew: Crew, read: Observed) -> TwinState:
+    def _cycled(
+        self, state: TwinState, crew: Crew, read: Observed, room: TwinState | None = None
+    ) -> TwinState:
         before, state = self._forecast(state, crew, read)
         state = replace(
             state, driven=_set(state.driven, read.driven_after), cycles=state.cycles + 1
         )
-        return self._analyst(self.stepper, before, self._born(state, read), crew, read)
+        return self._analyst(self.stepper, before, self._born(state, read), crew, read, room)
 
     def _forecast(
         self, state: TwinState, crew: Crew, read: Observed

@@ -69,7 +69,13 @@ class Compiled:
         return max(AT_ONCE_BYTES // (rows * size * state.members.itemsize), 1)
 
     def __call__(
-        self, stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read: Observed
+        self,
+        stepper: Stepper,
+        before: TwinState,
+        state: TwinState,
+        crew: Crew,
+        read: Observed,
+        room: TwinState | None = None,
     ) -> TwinState:
         """The twins after what was read; see ``Analyst``."""
         state, is_lost = self._prepared(state, crew)
@@ -79,7 +85,8 @@ class Compiled:
         readings, channels = read.channel.shape[1], state.monitors.shape[1]
         after = replace(
             state,
-            monitors=np.empty_like(state.monitors),
+            members=state.members if room is None else room.members,
+            monitors=np.empty_like(state.monitors) if room is None else room.monitors,
             relaxation=np.array(state.relaxation, np.float64),
             drift=np.array(state.drift, np.float64),
             assimilated=np.array(state.assimilated, np.int64),
@@ -113,7 +120,7 @@ class Compiled:
             after.relaxation,
             after.drift,
             after.assimilated,
-            state.members,
+            after.members,
             after.monitors,
         )
         return after
@@ -163,19 +170,19 @@ def analyst(assimilator: Assimilator, schema: Schema, *, kernels: Path | None = 
     """
     # These classes and no others: one derived from them may do something else.
     if not numba_is_there() or type(assimilator) is not SerialSquareRoot:
-        return InNumpy(assimilator)
+        return InNumpy(assimilator, schema)
     if type(assimilator.inflation) not in {AdaptiveRelaxation, RelaxToPriorSpread}:
-        return InNumpy(assimilator)
+        return InNumpy(assimilator, schema)
     try:
         from numba.core.errors import NumbaError  # noqa: PLC0415 - an extra
     except ImportError as error:
         logger.warning("The filter runs in numpy: numba cannot be imported: %s", error)
-        return InNumpy(assimilator)
+        return InNumpy(assimilator, schema)
     try:
         return Compiled(assimilator, schema, usual_folder() if kernels is None else kernels)
     except (NumbaError, RuntimeError, OSError) as error:  # numba, LLVM, the folder
         logger.warning("The filter runs in numpy, not compiled: %s", error)
-        return InNumpy(assimilator)
+        return InNumpy(assimilator, schema)
 
 
 def _settings(inflation: Inflation) -> Float64[np.ndarray, " setting"]:

@@ -18,15 +18,14 @@ def part(batch: _Batch, which: slice) -> _Batch:
     return type(batch)(**{f.name: getattr(batch, f.name)[which] for f in fields(batch)})
 
 
-def room_for(like: TwinState, twins: int) -> TwinState:
-    """Arrays for so many twins as in ``like``, not yet filled."""
-    arrays = {f.name: getattr(like, f.name) for f in fields(like)}
-    return TwinState(
-        **{name: np.empty((twins, *a.shape[1:]), a.dtype) for name, a in arrays.items()}
-    )
+def room_for(like: TwinState) -> TwinState:
+    """Arrays for as many twins, not yet filled."""
+    return TwinState(**{f.name: np.empty_like(getattr(like, f.name)) for f in fields(like)})
 
 
-def put_part(whole: TwinState, which: slice, some: TwinState) -> None:
-    """Write ``some`` over those twins. Only for the one who owns the arrays of ``whole``."""
-    for f in fields(whole):
-        getattr(whole, f.name)[which] = getattr(some, f.name)
+def fill(room: TwinState, state: TwinState) -> None:
+    """Write ``state`` over ``room``, but for what lies there already."""
+    for f in fields(room):
+        target, source = getattr(room, f.name), getattr(state, f.name)
+        if target is not source:
+            target[...] = source

@@ -30,7 +30,7 @@ from gemeos.ensemble.state import Drift, Monitor, Verdict
 from gemeos.simulate import _kernels_noise
 from gemeos.simulate.printed_numba import STRICT, entries, kernel_text
 
-PRINTER: Final = "numba 1"
+PRINTER: Final = "numba 2"
 """To be raised when the kernels come to compute other numbers."""
 
 VECTOR: Final = 32
@@ -76,19 +76,18 @@ def printed(precision: np.dtype[np.floating], spiking: float, *, cached: bool) -
         cached: Whether numba shall keep what it compiles beside the module's file.
     """
     free = STRICT.replace("fastmath=False", "fastmath=SUMMED")
-    any_order = f"njit({free}, no_cpython_wrapper=True)"
+    any_order = f"njit({free}, no_cpython_wrapper=True, forceinline=True)"
     return "\n".join(
         [
             "import numpy as np",
             "from numba import njit",
             "SUMMED = {'reassoc', 'contract'}",
-            f"PART = njit({STRICT}, no_cpython_wrapper=True)",
             f"INLINED = njit({STRICT}, no_cpython_wrapper=True, forceinline=True)",
             *_constants(precision, spiking),
             *kernel_text(_kernels_noise, "INLINED"),
-            *kernel_text(_kernels_channels, "PART"),
-            *kernel_text(_kernels_members, "PART", dict.fromkeys(_IN_ANY_ORDER, any_order)),
-            *kernel_text(_kernels_drive, "PART", entries(_ENTRIES, cached=cached)),
+            *kernel_text(_kernels_channels, "INLINED"),
+            *kernel_text(_kernels_members, "INLINED", dict.fromkeys(_IN_ANY_ORDER, any_order)),
+            *kernel_text(_kernels_drive, "INLINED", entries(_ENTRIES, cached=cached)),
             "",
         ]
     )

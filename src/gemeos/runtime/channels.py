@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
 from gemeos.assimilate.observe import NO_CHANNEL, Observed
 from gemeos.errors import SchemaError, UnknownNameError
-from gemeos.runtime.window import Entry
+from gemeos.runtime.window import Column, Rows, values_of
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import SeriesBook
 from gemeos.schema.schema import Schema
@@ -73,36 +73,65 @@ def _channel(schema: Schema, binding: Binding) -> Channel:
             )
 
 
+class Fed(NamedTuple):
+    """What a batch of readings feeds: each reading as often as it is bound, in their order."""
+
+    reading: Int64[np.ndarray, " fed"]
+    """Place in the batch."""
+    twin: Int64[np.ndarray, " fed"]
+    channel: Int32[np.ndarray, " fed"]
+    """Place among the twin's channels."""
+    since: Int64[np.ndarray, " fed"]
+    """Earlier readings are not this sensor's."""
+
+
 class Routes:
     """From the number of a series to the twins and channels that it feeds."""
 
     def __init__(self, channels: Sequence[Sequence[Channel]]) -> None:
         """One sequence of channels a twin, in the fleet's order of twins."""
-        self._to: dict[tuple[str, str], list[tuple[int, int, Instant]]] = {}
-        self._book: SeriesBook | None = None
-        self._known: dict[int, Sequence[tuple[int, int, Instant]]] = {}
+        to: dict[tuple[str, str], list[tuple[int, int, Instant]]] = {}
         for twin, of_twin in enumerate(channels):
             for place, channel in enumerate(of_twin):
                 series = channel.binding.series
-                self._to.setdefault((series.link, series.channel), []).append(
+                to.setdefault((series.link, series.channel), []).append(
                     (twin, place, channel.since)
                 )
+        ends = np.cumsum([len(fed) for fed in to.values()], dtype=np.int64).tolist()
+        self._spans = {
+            key: (end - len(fed), len(fed))
+            for (key, fed), end in zip(to.items(), ends, strict=True)
+        }
+        flat = np.array([one for fed in to.values() for one in fed], np.int64).reshape(-1, 3)
+        self._twin, self._since = flat[:, 0].copy(), flat[:, 2].copy()
+        self._channel = flat[:, 1].astype(np.int32)
+        self._book: SeriesBook | None = None
+        self._known = np.zeros((0, 2), np.int64)
+        self._count = 0
 
-    def of(self, book: SeriesBook) -> Callable[[int], Sequence[tuple[int, int, Instant]]]:
-        """From a number in ``book`` to (twin, place of the channel, since) for each that is fed."""
+    def fed(self, series: Int32[np.ndarray, " reading"], book: SeriesBook) -> Fed:
+        """What readings of series with these numbers in ``book`` feed."""
+        spans = self._spans_of(book, int(series.max(initial=-1)) + 1)[series]
+        count = spans[:, 1]
+        reading = np.repeat(np.arange(len(series)), count)
+        place = np.arange(len(reading)) - np.repeat(count.cumsum() - count, count)
+        flat = spans[reading, 0] + place
+        return Fed(reading, self._twin[flat], self._channel[flat], self._since[flat])
+
+    def _spans_of(self, book: SeriesBook, count: int) -> Int64[np.ndarray, "series 2"]:
+        """Where in the flat columns the targets of each number begin, and how many there are."""
         if book is not self._book:
             # A number, once given, stays: what was looked up holds as long as the book does.
-            self._book, self._known = book, {}
-        known = self._known
-
-        def fed(number: int) -> Sequence[tuple[int, int, Instant]]:
-            found = known.get(number)
-            if found is None:
-                series = book.series(number)
-                found = known[number] = self._to.get((series.link, series.channel), ())
-            return found
-
-        return fed
+            self._book, self._count = book, 0
+        if count > len(self._known):
+            more = np.zeros((max(count, 2 * len(self._known)), 2), np.int64)
+            more[: self._count] = self._known[: self._count]
+            self._known = more
+        for number in range(self._count, count):
+            series = book.series(number)
+            self._known[number] = self._spans.get((series.link, series.channel), (0, 0))
+        self._count = max(self._count, count)
+        return self._known
 
 
 class Bound:
@@ -126,10 +155,18 @@ class Bound:
         self,
         twins: Int64[np.ndarray, " some"],
         ticks: Sequence[int],
-        entries: Sequence[Sequence[Entry]],
+        row: Int64[np.ndarray, " reading"],
+        readings: Rows,
     ) -> Observed:
-        """What was read of several twins, each at its own tick, padded to one length."""
-        counts = np.array([len(e) for e in entries], np.int64)
+        """What was read of several twins, each at its own tick, padded to one length.
+
+        Args:
+            twins: Which.
+            ticks: The instant of each.
+            row: Of each reading the place of its twin in ``twins``; rising.
+            readings: Those of a twin in the order of application.
+        """
+        counts = np.bincount(row, minlength=len(twins))
         shape = (len(twins), int(counts.max(initial=0)))
         channel = np.full(shape, NO_CHANNEL, np.int32)
         sensor = np.full(shape, -1, np.int32)
@@ -138,19 +175,21 @@ class Bound:
         valid_at = np.zeros(shape, np.int64)
         driven = (len(twins), len(self._schema.driven))
         before, after = np.full(driven, np.nan), np.full(driven, np.nan)
-        flat = list(chain.from_iterable(entries))
-        if flat:
-            channels, _, at, _, values, _, _ = zip(*flat, strict=True)
-            row = np.repeat(np.arange(len(twins)), counts)
-            place = np.arange(len(flat)) - np.repeat(counts.cumsum() - counts, counts)
-            which = np.array(channels, np.int32)
+        if len(readings):
+            place = np.arange(len(row)) - (counts.cumsum() - counts)[row]
+            which = readings[:, Column.CHANNEL]
+            told = values_of(readings)
             channel[row, place] = which
-            value[row, place] = values
-            valid_at[row, place] = at
-            sensor[row, place] = self._sensor[twins[row], which]
-            variance[row, place] = self._variance[twins[row], which]
-            drives = self._driven[twins[row], which]
-            self._drive(ticks, flat, row, drives, before, after)
+            value[row, place] = told
+            valid_at[row, place] = readings[:, Column.VALID_AT]
+            of = twins[row]
+            sensor[row, place] = self._sensor[of, which]
+            variance[row, place] = self._variance[of, which]
+            drives = self._driven[of, which]
+            driving = np.flatnonzero(drives >= 0)
+            if len(driving):
+                rest = (row[driving], drives[driving], readings[driving], told[driving])
+                self._drive(ticks, *rest, before, after)
         return Observed(
             tick=np.array(ticks, np.int64),
             channel=channel,
@@ -165,19 +204,26 @@ class Bound:
     def _drive(
         self,
         ticks: Sequence[int],
-        flat: Sequence[Entry],
         row: Int64[np.ndarray, " reading"],
         drives: Int32[np.ndarray, " reading"],
+        readings: Rows,
+        values: Float64[np.ndarray, " reading"],
         before: Float64[np.ndarray, "twin driven"],
         after: Float64[np.ndarray, "twin driven"],
     ) -> None:
         """Fill in what drives the step that leads to the instants, and what drives behind them."""
         newest: dict[tuple[int, int], Instant] = {}
-        for place in np.flatnonzero(drives >= 0).tolist():
-            entry, twin, which = flat[place], int(row[place]), int(drives[place])
+        for twin, which, valid_at, valid_from, value in zip(
+            row.tolist(),
+            drives.tolist(),
+            readings[:, Column.VALID_AT].tolist(),
+            readings[:, Column.VALID_FROM].tolist(),
+            values.tolist(),
+            strict=True,
+        ):
             # An average over the step drives it; a value at an instant drives what comes after.
-            if entry.valid_from <= (ticks[twin] - 1) * self._schema.step:
-                before[twin, which] = entry.value
-            if entry.valid_at >= newest.get((twin, which), entry.valid_at):
-                newest[twin, which] = entry.valid_at
-                after[twin, which] = entry.value
+            if valid_from <= (ticks[twin] - 1) * self._schema.step:
+                before[twin, which] = value
+            if valid_at >= newest.get((twin, which), valid_at):
+                newest[twin, which] = valid_at
+                after[twin, which] = value

@@ -23,7 +23,7 @@ from gemeos.foresee.forecast import Path
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
 from gemeos.runtime.school import Foresight, school
-from gemeos.runtime.window import Entry, Window
+from gemeos.runtime.window import Windows, rows_of
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Quality, Readings, SeriesBook
 from gemeos.schema.schema import Schema
@@ -110,7 +110,7 @@ class Fleet:
         self.school = school(cycle.stepper, foresight or Foresight(), self.channels)
         self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
-        self._windows = [Window(self.schema.step) for _ in enrolled]
+        self._windows = Windows(len(enrolled), self.schema.step)
         self._failures: dict[int, tuple[int, AssimilationError]] = {}
 
     def _newborn(self, keys: UInt64[np.ndarray, " some"]) -> TwinState:
@@ -147,7 +147,7 @@ class Fleet:
         place = np.array([self.place(twin)])
         self._live.put(place, state)
         self._checkpoints.restore(place, state)
-        self._windows[int(place[0])] = Window(self.schema.step)
+        self._windows.forget(int(place[0]))
 
     def state(self, twin: str) -> TwinState:
         """A copy of the twin's state at its newest reading."""
@@ -178,17 +178,16 @@ class Fleet:
         None where ``at`` lies before the horizon: the timeline has to be asked.
         """
         place = self.place(twin)
-        window = self._windows[place]
-        until = window.tick(at)
+        until = self._windows.tick(at)
         if until <= int(self._checkpoints.boundary[place]):
             return None
         one = np.array([place])
         state = self._checkpoints.before(one, np.array([until]))
-        for tick in window.ticks(int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER):
+        since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
+        for tick in self._windows.ticks(place, since):
             if tick > until:
                 break
-            entries = window.at(tick, until=at)
-            read = self._bound.gathered(one, [tick], [entries])
+            read = self._bound.gathered(one, [tick], *self._windows.at([place], [tick], until=at))
             state = self._gone_through(one, state, read)
         if state.born[0] == NEVER:
             return state
@@ -226,7 +225,7 @@ class Fleet:
             # Where it stands already needs no way there.
             state.put(there, self._live.take(twins[there]))
         pending = [
-            deque(self._windows[t].ticks(tick + 1 if tick != NEVER else NEVER))
+            deque(self._windows.ticks(t, tick + 1 if tick != NEVER else NEVER))
             for t, tick in zip(twins.tolist(), state.tick.tolist(), strict=True)
         ]
         while len(twins):
@@ -251,8 +250,7 @@ class Fleet:
             if not due:
                 break
             some, ticks = twins[due], [pending[i].popleft() for i in due]
-            entries = [self._windows[t].at(k) for t, k in zip(some, ticks, strict=True)]
-            read = self._bound.gathered(some, ticks, entries)
+            read = self._bound.gathered(some, ticks, *self._windows.at(some.tolist(), ticks))
             after = self._gone_through(some, state.take(due), read)
             state = _exchanged(state, due, after)
         born = np.flatnonzero(state.born != NEVER)
@@ -265,44 +263,36 @@ class Fleet:
 
     def take(self, readings: Readings, book: SeriesBook) -> Taken:
         """Take readings in, in whatever order they came."""
-        dirty: dict[int, int] = {}
-        too_late: list[tuple[str, Instant]] = []
-        duplicates = 0
-        fed, step = self._routes.of(book), self.schema.step
-        boundary = self._checkpoints.boundary
-        for series, valid_at, valid_from, sample, revision, value, quality in zip(
-            readings.series.tolist(),
-            readings.valid_at.tolist(),
-            readings.valid_from.tolist(),
-            readings.sample.tolist(),
-            readings.revision.tolist(),
-            readings.value.tolist(),
-            readings.quality.tolist(),
-            strict=True,
-        ):
-            if quality == Quality.RETAINED:
-                continue
-            counts = quality == Quality.GOOD
-            for twin, place, since in fed(series):
-                if valid_at < since:
-                    continue
-                if -(-valid_at // step) <= boundary[twin]:
-                    too_late.append((self.names[twin], valid_at))
-                    continue
-                told = value if counts else 0.0
-                tick = self._windows[twin].insert(
-                    Entry(place, sample, valid_at, valid_from, told, revision, counts)
-                )
-                if tick is None:
-                    duplicates += 1
-                elif tick < dirty.get(twin, tick + 1):
-                    dirty[twin] = tick
+        fed = self._routes.fed(readings.series, book)
+        valid_at = readings.valid_at[fed.reading]
+        fresh = (readings.quality != Quality.RETAINED)[fed.reading] & (valid_at >= fed.since)
+        tick = -(-valid_at // self.schema.step)
+        late = fresh & (tick <= self._checkpoints.boundary[fed.twin])
+        too_late = [
+            (self.names[twin], at)
+            for twin, at in zip(fed.twin[late].tolist(), valid_at[late].tolist(), strict=True)
+        ]
+        which = fresh & ~late
+        taken = fed.reading[which]
+        inserted = self._windows.insert(
+            fed.twin[which],
+            rows_of(
+                fed.channel[which],
+                readings.sample[taken],
+                valid_at[which],
+                readings.valid_from[taken],
+                readings.revision[taken],
+                readings.quality[taken] == Quality.GOOD,
+                readings.value[taken],
+            ),
+        )
+        dirty = inserted.since
         rewound = self._follow(dirty)
         return Taken(
             changed={self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)},
             rewound=tuple(self.names[t] for t in rewound),
             too_late=tuple(too_late),
-            duplicates=duplicates,
+            duplicates=inserted.duplicates,
         )
 
     def _follow(self, dirty: Mapping[int, int]) -> list[int]:
@@ -319,25 +309,24 @@ class Fleet:
             earlier = self._checkpoints.before(who, to)
             self._live.put(who, earlier)
             self._checkpoints.rewound(who, earlier.cycles)
-        pending = {int(t): list(self._windows[t].ticks(int(self._live.tick[t]) + 1)) for t in twins}
+        pending = [
+            (t, self._windows.ticks(t, tick + 1))
+            for t, tick in zip(twins.tolist(), self._live.tick[twins].tolist(), strict=True)
+        ]
         turn = 0
         while True:
-            now = np.array(
-                [
-                    t
-                    for t, ticks in pending.items()
-                    if turn < len(ticks) and t not in self._failures
-                ],
-                np.int64,
-            )
-            if len(now) == 0:
+            now = [
+                (t, ticks[turn])
+                for t, ticks in pending
+                if turn < len(ticks) and t not in self._failures
+            ]
+            if not now:
                 return [int(t) for t in twins[back]]
-            self._cycle(now, [pending[int(t)][turn] for t in now])
+            self._cycle(np.array([t for t, _ in now], np.int64), [tick for _, tick in now])
             turn += 1
 
     def _cycle(self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int]) -> None:
-        entries = [self._windows[t].at(k) for t, k in zip(twins, ticks, strict=True)]
-        read = self._bound.gathered(twins, ticks, entries)
+        read = self._bound.gathered(twins, ticks, *self._windows.at(twins.tolist(), ticks))
         state = self._live.take(twins)
         try:
             after = self._gone_through(twins, state, read)
@@ -398,7 +387,9 @@ class Fleet:
         newest = self._live.tick
         final = np.where(newest == NEVER, NEVER, newest - self.horizon // step)
         # Before the first boundary its first reading counts, not its birth: recovery renews that.
-        first = np.array([w.first(otherwise=NEVER) for w in self._windows], np.int64)
+        first = np.array(
+            [self._windows.first(t, otherwise=NEVER) for t in range(len(self.names))], np.int64
+        )
         oldest = np.where(boundary == NEVER, first, boundary)
         due = (newest != NEVER) & (oldest != NEVER) & (final - oldest >= every // step)
         who = np.flatnonzero(due)
@@ -409,7 +400,7 @@ class Fleet:
         for i, twin in enumerate(who):
             if state.tick[i] == boundary[twin]:
                 continue
-            self._windows[twin].forget(int(state.tick[i]))
+            self._windows.forget(int(twin), int(state.tick[i]))
             settled.append(Settled(self.names[twin], state.take([i])))
         return settled
 

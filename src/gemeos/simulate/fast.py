@@ -182,4 +182,6 @@ def owned(kind: DTypeLike, array: np.ndarray) -> np.ndarray:
     """The array as kernels take it, copied only if it has to be: that kind, contiguous."""
     # Another layout would be another signature, and there is but one. numba tells apart what
     # cannot be written to, too.
+    if array.flags.carray and array.dtype == kind:
+        return array
     return np.require(array, kind, ("C_CONTIGUOUS", "ALIGNED", "WRITEABLE"))
