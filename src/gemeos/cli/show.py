@@ -1,4 +1,4 @@
-"""How answers look in a terminal."""
+"""How answers look in a terminal. Tables are without lines: they fit 80 columns then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from gemeos.foresee.score import Against
 from gemeos.runtime.trust import Trust
 from gemeos.units import iso
 from gemeos.units.instant import SECOND, Span
@@ -43,6 +42,8 @@ def trust_table(trust: Trust) -> Table:
             f"at {iso(trust.now)}, model {trust.model[:24]}"
         ),
         title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
     )
     for heading in ("channel", "of", "is", "readings", "last", "every", "innovation", "surprise"):
         words = heading in {"channel", "of", "is"}
@@ -68,23 +69,26 @@ def scores_table(trust: Trust) -> Table:
     table = Table(
         title=f"{trust.twin}'s forecasts as issued, held against what was read",
         title_justify="left",
-        caption="skill: share of persistence's error done without, 95 % interval; held: truths "
-        "within 50/80/90 % intervals; by size: within 90 %, of small, middling and large forecasts",
+        caption="skill: share of persistence's error done without, its 95 % interval, and that of "
+        "the model alone; held: truths within 50/80/90 % intervals; by size: within 90 %, of "
+        "small, middling and large forecasts",
         caption_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
     )
-    for heading in ("forecast of", "ahead", "CRPS", "unit", "skill", "model alone", "held"):
-        words = heading in {"forecast of", "unit"}
-        table.add_column(heading, justify="left" if words else "right", overflow="fold")
-    table.add_column("by size", justify="right")
-    table.add_column("of", justify="right")
+    table.add_column("forecast of", overflow="fold")
+    for heading in ("ahead", "CRPS", "unit", "skill", "interval", "alone", "held", "by size", "of"):
+        table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=True)
     for score in trust.scores:
+        told = score.persistence
         table.add_row(
             score.variable,
             aged(score.lead),
             number(score.crps),
             score.unit,
-            _skill(score.persistence),
-            _skill(score.before.persistence),
+            _skill(told.skill),
+            "-" if told.low is None else f"{_skill(told.low)}..{_skill(told.high)}",
+            _skill(score.before.persistence.skill),
             _percent(score.coverage),
             _percent([size.coverage[2] for size in score.sizes]) or "-",
             str(score.count),
@@ -92,12 +96,8 @@ def scores_table(trust: Trust) -> Table:
     return table
 
 
-def _skill(against: Against) -> str:
-    if against.skill is None:
-        return "-"
-    if against.low is None or against.high is None:
-        return f"{against.skill:+.2f}"
-    return f"{against.skill:+.2f} ({against.low:+.2f} to {against.high:+.2f})"
+def _skill(skill: float | None) -> str:
+    return "-" if skill is None else f"{skill:+.2f}"
 
 
 def _percent(shares: Sequence[float]) -> str:
