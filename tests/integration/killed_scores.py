@@ -1,4 +1,4 @@
-"""The child of test_live_scores: a twin that lives through a recorded series until it is killed."""
+"""The child of test_contract_8_always_scored: a twin lives through a series until it is killed."""
 
 from __future__ import annotations
 
