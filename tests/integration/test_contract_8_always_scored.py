@@ -1,4 +1,4 @@
-"""Contract 8: forecasts as issued, scored while a series is lived through whose best forecasts are known.
+"""Contract 8: forecasts as issued are scored, on series whose best forecasts are known.
 
 The mean CRPS of a Gaussian forecast that is right is its standard deviation over the root of pi:
 Gneiting & Raftery (2007), J. Am. Stat. Assoc. 102, 359-378, eq. 21, averaged over the forecast.
