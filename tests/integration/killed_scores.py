@@ -1,4 +1,4 @@
-"""The child of test_contract_8_always_scored: a twin lives through a series until it is killed."""
+"""The child of contract 8's test: a twin lives through a series until it is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The child of test_contract_2_nothing_acknowledged_is_lost: a site that follows a broker until it is killed."""
+"""The child of contract 2's test: a site that follows a broker until it is killed."""
 
 from __future__ import annotations
 
