@@ -70,7 +70,9 @@ def tick(run: Run) -> Sequence[Check]:
         f"{np.median(threads):.2f} cores busy)"
     )
     whole = f"\nfrom readings, Fleet.take of one instant: {1e3 * ingest:.0f} ms"
-    limit = f"; {type(fleet.cycle.stepper.simulator).__name__} runs the model"
+    cycle = fleet.cycle
+    runs, filters = type(cycle.stepper.simulator).__name__, type(cycle.analyst).__name__
+    limit = f"; {runs} runs the model, {filters} the filter"
     return [
         at_most(
             "tick, against memory",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         blended,
         centred,
         corrected,
+        finite,
         floored,
         gains,
         plane,
@@ -177,6 +178,7 @@ def analysed(
     unbelieved = min(TIMES_SAMPLING_ERROR / np.sqrt(float(size)), 1.0)
     limit = KIND(unbelieved**2)
     adapts, memory, lower, upper, alpha = settings
+    accused, off, near = by_channel[0], by_channel[1], by_channel[2]
     for r in range(joint):
         w[garroted + r] = garrote[r] if r < rows else KIND(0)
         w[factor + r] = KIND(1)
@@ -196,7 +198,8 @@ def analysed(
             v[SLOT, p], v[TRUSTED, p], v[SPREAD, p] = -1.0, 0.0, 0.0
             if usable[t, p] and alive[t]:
                 at = after + (rows + compared) * pitch
-                if shifted(expected, t, place[t, p], w, at, pitch):
+                shifted(expected, t, place[t, p], w, at, pitch)
+                if finite(expected, t, place[t, p], w, at, pitch):
                     shift = centred(w, at, size, pitch)
                     mean = np.float64(expected[t, place[t, p], 0]) + np.float64(shift)
                     v[SPREAD, p] = product(w, at, at, pitch) / less_one
@@ -274,7 +277,6 @@ def analysed(
             gathered(monitor, run_before, each, together, raw[t, p])
             if not untrusted(v[VERDICT_THEN, p]):
                 monitor[ACCEPTED_AT] = later(np.float64(valid_at[t, p]), monitor[ACCEPTED_AT])
-        accused, off, near = by_channel[0], by_channel[1], by_channel[2]
         model = judged(monitors_out[t], accused, off, near)
         newly_named = False
         for c in range(channels):

@@ -61,22 +61,26 @@ def products(w: Rows, a: int, b: int, c: int, pitch: int) -> tuple[np.floating, 
     return first, second
 
 
-def shifted(of: Ensemble, t: int, row: int, w: Rows, at: int, pitch: int) -> bool:
-    """A row's members less the first, into ``w``; whether all are finite."""
+def shifted(of: Ensemble, t: int, row: int, w: Rows, at: int, pitch: int) -> None:
+    """A row's members less the first, into ``w``."""
     size = of.shape[2]
     base = of[t, row, 0]
     for i in range(size):
         w[U(at + i)] = of[t, row, U(i)] - base
     for i in range(size, pitch):
         w[U(at + i)] = KIND(0)
+
+
+def finite(of: Ensemble, t: int, row: int, w: Rows, at: int, pitch: int) -> bool:
+    """Whether all members of a row are numbers; ``w`` holds it ``shifted``."""
     # What is not finite is not after subtracting either, and makes its square so; finite ones
     # can overflow as well, and only then is every one of them looked at.
     if np.isfinite(product(w, at, at, pitch)):
         return True
-    finite = True
-    for i in range(size):
-        finite = finite and np.isfinite(of[t, row, i])
-    return finite
+    all_ = True
+    for i in range(of.shape[2]):
+        all_ = all_ and np.isfinite(of[t, row, i])
+    return all_
 
 
 def centred(w: Rows, at: int, size: int, pitch: int) -> np.floating:

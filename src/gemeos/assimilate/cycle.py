@@ -29,10 +29,11 @@ class Cycle:
     @property
     def identity(self) -> str:
         """Hash of the model and settings of the filter: what an estimate rests on."""
-        return f"{self.stepper.simulator.identity}+{self._analyst.identity}"
+        return f"{self.stepper.simulator.identity}+{self.analyst.identity}"
 
     @cached_property
-    def _analyst(self) -> Analyst:
+    def analyst(self) -> Analyst:
+        """What does the filter's work."""
         if self.compiled is not None:
             return self.compiled
         return InNumpy(self.assimilator, self.stepper.schema)
@@ -43,7 +44,7 @@ class Cycle:
         A pure function of its arguments. ``read.tick`` lies behind each twin's own tick. What is
         held of a channel, and of the whole ensemble, rests on the readings before this instant.
         """
-        at_once = self._analyst.twins_at_once(state)
+        at_once = self.analyst.twins_at_once(state)
         if len(state) <= at_once:
             return self._cycled(state, crew, read)
         after = room_for(state)
@@ -59,7 +60,7 @@ class Cycle:
         state = replace(
             state, driven=_set(state.driven, read.driven_after), cycles=state.cycles + 1
         )
-        return self._analyst(self.stepper, before, self._born(state, read), crew, read, room)
+        return self.analyst(self.stepper, before, self._born(state, read), crew, read, room)
 
     def _forecast(
         self, state: TwinState, crew: Crew, read: Observed

@@ -327,20 +327,25 @@ class Fleet:
 
     def _cycle(self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int]) -> None:
         read = self._bound.gathered(twins, ticks, *self._windows.at(twins.tolist(), ticks))
-        state = self._live.take(twins)
+        # All of them in their order, as ever when all report at once, need not be copied.
+        everyone = len(twins) == len(self.names)
+        state = self._live if everyone else self._live.take(twins)
         try:
             after = self._gone_through(twins, state, read)
         except TooFewMembersError as error:
             self._one_by_one(twins, ticks, error)
             return
         self._checkpoints.save(twins, state)
-        self._live.put(twins, after)
+        if everyone:
+            self._live = after
+        else:
+            self._live.put(twins, after)
 
     def _gone_through(
         self, twins: Int64[np.ndarray, " some"], state: TwinState, read: Observed
     ) -> TwinState:
         """Those twins after the readings of an instant, and after what lay before it."""
-        crew = self.crew.take(twins)
+        crew = self.crew if len(twins) == len(self.names) else self.crew.take(twins)
         return self.cycle(self.school.caught_up(twins, state, crew, read.tick), crew, read)
 
     def _one_by_one(
