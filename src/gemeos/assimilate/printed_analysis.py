@@ -30,7 +30,7 @@ from gemeos.ensemble.state import Drift, Monitor, Verdict
 from gemeos.simulate import _kernels_noise
 from gemeos.simulate.printed_numba import STRICT, entries, kernel_text
 
-PRINTER: Final = "numba 2"
+PRINTER: Final = "numba 3"
 """To be raised when the kernels come to compute other numbers."""
 
 VECTOR: Final = 32
