@@ -9,8 +9,10 @@ import pytest
 from jaxtyping import Float64
 
 import gemeos as gm
+from gemeos.ensemble.blend import LEVELS
 from gemeos.errors import SchemaError
 from gemeos.foresee.drive import InputMemory
+from gemeos.foresee.issue import readings_ahead
 from gemeos.runtime.fleet import Enrolment, Fleet
 from gemeos.runtime.school import Foresight
 from gemeos.runtime.twin import together
@@ -120,6 +122,67 @@ def test_that_an_input_that_fell_silent_is_not_remembered_as_constant() -> None:
     assert known[:52].all()
     assert not known[53:71].any()
     assert known[72:].all()
+
+
+def test_that_spans_which_went_by_without_a_reading_are_remembered_in_a_forecast() -> None:
+    # Seven weeks, so that the ring has turned once. Inflow rises by 1 a day and is read ten minutes
+    # past each hour: from five to the next hour on, the hour that is over is the newest.
+    twin = pond("1 h")
+    fleet, book = together([twin], horizon=twin.horizon), SeriesBook()
+    noise = np.random.default_rng(5).normal(0.0, 0.01, 49 * 24)
+    first = START + 600 * SECOND
+    rows = [
+        Reading(Series("site", "in"), first + h * HOUR, h / 24.0 + noise[h]) for h in range(49 * 24)
+    ]
+    fleet.take(Readings.of(rows, book), book)
+    memory = fleet.school.inputs
+    assert memory is not None
+    for minutes in (0, 50, 60, 120):
+        state = fleet.state_at("pond", rows[-1].valid_at + minutes * 60 * SECOND)
+        assert state is not None
+        paths = memory.drive(state, fleet.crew, 18).paths
+        assert paths[0, 0, 1:].mean() == pytest.approx(49.0, abs=0.3)
+
+
+def test_that_a_forecast_issued_anew_in_a_silence_remembers_the_spans_before_it() -> None:
+    twin = gm.Twin("pond", Pond, members=64, leads=("1 h", "3 h"), foresee_inputs="1 h")
+    twin.bind("site:in", to="inflow").bind("site:level", to="gauge")
+    fleet, book = together([twin], horizon=twin.horizon), SeriesBook()
+    noise = np.random.default_rng(6).normal(0.0, 0.1, DAYS * 24)
+    rows = [
+        Reading(Series("site", "in"), START + h * HOUR + 600 * SECOND, tide(h) + noise[h])
+        for h in range(DAYS * 24)
+    ]
+    fleet.take(Readings.of(rows, book), book)
+    reissue, ears = fleet.school.reissue, fleet.school.ears
+    assert reissue is not None
+    assert ears is not None
+    before = fleet.state("pond")
+    tick = before.tick + 5
+    after = reissue.caught_up(before, fleet.crew, ears, tick + 1)
+    begin = fleet.state_at("pond", int(tick[0]) * fleet.schema.step)
+    assert begin is not None
+    members = readings_ahead(
+        fleet.cycle.stepper,
+        begin,
+        fleet.crew,
+        leads=reissue.leads,
+        sensors=reissue.sensors,
+        noise=ears.noise,
+        inputs=reissue.inputs,
+    ).astype(np.float64)
+    raw = np.quantile(members[0, :, 0], LEVELS, axis=1, method="hazen").T
+    np.testing.assert_array_equal(after.awaiting[0, after.issued[0] == tick, 0], raw)
+    assert members[0, 1].std() > 0.1  # the inflow is not held: it is as unsure as it was
+
+
+def test_that_nothing_is_foreseen_from_one_remembered_span() -> None:
+    twin = pond("22 days")
+    fleet = lived(twin, range(12), np.zeros(12))
+    state, memory = fleet.state("pond"), fleet.school.inputs
+    assert memory is not None
+    assert memory.spans == 1
+    assert (memory.drive(state, fleet.crew, 60).paths == state.driven[0, 0]).all()
 
 
 def test_that_too_little_past_holds_the_input() -> None:

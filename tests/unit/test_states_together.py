@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gemeos.schema.reading import Readings, SeriesBook
-from tests.contracts.test_contract_1_event_time import MODEL, START, fleet_of, log_of
+from tests.contracts.test_contract_1_event_time import MODEL, SCORING, START, fleet_of, log_of
 
 
 def test_that_twins_asked_together_hold_the_states_that_each_holds_alone() -> None:
@@ -28,6 +28,16 @@ def test_that_twins_asked_together_hold_the_states_that_each_holds_alone() -> No
         alone = fleet.state_at(name, tick * fleet.schema.step)
         assert alone is not None
         assert digest == alone.digest()
+
+
+def test_that_asking_on_the_way_changes_nothing_of_what_is_learned_and_remembered() -> None:
+    fleet, book = fleet_of(MODEL, 1, scoring=SCORING), SeriesBook()
+    fleet.take(Readings.of(log_of(MODEL, np.random.default_rng(8), 1), book), book)
+    ticks = range(START + 1, START + 110)
+    for tick, state in zip(ticks, fleet.states_at("twin-0", ticks), strict=True):
+        alone = fleet.state_at("twin-0", tick * fleet.schema.step)
+        assert alone is not None
+        assert state.digest() == alone.digest()
 
 
 def test_that_what_lies_before_the_horizon_is_left_out() -> None:

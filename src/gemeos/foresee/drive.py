@@ -80,7 +80,10 @@ class InputMemory:
         for twin in which.tolist():
             begin, end = int(state.tick[twin]), int(until[twin])
             known_until = self._known_until(state, rows, twin)
-            for number in self._numbers(begin, end):
+            numbers = self._numbers(begin, end)
+            if numbers[0] > begin // self.span:
+                sums[twin] = 0.0  # of a span that is not looked back on any more
+            for number in numbers:
                 since, upto = max(begin, number * self.span), min(end, (number + 1) * self.span)
                 known = since * self.schema.step <= known_until
                 value = np.where(known, state.driven[twin, : rows.shape[1]], np.nan)
@@ -91,6 +94,20 @@ class InputMemory:
                     )
                     sums[twin] = 0.0
         return replace(state, input_means=means, input_sums=sums)
+
+    def ahead(
+        self,
+        state: TwinState,
+        rows: Int64[np.ndarray, "twin input channel"],
+        moved: TwinState,
+    ) -> TwinState:
+        """``moved``, which is ``state`` moved on without readings, with its inputs remembered.
+
+        The ring is read by the instant: spans that went by without being taken in would still
+        hold what they held one turn before.
+        """
+        told = self.remembered(state, rows, moved.tick)
+        return replace(moved, input_means=told.input_means, input_sums=told.input_sums)
 
     def _numbers(self, begin: int, end: int) -> range:
         """The spans that lie between, as far back as is remembered."""

@@ -56,6 +56,8 @@ def foreseen(
     origins = np.arange(reach, len(past) - ahead)
     windows = past[origins[:, None] + np.arange(1, ahead + 1)]
     origins = origins[np.isfinite(windows).all(axis=1)]
+    if len(origins) < FEWEST:
+        return None
     now = len(past) - 1
     paths = []
     for step in range(1, ahead + 1):

@@ -35,11 +35,13 @@ class Ears:
     """Standard deviation of one reading; 0 where nothing is bound."""
     blends: tuple[tuple[Blend, ...], ...]
     """Settings, by twin and variable."""
+    inputs: Int64[np.ndarray, "twin input channel"]
+    """Rows of the monitors that remembered inputs are heard by; -1 for padding."""
 
     def take(self, twins: Int64[np.ndarray, " some"]) -> Ears:
         """Those of some twins."""
         blends = tuple(self.blends[i] for i in twins.tolist())
-        return Ears(self.channels[twins], self.noise[twins], blends)
+        return Ears(self.channels[twins], self.noise[twins], blends, self.inputs[twins])
 
 
 def settings_of(sensor: Sensor, noise: float, every: Span) -> Blend:

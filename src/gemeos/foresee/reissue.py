@@ -100,12 +100,14 @@ class Reissue:
         self,
         channels: Int64[np.ndarray, "twin variable channel"],
         noise: Float64[np.ndarray, "twin variable"],
+        inputs: Int64[np.ndarray, "twin input channel"],
     ) -> Ears:
         """How twins are heard.
 
         Args:
             channels: Rows of their monitors by scored variable; -1 for padding.
             noise: Standard deviation of one reading; 0 where nothing is bound.
+            inputs: Rows of their monitors by remembered input; -1 for padding.
         """
         # One for all twins whose sensors are alike: each works out tables of its own.
         alike = {
@@ -117,6 +119,7 @@ class Reissue:
             channels,
             noise,
             tuple(tuple(alike[at] for at in enumerate(row)) for row in noise.tolist()),
+            inputs,
         )
 
     def corrected(
@@ -211,9 +214,12 @@ class Reissue:
     ) -> Float64[np.ndarray, "twin lead variable level"]:
         """Quantiles of the forecasts from ``tick``; NaN of a twin whose members fail on the way."""
         try:
+            begin = self.stepper.advance(state, crew, tick)
+            if self.inputs is not None:
+                begin = self.inputs.ahead(state, ears.inputs, begin)
             members = readings_ahead(
                 self.stepper,
-                self.stepper.advance(state, crew, tick),
+                begin,
                 crew,
                 leads=self.leads,
                 sensors=self.sensors,

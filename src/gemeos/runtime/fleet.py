@@ -191,7 +191,12 @@ class Fleet:
             state = self._gone_through(one, state, read)
         if state.born[0] == NEVER:
             return state
-        return self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
+        moved = self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
+        return self.school.ahead(one, state, moved)
+
+    def ahead(self, twin: str, state: TwinState, moved: TwinState) -> TwinState:
+        """``moved``, which is ``state`` of the twin moved on without readings, to ask."""
+        return self.school.ahead(np.array([self.place(twin)]), state, moved)
 
     def states_at(self, twin: str, ticks: Sequence[int]) -> Iterator[TwinState]:
         """The filtered states at rising grid instants, gone through once.
@@ -228,23 +233,29 @@ class Fleet:
             deque(self._windows.ticks(t, tick + 1 if tick != NEVER else NEVER))
             for t, tick in zip(twins.tolist(), state.tick.tolist(), strict=True)
         ]
+        moved = state
         while len(twins):
             until = np.array([behind[t].popleft() for t in twins.tolist()], np.int64)
-            state = self._through(twins, state, pending, until)
-            yield tuple(self.names[t] for t in twins), state
+            state, moved = self._through(twins, state, moved, pending, until)
+            yield tuple(self.names[t] for t in twins), self.school.ahead(twins, state, moved)
             more = [i for i, t in enumerate(twins.tolist()) if behind[t]]
             if len(more) < len(twins):
-                state, twins = state.take(more), twins[more]
+                state, moved, twins = state.take(more), moved.take(more), twins[more]
                 pending = [pending[i] for i in more]
 
     def _through(
         self,
         twins: Int64[np.ndarray, " some"],
         state: TwinState,
+        moved: TwinState,
         pending: Sequence[deque[int]],
         until: Int64[np.ndarray, " some"],
-    ) -> TwinState:
-        """``state`` of those twins after their ``pending`` instants up to ``until``, and there."""
+    ) -> tuple[TwinState, TwinState]:
+        """``state`` of those twins after their ``pending`` instants up to ``until``, and there.
+
+        Two states: what goes through readings must stand where the last one left it, as the live
+        twin does; where it was ``moved`` on from there, the next way without readings begins.
+        """
         while True:
             due = [i for i, ticks in enumerate(pending) if ticks and ticks[0] <= until[i]]
             if not due:
@@ -252,14 +263,14 @@ class Fleet:
             some, ticks = twins[due], [pending[i].popleft() for i in due]
             read = self._bound.gathered(some, ticks, *self._windows.at(some.tolist(), ticks))
             after = self._gone_through(some, state.take(due), read)
-            state = _exchanged(state, due, after)
+            state, moved = _exchanged(state, due, after), _exchanged(moved, due, after)
         born = np.flatnonzero(state.born != NEVER)
         if len(born) == 0:
-            return state
+            return state, moved
         ahead = self.cycle.stepper.advance(
-            state.take(born), self.crew.take(twins[born]), until[born]
+            moved.take(born), self.crew.take(twins[born]), until[born]
         )
-        return _exchanged(state, born.tolist(), ahead)
+        return state, _exchanged(moved, born.tolist(), ahead)
 
     def take(self, readings: Readings, book: SeriesBook) -> Taken:
         """Take readings in, in whatever order they came."""

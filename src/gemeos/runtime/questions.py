@@ -109,13 +109,13 @@ class Questions:
         """
         if not 0 < until - int(state.tick[0]) <= MOST_STEPS_BEHIND:
             return state
-        base = state.digest()
+        base, moved = state.digest(), state
         asked = self._asked.get(twin)
         if asked is not None and asked[0] == base and int(asked[1].tick[0]) <= until:
-            state = asked[1]
-        state = fleet.cycle.stepper.advance(state, _crew(fleet, twin), np.array([until]))
-        self._asked[twin] = (base, state)
-        return state
+            moved = asked[1]
+        moved = fleet.cycle.stepper.advance(moved, _crew(fleet, twin), np.array([until]))
+        self._asked[twin] = (base, moved)
+        return fleet.ahead(twin, state, moved)
 
     def at(self, twin: str, when: When, *, known_by: When | None = None) -> Estimate:
         """The filtered state at the first grid instant not before ``when``.

@@ -72,6 +72,14 @@ class School:
             state = self.inputs.remembered(state, self.heard_by[twins], until)
         return state
 
+    def ahead(
+        self, twins: Int64[np.ndarray, " some"], state: TwinState, moved: TwinState
+    ) -> TwinState:
+        """``moved``, which is ``state`` of those twins moved on without readings, to ask."""
+        if self.inputs is None:
+            return moved
+        return self.inputs.ahead(state, self.heard_by[twins], moved)
+
     def corrected(
         self,
         twin: int,
@@ -149,9 +157,8 @@ def school(stepper: Stepper, foresight: Foresight, channels: Sequence[Sequence[C
             for of_twin, of_variables in zip(channels, bound, strict=True)
         ]
     ).reshape(len(bound), len(reissue.sensors))
-    return School(
-        reissue, reissue.ears(_padded(bound, len(reissue.sensors)), noise), memory, heard_by
-    )
+    ears = reissue.ears(_padded(bound, len(reissue.sensors)), noise, heard_by)
+    return School(reissue, ears, memory, heard_by)
 
 
 def _padded(
