@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from gemeos.errors import TimelineError
 from gemeos.schema.reading import Readings, Series
+from gemeos.timeline.base import Event, SummaryRows
 from gemeos.timeline.duck import DuckTimeline
 
 path = Path(sys.argv[1])
@@ -43,11 +44,29 @@ def holds(*numbers):
     assert list(timeline.receipts()) == [b"%d" % n for n in numbers]
 
 
+def remember(at):
+    nothing = np.zeros((1, 1))
+    rows = SummaryRows(("power",), np.array([at]), nothing, nothing, np.zeros((1, 1, 5)))
+    timeline.put_summary("farm", rows, known_at=at)
+
+
+def remembered():
+    return timeline.summary("farm", ["power"], -1, 10**9).valid_at.tolist()
+
+
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for number in range(4):
     append(number)
+remember(1)
+assert remembered() == [1]
 log = path.with_name(path.name + ".wal").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (log + 20_000, resource.RLIM_INFINITY))
+while True:  # until nothing fits into the log any more
+    try:
+        timeline.put_event(Event("note", None, 0, "test", "", {}), known_at=0)
+    except TimelineError:
+        break
+remember(2)
 for number in range(4, 7):
     try:
         append(number)
@@ -56,9 +75,11 @@ for number in range(4, 7):
     else:
         raise AssertionError(f"commit {number} was acknowledged without room for it")
     holds(0, 1, 2, 3)
+    assert remembered() == [1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert append(7).number == 5
 holds(0, 1, 2, 3, 7)
+assert remembered() == [1, 2]
 timeline.close()
 timeline = DuckTimeline(path)
 holds(0, 1, 2, 3, 7)

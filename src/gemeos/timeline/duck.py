@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final, final
 
 import msgspec
 
+from gemeos.errors import TimelineError
 from gemeos.schema.reading import Readings, Refused, Series, SeriesBook
 from gemeos.timeline import duck_estimates, duck_log, duck_readings
 from gemeos.timeline.base import (
@@ -27,6 +29,8 @@ from gemeos.timeline.duck_readings import asked_for, known
 from gemeos.timeline.event_body import body_of, body_text
 from gemeos.timeline.limits import BEFORE_TIME, MOST_RECEIPTS, MOST_REFUSED, check_numbers
 from gemeos.units.instant import Instant, Span
+
+logger = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 20_000
 """Twins and commits whose summary rows may wait for the next append."""
@@ -48,7 +52,7 @@ class _Written:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Waiting:
-    """Summary rows that go with the next append."""
+    """Summary rows that go with what is written next."""
 
     summaries: Sequence[tuple[str, SummaryRows]]
     known_at: Instant
@@ -59,8 +63,9 @@ class _Waiting:
 class DuckTimeline:
     """See the port. One process holds the file; any of its threads may ask and append.
 
-    Summary rows are written with the next append, or when they are asked for: a flush to the disk
-    of their own would cost as much as that of the readings.
+    Summary rows are written with the next append, forecasts or keyframes, or when they are asked
+    for: a flush to the disk of their own would cost as much as that of the readings. Never behind a
+    keyframe: a twin that begins again from it does not tell what was before.
 
     An append waits for another one, never for a question. Forecasts keep float32 precision.
     ``book`` can still be read after ``close``; everything else raises ``TimelineError`` then.
@@ -289,7 +294,11 @@ class DuckTimeline:
     ) -> SummaryRows:
         """See the port."""
         with self._counting:
-            self._write_waiting()
+            try:
+                self._write_waiting()
+            except TimelineError as error:
+                # Without room on the disk nothing new can be told; what is written still can.
+                logger.warning("The newest summary rows are not written yet: %s", error)
         with self._database.asking() as connection:
             return duck_estimates.summary_of(
                 connection, twin, variables, since, until, known(known_by)
@@ -334,7 +343,9 @@ class DuckTimeline:
         with self._counting:
             first = self._entries[table] + 1
             with self._database.writing() as connection:
+                self._put_waiting(connection)
                 yield connection, first
+            self._waiting.clear()
             self._entries[table] += count
 
     def _put_series(self, connection: Connection, first: int, end: int) -> None:
