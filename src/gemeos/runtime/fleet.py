@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt64
@@ -52,6 +53,27 @@ class Taken:
     """(twin, ``valid_at``) of readings from before the horizon: stored, not assimilated."""
     duplicates: int
     """Readings that were there already, or below the revision that is."""
+
+
+class Passing(Protocol):
+    """Looks at twins before each instant that they go through."""
+
+    def __call__(
+        self,
+        twins: Int64[np.ndarray, " some"],
+        state: TwinState,
+        until: Int64[np.ndarray, " some"],
+        since: Int64[np.ndarray, " some"],
+    ) -> None:
+        """Called with what they are before they go on.
+
+        Args:
+            twins: Places of twins.
+            state: They, after all readings before ``until``.
+            until: The instants that they go on to.
+            since: The earliest instants at which anything about them changed.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +294,8 @@ class Fleet:
         )
         return state, _exchanged(moved, born.tolist(), ahead)
 
-    def take(self, readings: Readings, book: SeriesBook) -> Taken:
-        """Take readings in, in whatever order they came."""
+    def take(self, readings: Readings, book: SeriesBook, passing: Passing | None = None) -> Taken:
+        """Take readings in, in whatever order they came; ``passing`` looks on."""
         fed = self._routes.fed(readings.series, book)
         valid_at = readings.valid_at[fed.reading]
         fresh = (readings.quality != Quality.RETAINED)[fed.reading] & (valid_at >= fed.since)
@@ -298,7 +320,7 @@ class Fleet:
             ),
         )
         dirty = inserted.since
-        rewound = self._follow(dirty)
+        rewound = self._follow(dirty, passing)
         return Taken(
             changed={self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)},
             rewound=tuple(self.names[t] for t in rewound),
@@ -306,7 +328,7 @@ class Fleet:
             duplicates=inserted.duplicates,
         )
 
-    def _follow(self, dirty: Mapping[int, int]) -> list[int]:
+    def _follow(self, dirty: Mapping[int, int], passing: Passing | None) -> list[int]:
         """Bring the dirty twins from before their first changed tick to their newest reading."""
         for twin, tick in dirty.items():
             # It stands before the step that broke it; a change up to there may lead elsewhere.
@@ -333,18 +355,24 @@ class Fleet:
             ]
             if not now:
                 return [int(t) for t in twins[back]]
-            self._cycle(np.array([t for t, _ in now], np.int64), [tick for _, tick in now])
+            going = np.array([t for t, _ in now], np.int64)
+            look = None if passing is None else _Looking(passing, dirty)
+            self._cycle(going, [tick for _, tick in now], look)
             turn += 1
 
-    def _cycle(self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int]) -> None:
+    def _cycle(
+        self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], look: _Looking | None
+    ) -> None:
         read = self._bound.gathered(twins, ticks, *self._windows.at(twins.tolist(), ticks))
         # All of them in their order, as ever when all report at once, need not be copied.
         everyone = len(twins) == len(self.names)
         state = self._live if everyone else self._live.take(twins)
         try:
+            if look is not None:
+                look.at(twins, state, read.tick)
             after = self._gone_through(twins, state, read)
         except TooFewMembersError as error:
-            self._one_by_one(twins, ticks, error)
+            self._one_by_one(twins, ticks, look, error)
             return
         self._checkpoints.save(twins, state)
         if everyone:
@@ -360,14 +388,18 @@ class Fleet:
         return self.cycle(self.school.caught_up(twins, state, crew, read.tick), crew, read)
 
     def _one_by_one(
-        self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], error: TooFewMembersError
+        self,
+        twins: Int64[np.ndarray, " some"],
+        ticks: Sequence[int],
+        look: _Looking | None,
+        error: TooFewMembersError,
     ) -> None:
         """One of these twins has no estimate any more: find it, and let the others go on."""
         if len(twins) == 1:
             self._failures[int(twins[0])] = (ticks[0], error)
             return
         for place, twin in enumerate(twins):
-            self._cycle(np.array([twin]), [ticks[place]])
+            self._cycle(np.array([twin]), [ticks[place]], look)
 
     def failure(self, twin: str) -> AssimilationError | None:
         """Why the twin stands still: too many members failed. A correction may mend it."""
@@ -419,6 +451,24 @@ class Fleet:
             self._windows.forget(int(twin), int(state.tick[i]))
             settled.append(Settled(self.names[twin], state.take([i])))
         return settled
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """One who looks on, and since when each twin of the batch is another."""
+
+    passing: Passing
+    since: Mapping[int, int]
+
+    def at(
+        self,
+        twins: Int64[np.ndarray, " some"],
+        state: TwinState,
+        until: Int64[np.ndarray, " some"],
+    ) -> None:
+        """The twins, before they go on."""
+        since = np.array([self.since[t] for t in twins.tolist()], np.int64)
+        self.passing(twins, state, until, since)
 
 
 def _exchanged(state: TwinState, places: Sequence[int], by: TwinState) -> TwinState:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.fleet import Fleet, Passing
 from gemeos.runtime.keyframe import packed, unpacked
 from gemeos.runtime.twin import Twin, together
 from gemeos.timeline.base import Keyframe, Timeline
@@ -93,13 +93,14 @@ def continued(ahead: Rerun, twin: Twin, timeline: Timeline, until: Instant) -> R
     return Rerun(twin.name, ahead.fleet, ahead.known_at, ahead.begun_at, until)
 
 
-def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline) -> Keyframe:
+def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline, passing: Passing) -> Keyframe:
     """Store the amended state and let the live twin go on from it. On the path's thread.
 
     Args:
         ahead: A re-run that has reached the live twin's boundary.
         live: The fleet that holds the twin.
         timeline: Holds the readings behind the boundary.
+        passing: Looks on while the twin goes through them again.
 
     Returns:
         The keyframe that was stored.
@@ -117,6 +118,6 @@ def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline) -> Keyframe:
     place = live.place(name)
     numbers = [timeline.book.number(c.binding.series) for c in live.channels[place]]
     live.restore(name, state)
-    live.take(timeline.range(numbers, ahead.until, _EVER), timeline.book)
+    live.take(timeline.range(numbers, ahead.until, _EVER), timeline.book, passing)
     logger.info("%s is healed: what came too late is in its past now", name)
     return keyframe

@@ -132,7 +132,8 @@ class Host:
         for fleet in self._fleets:
             since = {name: restored(fleet, name, self.timeline) for name in fleet.names}
             for piece, done, total in stored(fleet, self._twins, since, self.timeline):
-                self._keep(fleet, fleet.take(piece, self.timeline.book))
+                taken = fleet.take(piece, self.timeline.book, self._memory.passing(fleet))
+                self._keep(fleet, taken)
                 if progress is not None:
                     progress(done, total)
         self.scores.resume()
@@ -223,7 +224,7 @@ class Host:
         changed: set[str] = set()
         for fleet in self._fleets:
             with self._lock:
-                taken = fleet.take(readings, self.timeline.book)
+                taken = fleet.take(readings, self.timeline.book, self._memory.passing(fleet))
             changed.update(taken.changed)
             self._count(taken, commit)
             self._keep(fleet, taken)
@@ -307,7 +308,7 @@ class Host:
         if boundary is not None and boundary > ahead.until:
             ahead = continued(ahead, self._twins[name], self.timeline, boundary)
         with self._lock:
-            exchanged(ahead, fleet, self.timeline)
+            exchanged(ahead, fleet, self.timeline, self._memory.passing(fleet))
             amended = self._memory.between(ahead.fleet, name, late, ahead.until)
             rows = self._memory.rows({name: ahead.until})
         now = self.clock.now()

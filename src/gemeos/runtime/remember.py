@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 
 from gemeos.ensemble.state import NEVER, TwinState
-from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.fleet import Fleet, Passing
 from gemeos.runtime.twin import Twin
 from gemeos.timeline.base import SummaryRows
 from gemeos.units.instant import Instant
@@ -25,8 +25,10 @@ AT_ONCE = 4096
 class Memory:
     """Writes a row for the end of each whole stretch of ``Twin.remember``.
 
-    A stretch is done when a reading of a later one came. When readings of a done stretch come
-    late, its row and those after it are written anew; the timeline keeps both versions.
+    A stretch is done when a reading of a later one came: the row is taken as the twin goes by.
+    When readings of a done stretch come late, its row and those after it are written anew; the
+    timeline keeps both versions. Stretches that end between two instants of the model's grid are
+    asked for afterwards.
     """
 
     def __init__(self, twins: Sequence[Twin], fleets: Mapping[str, Fleet]) -> None:
@@ -34,6 +36,15 @@ class Memory:
         self._every = {t.name: t.remember for t in twins}
         self._fleets = fleets
         self._done: dict[str, int] = {}
+        self._passed: dict[Fleet, _Passed] = {}
+
+    def passing(self, fleet: Fleet) -> Passing:
+        """For ``Fleet.take``: looks at the twins of ``fleet`` as they go by."""
+        if fleet not in self._passed:
+            step = fleet.schema.step
+            every = np.array([self._every[name] for name in fleet.names], np.int64)
+            self._passed[fleet] = _Passed(fleet, np.where(every % step == 0, every // step, 0))
+        return self._passed[fleet]
 
     def rows(self, changed: Mapping[str, Instant]) -> list[tuple[str, SummaryRows]]:
         """What is to be remembered now, with the end of its stretch as ``valid_at``.
@@ -41,11 +52,12 @@ class Memory:
         Args:
             changed: For each twin the earliest ``valid_at`` that its state changed from.
         """
+        told = [each for passed in self._passed.values() for each in passed.taken()]
         asked: dict[Fleet, dict[str, range]] = {}
         for name, since in changed.items():
             fleet, every = self._fleets[name], self._every[name]
             newest = fleet.newest(name)
-            if newest is None:
+            if newest is None or every % fleet.schema.step == 0:
                 continue
             current = -(-newest // every)
             first = min(-(-since // every), self._done.get(name, current - 2) + 1)
@@ -53,7 +65,9 @@ class Memory:
             self._done[name] = current - 1
             if first < current:
                 asked.setdefault(fleet, {})[name] = range(first, current)
-        return [told for fleet, of_fleet in asked.items() for told in self._of(fleet, of_fleet)]
+        return told + [
+            row for fleet, of_fleet in asked.items() for row in self._of(fleet, of_fleet)
+        ]
 
     def between(
         self, fleet: Fleet, name: str, since: Instant, until: Instant
@@ -81,6 +95,56 @@ class Memory:
                 for i, held in zip(some.tolist(), _summarised(told), strict=True):
                     found.setdefault(names[i], []).append((ends[i], held))
         variables = fleet.cycle.stepper.told_names
+        return [(name, _rows(variables, of_twin)) for name, of_twin in found.items()]
+
+
+class _Passed:
+    """The rows of one fleet's twins, taken as they go by."""
+
+    def __init__(self, fleet: Fleet, every: Int64[np.ndarray, " twin"]) -> None:
+        """``every``: length of each twin's stretches in steps; 0 for those that are not ours."""
+        self._fleet = fleet
+        self._every = every
+        self._done = np.full(len(every), NEVER, np.int64)
+        self._found: dict[str, list[tuple[Instant, _Held]]] = {}
+
+    def __call__(
+        self,
+        twins: Int64[np.ndarray, " some"],
+        state: TwinState,
+        until: Int64[np.ndarray, " some"],
+        since: Int64[np.ndarray, " some"],
+    ) -> None:
+        """Take the rows of stretches that end before the twins go on to ``until``."""
+        every = self._every[twins]
+        ours = np.flatnonzero((every > 0) & (state.born != NEVER))
+        if len(ours) == 0:
+            return
+        twins, until, since, every = twins[ours], until[ours], since[ours], every[ours]
+        tick = state.tick[ours]
+        new = np.maximum(tick, np.minimum(self._done[twins] + 1, since))
+        end = np.maximum(-(-new // every), until // every - MOST_STRETCHES_AT_ONCE) * every
+        if not (end < until).any():
+            return
+        state, step = state.take(ours), self._fleet.schema.step
+        while (due := np.flatnonzero(end < until)).size:
+            for some in (due[i : i + AT_ONCE] for i in range(0, len(due), AT_ONCE)):
+                crew = self._fleet.crew.take(twins[some])
+                moved = self._fleet.cycle.stepper.advance(state.take(some), crew, end[some])
+                state.put(some, moved)
+                told = _summarised(self._fleet.cycle.stepper.told(moved, crew))
+                for twin, at, held in zip(
+                    twins[some].tolist(), end[some].tolist(), told, strict=True
+                ):
+                    name = self._fleet.names[twin]
+                    self._found.setdefault(name, []).append((at * step, held))
+            self._done[twins[due]] = np.maximum(self._done[twins[due]], end[due])
+            end[due] += every[due]
+
+    def taken(self) -> list[tuple[str, SummaryRows]]:
+        """Twin by twin, what was taken since this was asked last."""
+        found, self._found = self._found, {}
+        variables = self._fleet.cycle.stepper.told_names
         return [(name, _rows(variables, of_twin)) for name, of_twin in found.items()]
 
 
