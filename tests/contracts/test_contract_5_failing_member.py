@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
@@ -82,3 +83,17 @@ def test_that_a_correction_of_what_broke_a_twin_mends_it() -> None:
     read(sound, 0, 1.2, revision=1)
     read(sound, 1, 1.2)
     assert broken.state("b").digest() == sound.state("b").digest()
+
+
+def test_that_a_number_beyond_all_in_use_fails_no_member() -> None:
+    # What some devices send where they have measured nothing; in float32 it is infinite.
+    fleet, calm = fleet_of(3.0), fleet_of(3.0)
+    for second in range(5):
+        read(fleet, second, 3.0)
+        read(calm, second, 3.0)
+    read(fleet, 5, sys.float_info.max)
+    read(fleet, 6, 3.0)
+    read(calm, 6, 3.0)
+    assert fleet.failure("b") is None
+    np.testing.assert_array_equal(fleet.state("b").monitors, calm.state("b").monitors)
+    assert np.isfinite(fleet.state("b").members).all()

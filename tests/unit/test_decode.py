@@ -429,6 +429,15 @@ def test_that_a_value_beyond_all_numbers_after_conversion_is_refused(bench: Benc
     assert [(r.channel, "1e+307" in r.reason) for r in decoded.refused] == [("T1/P", True)]
 
 
+def test_that_a_value_that_no_member_can_be_compared_with_is_refused(bench: Bench) -> None:
+    # Members are float32, and their largest number is 3.4e38; 1e36 kW are 1e39 W.
+    raw = b'{"value": 1e34, "valid_at": "2026-07-01T10:00Z"}'
+    assert len(bench.decoder.decode("farm/T1/P", raw).readings) == 1
+    raw = b'{"value": 1e36, "valid_at": "2026-07-01T10:00Z"}'
+    (refused,) = bench.decoder.decode("farm/T1/P", raw).refused
+    assert "3.4e+38" in refused.reason
+
+
 def test_that_a_flood_of_bad_rows_in_one_message_is_told_in_bounds() -> None:
     bench = Bench(MessageFormat("farm", channel="T1/P", columns=True))
     count = MOST_REFUSED + 500

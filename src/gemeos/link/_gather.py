@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64, UInt8
 
 from gemeos.link.channels import Channels
-from gemeos.schema.reading import Quality, Readings
+from gemeos.schema.reading import LARGEST, Quality, Readings
 from gemeos.units.instant import Instant
 
 Row: TypeAlias = tuple[int, Instant, Instant, int, int, float, int, Instant]
@@ -68,7 +68,7 @@ class Gathered:
         self._parts.append(part)
 
     def finished(self, channels: Channels) -> tuple[Readings, list[tuple[int, float]]]:
-        """The readings, converted, and (row, raw value) of those that no conversion can hold."""
+        """The readings, converted, and (row, raw value) of those beyond ``LARGEST``."""
         self._close()
         if not self._parts:
             return Readings.none(), []
@@ -78,7 +78,7 @@ class Gathered:
             each = [p.columns() for p in self._parts]
             part = Part(*(np.concatenate(columns) for columns in zip(*each, strict=True)))
         value = channels.values(part.row, part.raw, part.valid_at)
-        lost = ~np.isfinite(value) & (part.quality != Quality.RETRACTED)
+        lost = ~(np.abs(value) <= LARGEST) & (part.quality != Quality.RETRACTED)
         readings = Readings(
             series=channels.series[part.row],
             valid_at=part.valid_at,

@@ -28,7 +28,7 @@ from gemeos.link._times import TimeReader, told, when
 from gemeos.link.channels import LONGEST_NAME_TOLD, Channels
 from gemeos.link.format import MessageFormat, PlantTopics, pointer
 from gemeos.link.message import KEPT_OF_PAYLOAD, Decoded, Limits, Message
-from gemeos.schema.reading import COMMIT_ORDER, Refused
+from gemeos.schema.reading import COMMIT_ORDER, LARGEST, Refused
 from gemeos.units.instant import Instant
 
 MOST_REFUSED: Final = 1000
@@ -142,7 +142,10 @@ class Decoder:
         self._flush(run)
         readings, beyond = run.gathered.finished(self._channels)
         for row, raw in beyond:
-            reason = f"The value {raw} is beyond all numbers after its scale and unit."
+            reason = (
+                f"The value {raw} is beyond all numbers in use ({LARGEST:.1e}) after its scale "
+                "and unit."
+            )
             self._refuse(run, Message("", b"", 0, self._clock.wall()), reason, row=row)
         return Decoded(
             readings=readings,

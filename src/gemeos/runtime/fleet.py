@@ -26,7 +26,7 @@ from gemeos.runtime.checkpoint import Checkpoints
 from gemeos.runtime.school import Foresight, school
 from gemeos.runtime.window import Windows, rows_of
 from gemeos.schema.binding import Binding
-from gemeos.schema.reading import Quality, Readings, SeriesBook
+from gemeos.schema.reading import LARGEST, Quality, Readings, SeriesBook
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew
 from gemeos.units.instant import Instant, Span
@@ -315,7 +315,8 @@ class Fleet:
                 valid_at[which],
                 readings.valid_from[taken],
                 readings.revision[taken],
-                readings.quality[taken] == Quality.GOOD,
+                (readings.quality[taken] == Quality.GOOD)
+                & (np.abs(readings.value[taken]) <= LARGEST),
                 readings.value[taken],
             ),
         )

@@ -25,7 +25,7 @@ from gemeos.foresee.score import HISTORY, LeadScore, Outcomes, Turned, extended,
 from gemeos.runtime.channels import Channel
 from gemeos.runtime.fleet import Fleet, Taken
 from gemeos.runtime.twin import Twin
-from gemeos.schema.reading import Quality, Readings
+from gemeos.schema.reading import LARGEST, Quality, Readings
 from gemeos.schema.variable import Sensor
 from gemeos.timeline.base import ForecastRows, Timeline
 from gemeos.units.instant import Instant, Span
@@ -252,7 +252,7 @@ class Scores:
                 self._timeline.range(numbers, since, _EVER),
             ]
         )
-        good = both.quality == Quality.GOOD
+        good = (both.quality == Quality.GOOD) & (np.abs(both.value) <= LARGEST)
         for channel, number in zip(gauge.channels, numbers, strict=True):
             good &= (both.series != number) | (both.valid_at >= channel.since)
         rows = both[good]

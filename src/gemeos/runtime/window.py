@@ -31,7 +31,7 @@ class Column(IntEnum):
     VALID_FROM = 3
     REVISION = 4
     COUNTS = 5
-    """0 where the place holds a retraction or a doubt: known, and not assimilated."""
+    """0 where the place holds a retraction, a doubt or a number beyond use: not assimilated."""
     VALUE = 6
     """The bits of a double."""
 

@@ -18,6 +18,8 @@ from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
 from gemeos.units.instant import Instant
 
+LARGEST: Final = float(np.finfo(np.float32).max)
+"""Of a value that members, which are float32, can be compared with."""
 COMMIT_ORDER: Final = -1
 """The ``revision`` of a reading whose source numbers none: the later commit is the higher one."""
 
