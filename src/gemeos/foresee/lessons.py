@@ -1,8 +1,8 @@
-"""Lessons drawn from forecasts, kept as rows of numbers, and forecasts read by them."""
+"""How lessons are heard, and how forecasts are read by them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final
 
@@ -142,19 +142,3 @@ def _of_leads(known: Known, leads: Int64[np.ndarray, " time"]) -> Known:
         loss=known.loss[leads],
         scored=known.scored[leads],
     )
-
-
-def flat(known: Known) -> Float64[np.ndarray, " lesson"]:
-    """All that was learned as one row of numbers."""
-    return np.concatenate([getattr(known, f.name).ravel() for f in fields(known)])
-
-
-def whole(row: Float64[np.ndarray, " lesson"], like: Known) -> Known:
-    """What ``flat`` made a row of."""
-    parts, begin = [], 0
-    for f in fields(like):
-        shape = getattr(like, f.name).shape
-        size = int(np.prod(shape))
-        parts.append(row[begin : begin + size].reshape(shape))
-        begin += size
-    return Known(*parts)

@@ -18,12 +18,21 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from gemeos.assimilate.drift import staked
-from gemeos.ensemble.blend import LEVELS, Blend, Known, blended, learned, settings_for, unlearned
+from gemeos.ensemble.blend import (
+    LEVELS,
+    Blend,
+    blended,
+    learned,
+    packed,
+    settings_for,
+    unlearned,
+    unpacked,
+)
 from gemeos.ensemble.state import NEVER, TwinState, Unlearned
 from gemeos.errors import TooFewMembersError
 from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.issue import Scoring, readings_ahead, slack
-from gemeos.foresee.lessons import Ears, as_read, flat, read_last, settings_of, whole
+from gemeos.foresee.lessons import Ears, as_read, read_last, settings_of
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Sensor
 from gemeos.simulate.advance import Crew, Stepper
@@ -77,17 +86,13 @@ class Reissue:
         return self.scoring.every // self.schema.step
 
     @cached_property
-    def _blank(self) -> Known:
-        """Lessons begin alike, whatever the sensor."""
-        return unlearned(settings_for(None, None, 1.0), len(self.leads))
-
-    @cached_property
     def unlearned(self) -> Unlearned:
-        """What newborn twins begin with."""
+        """What newborn twins begin with: lessons begin alike, whatever the sensor."""
+        nothing = packed(unlearned(settings_for(None, None, 1.0), len(self.leads)))
         return Unlearned(
             slots=len(self._lead_of_slot),
             levels=len(LEVELS),
-            lessons=np.tile(flat(self._blank), (len(self.sensors), 1)),
+            lessons=np.tile(nothing, (len(self.sensors), 1)),
         )
 
     @cached_property
@@ -143,8 +148,9 @@ class Reissue:
         """
         if self.turns(variable):
             return raw
-        known = whole(state.lessons[twin, variable], self._blank)
-        return blended(known, ears.blends[twin][variable], raw, last)
+        settings = ears.blends[twin][variable]
+        known = unpacked(state.lessons[twin, variable], settings, len(self.leads))
+        return blended(known, settings, raw, last)
 
     def told(
         self,
@@ -165,7 +171,7 @@ class Reissue:
         """
         last, _ = read_last(state, ears)
         return as_read(
-            whole(state.lessons[0, variable], self._blank),
+            unpacked(state.lessons[0, variable], ears.blends[0][variable], len(self.leads)),
             ears.blends[0][variable],
             self.leads,
             members,
@@ -289,7 +295,7 @@ class Reissue:
         came = np.isfinite(due.truth)
         if not came.any():
             return lesson, []
-        known = whole(lesson, self._blank)
+        known = unpacked(lesson, settings, len(self.leads))
         count = len(self.leads)
         # Leads of which nothing is due are given something harmless, and no truth.
         raw = np.tile(due.raw[came][:1], (count, 1))
@@ -300,7 +306,7 @@ class Reissue:
             told = blended(known, settings, raw, float(last[0]))[0]
             low, high = np.interp(INTERVAL, LEVELS, told)
             outside = [float(not low <= truth[0] <= high)]
-        return flat(learned(known, settings, raw, last, truth)), outside
+        return packed(learned(known, settings, raw, last, truth)), outside
 
 
 @dataclass(frozen=True, eq=False)
