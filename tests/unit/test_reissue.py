@@ -114,7 +114,7 @@ def test_that_forecasts_that_miss_are_found_to_drift() -> None:
 
 
 def test_that_nothing_learned_tells_what_the_ensemble_says_with_the_error_of_a_reading() -> None:
-    settings = settings_of(Sensor("y0", "", SENSOR_SD), SENSOR_SD, SECOND)
+    settings = settings_of(Sensor("y0", "", SENSOR_SD), SENSOR_SD, SECOND, (2 * SECOND, 6 * SECOND))
     rng = np.random.default_rng(4)
     members = rng.normal(5.0, 2.0, (3, 400))
     told = as_read(

@@ -79,6 +79,9 @@ class Blend:
     """Weights before the first truth, in the order of ``FORECASTERS``; they sum to one."""
     rate: float = 0.1
     """How fast weights move."""
+    overlap: tuple[float, ...] = ()
+    """By lead, how many forecasts are under way at once; empty: one. Their errors hang together,
+    so that many truths of theirs are worth one: ``trusted`` and ``doubted`` count so many times."""
     fading: float = 2000.0
     """Truths after which a forecaster's worth has faded to 1/e."""
 
@@ -160,19 +163,23 @@ class Known:
     """Faded sum of the blend's mean pinball losses."""
     scored: Float64[np.ndarray, " lead"]
     """Faded number of them."""
+    overlap: Float64[np.ndarray, " lead"]
+    """``Blend.overlap``. It is not learned, but goes by lead as all of this does."""
 
 
 def unlearned(settings: Blend, leads: int) -> Known:
     """Before the first truth."""
     sizes, parts = len(settings.calibration.ranks), len(PARTS)
+    overlap = np.array(settings.overlap) if settings.overlap else np.ones(leads)
     return Known(
-        scores=calibrate.unlearned(settings.calibration, leads).counts,
+        scores=calibrate.unlearned(settings.calibration, leads).counts * overlap[:, None, None],
         changes=np.zeros((leads, sizes, CHANGE_BINS)),
         truths=np.zeros(settings.kept),
         seen=np.zeros(()),
         worth=np.zeros((leads, parts, len(FORECASTERS))),
         loss=np.zeros(leads),
         scored=np.zeros(leads),
+        overlap=overlap,
     )
 
 
@@ -279,6 +286,7 @@ def learned(
         worth,
         loss,
         scored,
+        known.overlap,
     )
 
 
@@ -334,7 +342,8 @@ def _persistence(
     place = _bin(edges, _on_scale(settings, raw - middle[:, None]))
     own = place + CHANGE_BINS * np.arange(len(raw))[:, None]
     spread = np.bincount(own.ravel(), minlength=counts.size).reshape(counts.shape)
-    counts = counts + settings.doubted / raw.shape[1] * spread
+    doubted = settings.doubted * known.overlap[:, None]
+    counts = counts + doubted / raw.shape[1] * spread
     reached = np.zeros((len(raw), CHANGE_BINS + 1))
     np.cumsum(counts, axis=1, out=reached[:, 1:])
     out = otherwise.copy()

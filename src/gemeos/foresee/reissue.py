@@ -24,7 +24,6 @@ from gemeos.ensemble.blend import (
     blended,
     learned,
     packed,
-    settings_for,
     unlearned,
     unpacked,
 )
@@ -88,7 +87,8 @@ class Reissue:
     @cached_property
     def unlearned(self) -> Unlearned:
         """What newborn twins begin with: lessons begin alike, whatever the sensor."""
-        nothing = packed(unlearned(settings_for(None, None, 1.0), len(self.leads)))
+        alike = settings_of(self._sensor(0), 1.0, self.scoring.every, self.scoring.leads)
+        nothing = packed(unlearned(alike, len(self.leads)))
         return Unlearned(
             slots=len(self._lead_of_slot),
             levels=len(LEVELS),
@@ -116,7 +116,9 @@ class Reissue:
         """
         # One for all twins whose sensors are alike: each works out tables of its own.
         alike = {
-            (place, each): settings_of(self._sensor(place), each, self.scoring.every)
+            (place, each): settings_of(
+                self._sensor(place), each, self.scoring.every, self.scoring.leads
+            )
             for place, column in enumerate(noise.T)
             for each in np.unique(column).tolist()
         }
