@@ -36,7 +36,9 @@ one = np.ones((1, 1))
 timeline.put_summary(
     "t", SummaryRows(("v",), np.array([1]), one, one, np.ones((1, 1, 5))), known_at=1
 )
-timeline.put_forecasts(ForecastRows("t", "v", np.array([1]), np.array([2]), one), known_at=1)
+timeline.put_forecasts(
+    ForecastRows("t", "v", np.array([1]), np.array([2]), one, one), known_at=1
+)
 assert timeline.range([0], 0, 9).value.tolist() == [2.0, 3.0]
 assert timeline.latest(None, 9).value.tolist() == [3.0]
 assert timeline.buckets([0], 0, 9, 9).mean.tolist() == [2.5]

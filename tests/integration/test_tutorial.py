@@ -51,8 +51,9 @@ def form(told: str) -> list[str]:
     persistence made no error.
     """
     told = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "TIME", told)
-    told = re.sub(r"model \S+", "model IDENTITY", told)
-    told = re.sub(r"persistence (unknown|[-+]\d+\.\d+( \(.*?\))?)", "persistence SKILL", told)
+    told = re.sub(r"; model \S+", "; model IDENTITY", told)
+    skill = r"(unknown|[-+]\d+\.\d+( \(.*?\))?)"
+    told = re.sub(rf"(persistence|model alone) {skill}", r"\1 SKILL", told)
     told = re.sub(r"[-+]?\d[\d.]*(e[-+]\d+)?", "N", told)
     return [" ".join(line.split()) for line in told.strip().splitlines()]
 
