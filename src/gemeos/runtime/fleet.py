@@ -220,6 +220,15 @@ class Fleet:
         """``moved``, which is ``state`` of the twin moved on without readings, to ask."""
         return self.school.ahead(np.array([self.place(twin)]), state, moved)
 
+    def followed(self, twin: str, ticks: Sequence[int], within: int) -> list[int]:
+        """Those of the ticks at which a reading is applied, or at most ``within`` steps after."""
+        asked = np.array(ticks, np.int64)
+        if len(asked) == 0:
+            return []
+        heard = np.array(self._windows.ticks(self.place(twin), int(asked.min())), np.int64)
+        behind = np.append(heard, NEVER)[np.searchsorted(heard, asked)]
+        return asked[(behind != NEVER) & (behind <= asked + within)].tolist()
+
     def states_at(self, twin: str, ticks: Sequence[int]) -> Iterator[TwinState]:
         """The filtered states at rising grid instants, gone through once.
 

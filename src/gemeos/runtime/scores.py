@@ -119,7 +119,9 @@ class Scores:
         if since > until:
             return None
         step = fleet.schema.step
-        ticks = range(since // step, until // step + 1, scoring.every // step)
+        ticks: Sequence[int] = range(since // step, until // step + 1, scoring.every // step)
+        # In a silence nobody asked for forecasts, and those that end in it are never scored.
+        ticks = fleet.followed(name, ticks, scoring.leads[-1] // step)
         try:
             states = [s for s in fleet.states_at(name, ticks) if s.born[0] != NEVER]
         except AssimilationError:
