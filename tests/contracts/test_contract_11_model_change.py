@@ -44,8 +44,9 @@ class After:
         return self.level
 
 
-def host_of(model: type, store: Path) -> Host:
-    twin = gm.Twin("tank", model, members=32, horizon="20 s").bind("hand:gauge", to="gauge")
+def host_of(model: type, store: Path, leads: tuple[str, ...] = ()) -> Host:
+    twin = gm.Twin("tank", model, members=32, horizon="20 s", leads=leads)
+    twin.bind("hand:gauge", to="gauge")
     site = gm.Site(
         "s", twins=(twin,), links=(gm.HttpLink(name="hand"),), keyframes_every=span("20 s")
     )
@@ -90,6 +91,21 @@ def test_that_shared_variables_are_carried_over_by_name_and_new_ones_begin_with_
     assert event.body["before"] == first.fleet("tank").cycle.identity
     fed(second, range(120, 160))
     assert int(second.snapshot("tank").assimilated[0]) == 160
+    second.close()
+
+
+def test_that_other_leads_begin_with_no_lessons_and_that_is_told(tmp_path: Path) -> None:
+    store = tmp_path / "store.duckdb"
+    first = host_of(Before, store, ("5 s",))
+    first.resume()
+    fed(first, range(120))
+    assert first.fleet("tank").state("tank").lessons[0, 0].any()
+    first.close()
+    second = host_of(Before, store, ("5 s", "20 s"))
+    second.resume()
+    event = second.timeline.events(kind="model_changed")[0]
+    assert event.body["kept"] == "level, leak, old"
+    assert event.body["dropped"] == "what was learned of its forecasts"
     second.close()
 
 

@@ -227,3 +227,22 @@ def test_that_a_question_about_the_past_uses_readings_up_to_then_and_no_later_on
     assert known is not None
     assert asked.digest() == known.digest()
     assert asked.tick[0] == START + 40
+
+
+def test_that_a_question_about_a_time_between_two_instants_is_not_moved_by_what_comes_then() -> (
+    None
+):
+    # At second 7.5 nothing is known of a reading of 7.75, which is applied at 8 as well: so no
+    # forecast is issued anew as if the twin went on.
+    series = Series("link", "0/y0")
+    log = [Reading(Series("link", "0/u"), START * SECOND, 0.0)]
+    log += [Reading(series, (START + s) * SECOND, 0.1) for s in range(6)]
+    later = Reading(series, (START + 7) * SECOND + 750_000, 0.1)
+    asked = []
+    for rows in (log, [*log, later]):
+        fleet, book = fleet_of(MODEL, 1, scoring=SCORING), SeriesBook()
+        fleet.take(Readings.of(rows, book), book)
+        state = fleet.state_at("twin-0", (START + 7) * SECOND + 500_000)
+        assert state is not None
+        asked.append(state.digest())
+    assert asked[0] == asked[1]

@@ -207,7 +207,7 @@ class Fleet:
         state = self._checkpoints.before(one, np.array([until]))
         since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
         for tick in self._windows.ticks(place, since):
-            if tick > until:
+            if tick > until or not self._windows.is_reached(place, tick, at):
                 break
             read = self._bound.gathered(one, [tick], *self._windows.at([place], [tick], until=at))
             state = self._gone_through(one, state, read)

@@ -122,8 +122,12 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         input_sums=born.input_sums,
     )
     names = {v.name for v in fleet.schema.estimated}
-    dropped = tuple(r.name for r in old.rows if r.name not in names)
-    return Carried(state, tuple(kept), tuple(begun), dropped)
+    dropped = [r.name for r in old.rows if r.name not in names]
+    if was.lessons.size:
+        dropped.append("what was learned of its forecasts")
+    if was.input_means.size:
+        dropped.append("means of its inputs")
+    return Carried(state, tuple(kept), tuple(begun), tuple(dropped))
 
 
 def _read(stored: bytes) -> _Kept:

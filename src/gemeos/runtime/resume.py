@@ -32,7 +32,7 @@ INSTANTS_AT_ONCE = 8
 def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
     """Put a twin back to its newest keyframe, and say which instant that is of.
 
-    A keyframe of another model or filter is carried over by the names of its variables, and told.
+    A keyframe of another model, filter or leads is carried over by the names of its variables, and told.
     """
     keyframe = timeline.keyframe_before(name, _EVER)
     if keyframe is None:
@@ -56,8 +56,8 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
         )
     )
     logger.warning(
-        "%s has another model or filter than before, from its keyframe of %s on: kept %s; "
-        "begun from priors: %s; dropped: %s",
+        "%s has another model, filter or forecasts than before, from its keyframe of %s on: "
+        "kept %s; begun from priors: %s; dropped: %s",
         name,
         iso(keyframe.valid_at),
         ", ".join(change.kept) or "nothing",
@@ -70,7 +70,7 @@ def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
             twin=name,
             valid_at=keyframe.valid_at,
             actor="runtime",
-            cause="the declared model or filter",
+            cause="the declared model, filter or forecasts",
             body={
                 "before": keyframe.model,
                 "after": fleet.identity,

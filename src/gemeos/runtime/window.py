@@ -130,6 +130,10 @@ class Windows:
         ticks = self._ticks[twin]
         return ticks[bisect_left(ticks, since) :]
 
+    def is_reached(self, twin: int, tick: int, at: Instant) -> bool:
+        """Whether one of the readings applied at that instant was valid by ``at``."""
+        return bool((self._rows[twin][tick][:, Column.VALID_AT] <= at).any())
+
     def at(
         self, twins: Sequence[int], ticks: Sequence[int], *, until: Instant | None = None
     ) -> tuple[Int64[np.ndarray, " reading"], Rows]:
