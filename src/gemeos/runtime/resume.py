@@ -32,7 +32,7 @@ INSTANTS_AT_ONCE = 8
 def restored(fleet: Fleet, name: str, timeline: Timeline) -> int:
     """Put a twin back to its newest keyframe, and say which instant that is of.
 
-    A keyframe of another model, filter or leads is carried over by the names of its variables, and told.
+    One of another model, filter or leads is carried over by the names of its variables, and told.
     """
     keyframe = timeline.keyframe_before(name, _EVER)
     if keyframe is None:
