@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from jaxtyping import Float64
 
+import gemeos as gm
 from gemeos.ensemble.blend import unlearned
 from gemeos.ensemble.state import NEVER, Drift, Monitor, TwinState, Verdict
 from gemeos.foresee.issue import Scoring
 from gemeos.foresee.lessons import as_read, settings_of
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.school import Foresight
-from gemeos.runtime.twin import Twin
+from gemeos.runtime.twin import Twin, together
 from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
 from gemeos.schema.variable import Sensor
 from gemeos.testing.linear import Linear
@@ -94,6 +96,35 @@ def test_that_a_channel_that_is_not_trusted_teaches_nothing() -> None:
     nothing = reissue.caught_up(doubted, of.crew, ears, later)
     assert (learned.lessons != state.lessons).any()
     np.testing.assert_array_equal(nothing.lessons, state.lessons)
+
+
+@gm.model(dt="1 s")
+class Explosive:
+    """One of its sensors is beyond all numbers."""
+
+    x: float = gm.state("", gm.normal(1.0, 0.3), noise=0.2)
+
+    def step(self, dt: float) -> Explosive:  # noqa: ARG002
+        return Explosive(x=self.x)
+
+    @gm.sensor("", noise=0.2)
+    def y0(self) -> float:
+        return self.x
+
+    @gm.sensor("", noise=0.2)
+    def heat(self) -> float:
+        return math.exp(800.0 * self.x)
+
+
+def test_that_a_sensor_that_is_no_number_does_not_keep_the_others_from_learning() -> None:
+    def lessons(score: tuple[str, ...]) -> Float64[np.ndarray, " lesson"]:
+        twin = gm.Twin("walk", Explosive, members=16, leads=("1 s", "3 s"), score=score)
+        of = together([twin.bind("link:y0", to="y0")], horizon=twin.horizon)
+        return lived(1.0 + 0.1 * walk(40), of).lessons[0, 0]
+
+    both = lessons(("y0", "heat"))
+    np.testing.assert_array_equal(both, lessons(("y0",)))
+    assert (both != lived({0: 1.0}, fleet()).lessons[0, 0]).any()
 
 
 def test_that_right_forecasts_are_never_found_to_drift() -> None:

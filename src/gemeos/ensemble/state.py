@@ -137,7 +137,7 @@ class TwinState:
     issued: Int64[np.ndarray, "twin slot"]
     """Ticks of the forecasts whose truth is to come (``foresee.reissue``); NEVER in a free slot."""
     awaiting: Float64[np.ndarray, "twin slot variable level"]
-    """Their quantiles, as the ensemble gave them."""
+    """Their quantiles, as the ensemble gave them; NaN where it gave none."""
     read_then: Float64[np.ndarray, "twin slot variable"]
     """What had been read last when they were issued; NaN where nothing had."""
     lessons: Float64[np.ndarray, "twin variable lesson"]

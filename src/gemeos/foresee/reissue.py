@@ -205,15 +205,16 @@ class Reissue:
             return state
         some, heard, at = state.take(which), ears.take(which), tick[which]
         told = self._told(some, crew.take(which), heard, at)
-        good = np.isfinite(told).all(axis=(1, 2, 3))
+        # A sensor that is no number somewhere says nothing there; the others do.
+        good = np.isfinite(told).all(axis=3)
         last, _ = read_last(some, heard)
         issued, awaiting = state.issued.copy(), state.awaiting.copy()
         read_then = state.read_then.copy()
         for lead in range(len(self.leads)):
             slots = np.flatnonzero(self._lead_of_slot == lead)
             slot = slots[at // self.every % len(slots)]
-            issued[which, slot] = np.where(good, at, NEVER)
-            awaiting[which, slot] = np.where(good[:, None, None], told[:, lead], 0.0)
+            issued[which, slot] = np.where(good[:, lead].any(axis=1), at, NEVER)
+            awaiting[which, slot] = np.where(good[:, lead, :, None], told[:, lead], np.nan)
             read_then[which, slot] = last
         return replace(state, issued=issued, awaiting=awaiting, read_then=read_then)
 
@@ -258,11 +259,13 @@ class Reissue:
                 age = tick * self.schema.step - read_at[twin]
                 missed = []
                 for place in range(len(self.sensors)):
+                    raw = state.awaiting[twin, slots, place]
+                    read = self._truths(place, slots, float(last[twin, place]), float(age[place]))
                     due = _Due(
                         self._lead_of_slot[slots],
-                        state.awaiting[twin, slots, place],
+                        raw,
                         state.read_then[twin, slots, place],
-                        self._truths(place, slots, float(last[twin, place]), float(age[place])),
+                        np.where(np.isfinite(raw).all(axis=1), read, np.nan),
                     )
                     lesson = lessons[twin, place]
                     lesson[:], outside = self._lesson(lesson, ears.blends[twin][place], due)
@@ -302,7 +305,8 @@ class Reissue:
         # Leads of which nothing is due are given something harmless, and no truth.
         raw = np.tile(due.raw[came][:1], (count, 1))
         last, truth = np.full(count, np.nan), np.full(count, np.nan)
-        raw[due.lead], last[due.lead], truth[due.lead] = due.raw, due.last, due.truth
+        at = due.lead[came]
+        raw[at], last[at], truth[at] = due.raw[came], due.last[came], due.truth[came]
         outside = []
         if np.isfinite(truth[0]):
             told = blended(known, settings, raw, float(last[0]))[0]
@@ -319,7 +323,7 @@ class _Due:
     raw: Float64[np.ndarray, "due level"]
     last: Float64[np.ndarray, " due"]
     truth: Float64[np.ndarray, " due"]
-    """NaN where nothing was read."""
+    """NaN where nothing was read, or nothing was said."""
 
 
 def _bet(missed: Sequence[float]) -> Float64[np.ndarray, " one"]:
