@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from jaxtyping import Float
 
 import gemeos as gm
 from gemeos.assimilate.analyst import InNumpy
@@ -17,6 +18,8 @@ from gemeos.assimilate.inflate import AdaptiveRelaxation, Inflation, RelaxToPrio
 from gemeos.assimilate.observe import NO_CHANNEL, Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, Verdict, newborn
+from gemeos.runtime.twin import together
+from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
 from gemeos.schema.variable import Sensor
 from gemeos.simulate import BatchedSimulator, Simulator, compile_model
 from gemeos.simulate.advance import Crew, Stepper
@@ -315,3 +318,36 @@ def test_that_readings_given_are_not_written_to() -> None:
     assert state.digest() == digest
     for name, array in kept.items():
         np.testing.assert_array_equal(getattr(read, name), array)
+
+
+def test_that_what_lay_in_memory_before_counts_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # All members stand below the sensor's floor and would read the same: nothing is learned, and
+    # so nothing is turned.
+    @gm.model(dt="1 s")
+    class Floor:
+        x: float = gm.state("m", gm.normal(-9.0, 0.5), noise=0.1)
+
+        def step(self, dt: float) -> Floor:  # noqa: ARG002
+            return Floor(x=self.x)
+
+        @gm.sensor("m", noise=0.2)
+        def gauge(self) -> float:
+            return max(self.x, 0.0)
+
+    as_ever = Compiled._room
+
+    def littered(self: Compiled, rows: int, readings: int, size: int) -> Float[np.ndarray, " any"]:
+        return np.full_like(as_ever(self, rows, readings, size), np.nan)
+
+    monkeypatch.setattr(Compiled, "_room", littered)
+    twin = gm.Twin("t", Floor, members=MEMBERS).bind("l:gauge", to="gauge")
+    fleet, book = together([twin], horizon=twin.horizon), SeriesBook()
+    series = Series("l", "gauge")
+    rows = [Reading(series, (START + s) * SECOND, 0.0) for s in range(5)]
+    fleet.take(Readings.of(rows, book), book)
+    assert fleet.failure("t") is None
+    state = fleet.state("t")
+    assert np.isfinite(state.members).all()
+    assert state.failed[0] == 0

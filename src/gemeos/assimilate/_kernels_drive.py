@@ -316,6 +316,10 @@ def analysed(
             word[0] = noise_word(keys[t], ticks[t], PLANE_FIRST)
             word[1] = noise_word(keys[t], ticks[t], PLANE_SECOND)
             plane(w, first, second, size, pitch, word, counters)
+        else:
+            # Nobody turns: what happened to lie there must not count, not even times nought.
+            for i in range(2 * pitch):
+                w[U(first + i)] = KIND(0)
         for r in range(rows):
             mine, was = after + r * pitch, before + r * pitch
             move = w[moved + r]
