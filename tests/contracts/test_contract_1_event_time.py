@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.foresee.issue import Scoring
-from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.enrolment import Enrolment
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.school import Foresight
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Quality, Reading, Readings, Series, SeriesBook

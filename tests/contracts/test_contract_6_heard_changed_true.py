@@ -8,7 +8,8 @@ import pytest
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.ensemble.state import Monitor, TwinState, Verdict
-from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.enrolment import Enrolment
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.phase import Phase, Standing, phase_of
 from gemeos.runtime.trust import channel_trust
 from gemeos.schema.binding import Binding

@@ -13,7 +13,8 @@ from gemeos.ensemble.blend import LEVELS
 from gemeos.errors import SchemaError
 from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.issue import readings_ahead
-from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.enrolment import Enrolment
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.school import Foresight
 from gemeos.runtime.twin import together
 from gemeos.schema.reading import Reading, Readings, Series, SeriesBook

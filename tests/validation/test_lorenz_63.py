@@ -17,7 +17,8 @@ from jaxtyping import Float64
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.ensemble.state import Drift
-from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.enrolment import Enrolment
+from gemeos.runtime.fleet import Fleet
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
 from gemeos.simulate.advance import Stepper

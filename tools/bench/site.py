@@ -12,6 +12,7 @@ from pathlib import Path
 import gemeos as gm
 from gemeos.errors import AssimilationError
 from gemeos.link.format import TimeForm
+from gemeos.runtime.garbage import settled_in
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
 from gemeos.units import span
@@ -109,6 +110,7 @@ def main() -> None:
     began, through = time.monotonic(), [0]
     host.resume(lambda done, _: through.__setitem__(0, done))
     _say(f"resumed {time.monotonic() - began:.6f} {through[0]}")
+    settled_in()
     try:
         asyncio.run(followed(host, args.asked))
     finally:

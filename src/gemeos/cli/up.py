@@ -20,6 +20,7 @@ from rich.table import Table
 from gemeos.cli.declared import declared
 from gemeos.cli.show import aged, number
 from gemeos.errors import GemeosError
+from gemeos.runtime.garbage import settled_in
 from gemeos.runtime.host import Host
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.run import timeline_of
@@ -61,6 +62,7 @@ def run_site(settings: Settings, *, alive: Callable[[], None] = lambda: None) ->
     host = Host(settings.site, timeline_of(settings.site.store))
     try:
         _resume(host, console)
+        settled_in()
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_running(host, settings, console, alive))
     except* KeyboardInterrupt:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt64
@@ -23,65 +21,14 @@ from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, Un
 from gemeos.foresee.forecast import Path
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
+from gemeos.runtime.enrolment import Enrolment, consts_of
 from gemeos.runtime.school import Foresight, school
+from gemeos.runtime.taken import Looking, Passing, Settled, Taken
 from gemeos.runtime.window import Windows, rows_of
-from gemeos.schema.binding import Binding
 from gemeos.schema.reading import LARGEST, Quality, Readings, SeriesBook
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew
 from gemeos.units.instant import Instant, Span
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """One twin of a fleet: its name, what is known of it, what is bound to it."""
-
-    name: str
-    consts: Mapping[str, float] = field(default_factory=dict)
-    bindings: tuple[Binding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a fleet did with a batch of readings."""
-
-    changed: Mapping[str, Instant]
-    """Twins whose state is another than before, with the earliest ``valid_at`` of a change."""
-    rewound: tuple[str, ...]
-    """Those of them that had to go back in time."""
-    too_late: tuple[tuple[str, Instant], ...]
-    """(twin, ``valid_at``) of readings from before the horizon: stored, not assimilated."""
-    duplicates: int
-    """Readings that were there already, or below the revision that is."""
-
-
-class Passing(Protocol):
-    """Looks at twins before each instant that they go through."""
-
-    def __call__(
-        self,
-        twins: Int64[np.ndarray, " some"],
-        state: TwinState,
-        until: Int64[np.ndarray, " some"],
-        since: Int64[np.ndarray, " some"],
-    ) -> None:
-        """Called with what they are before they go on.
-
-        Args:
-            twins: Places of twins.
-            state: They, after all readings before ``until``.
-            until: The instants that they go on to.
-            since: The earliest instants at which anything about them changed.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A state that is final: what a keyframe stores."""
-
-    twin: str
-    state: TwinState
 
 
 class Fleet:
@@ -126,7 +73,7 @@ class Fleet:
         self._routes = Routes(self.channels)
         self._bound = Bound(self.schema, self.channels)
         keys = np.array([twin_key(seed, e.name) for e in enrolled], np.uint64)
-        consts = np.array([_consts(self.schema, e) for e in enrolled], self.schema.precision)
+        consts = np.array([consts_of(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
         self._channel_rows = max((len(c) for c in self.channels), default=0)
         self.school = school(cycle.stepper, foresight or Foresight(), self.channels)
@@ -366,12 +313,12 @@ class Fleet:
             if not now:
                 return [int(t) for t in twins[back]]
             going = np.array([t for t, _ in now], np.int64)
-            look = None if passing is None else _Looking(passing, dirty)
+            look = None if passing is None else Looking(passing, dirty)
             self._cycle(going, [tick for _, tick in now], look)
             turn += 1
 
     def _cycle(
-        self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], look: _Looking | None
+        self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], look: Looking | None
     ) -> None:
         read = self._bound.gathered(twins, ticks, *self._windows.at(twins.tolist(), ticks))
         # All of them in their order, as ever when all report at once, need not be copied.
@@ -401,7 +348,7 @@ class Fleet:
         self,
         twins: Int64[np.ndarray, " some"],
         ticks: Sequence[int],
-        look: _Looking | None,
+        look: Looking | None,
         error: TooFewMembersError,
     ) -> None:
         """One of these twins has no estimate any more: find it, and let the others go on."""
@@ -463,24 +410,6 @@ class Fleet:
         return settled
 
 
-@dataclass(frozen=True, slots=True)
-class _Looking:
-    """One who looks on, and since when each twin of the batch is another."""
-
-    passing: Passing
-    since: Mapping[int, int]
-
-    def at(
-        self,
-        twins: Int64[np.ndarray, " some"],
-        state: TwinState,
-        until: Int64[np.ndarray, " some"],
-    ) -> None:
-        """The twins, before they go on."""
-        since = np.array([self.since[t] for t in twins.tolist()], np.int64)
-        self.passing(twins, state, until, since)
-
-
 def _exchanged(state: TwinState, places: Sequence[int], by: TwinState) -> TwinState:
     """``state`` with those at ``places`` exchanged; nothing of ``state`` itself is written to."""
     if len(places) == len(state):
@@ -488,19 +417,3 @@ def _exchanged(state: TwinState, places: Sequence[int], by: TwinState) -> TwinSt
     whole = state.take(range(len(state)))
     whole.put(places, by)
     return whole
-
-
-def _consts(schema: Schema, enrolled: Enrolment) -> list[float]:
-    known = {c.name for c in schema.consts}
-    for name in enrolled.consts:
-        if name not in known:
-            raise UnknownNameError("constant", name, known, where=schema.name)
-    values = []
-    for const in schema.consts:
-        value = enrolled.consts.get(const.name, const.default)
-        if value is None:
-            raise SchemaError(
-                f"{enrolled.name} gives no value for the constant {const.name!r} ({const.unit})."
-            )
-        values.append(float(value))
-    return values

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from gemeos.runtime.fleet import Fleet, Passing
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import packed, unpacked
+from gemeos.runtime.taken import Passing
 from gemeos.runtime.twin import Twin, together
 from gemeos.timeline.base import Keyframe, Timeline
 from gemeos.units.instant import Instant

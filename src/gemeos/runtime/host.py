@@ -17,7 +17,7 @@ from gemeos.errors import UnknownNameError
 from gemeos.link.base import Arrival, Source
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
-from gemeos.runtime.fleet import Fleet, Taken
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
 from gemeos.runtime.keyframe import packed
 from gemeos.runtime.phase import Phase
@@ -28,6 +28,7 @@ from gemeos.runtime.school import Foresight
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
+from gemeos.runtime.taken import Taken
 from gemeos.runtime.twin import Twin, together
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Commit, Event, Keyframe, Timeline

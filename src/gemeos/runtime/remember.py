@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from gemeos.ensemble.state import NEVER, TwinState
-from gemeos.runtime.fleet import Fleet, Passing
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.taken import Passing
 from gemeos.runtime.twin import Twin
 from gemeos.timeline.base import SummaryRows
 from gemeos.units.instant import Instant

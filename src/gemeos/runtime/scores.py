@@ -23,7 +23,8 @@ from gemeos.errors import AssimilationError
 from gemeos.foresee.issue import Scoring, readings_ahead, slack
 from gemeos.foresee.score import HISTORY, LeadScore, Outcomes, Turned, extended, lead_score
 from gemeos.runtime.channels import Channel
-from gemeos.runtime.fleet import Fleet, Taken
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.taken import Taken
 from gemeos.runtime.twin import Twin
 from gemeos.schema.reading import LARGEST, Quality, Readings
 from gemeos.schema.variable import Sensor

@@ -13,7 +13,8 @@ from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.channels import channels_of
-from gemeos.runtime.fleet import Enrolment, Fleet
+from gemeos.runtime.enrolment import Enrolment
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.school import Foresight
 from gemeos.runtime.trust import Trust
