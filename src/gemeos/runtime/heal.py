@@ -9,6 +9,7 @@ a restart, for one twin, while the site runs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gemeos.runtime.fleet import Fleet
@@ -21,6 +22,8 @@ from gemeos.units.instant import Instant
 logger = logging.getLogger(__name__)
 
 _EVER = 2**62
+MOST_LATE = 100_000
+"""Events of readings that came too late that are looked through at the start, the newest."""
 
 
 class Pending:
@@ -33,15 +36,20 @@ class Pending:
         """A reading of ``twin``, valid at ``late``, came too late."""
         self._late[twin] = min(late, self._late.get(twin, late))
 
-    def remembered(self, twin: str, timeline: Timeline) -> None:
-        """Add what the last run was told and did not come to heal."""
-        healed = timeline.events(twin=twin, kind="healed", limit=1)
-        since = healed[0].body["known_at_us"] if healed else None
-        for event in timeline.events(twin=twin, kind="late_reading", limit=1000):
-            oldest = event.body.get("oldest_us")
+    def remembered(self, twins: Collection[str], timeline: Timeline) -> None:
+        """Add what the last run was told of these twins and did not come to heal."""
+        # One question of all: of a hundred thousand twins hardly any has such readings.
+        healed: dict[str, object] = {}
+        for event in timeline.events(kind="late_reading", limit=MOST_LATE):
+            if event.twin not in twins:
+                continue
+            if event.twin not in healed:
+                last = timeline.events(twin=event.twin, kind="healed", limit=1)
+                healed[event.twin] = last[0].body["known_at_us"] if last else None
+            since, oldest = healed[event.twin], event.body.get("oldest_us")
             unhealed = not isinstance(since, int) or event.known_at >= since
             if isinstance(oldest, int) and unhealed:
-                self.add(twin, oldest)
+                self.add(event.twin, oldest)
 
     def take(self) -> tuple[str, Instant] | None:
         """One twin and its earliest late instant; None where nothing waits."""

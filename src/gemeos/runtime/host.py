@@ -138,8 +138,7 @@ class Host:
                 if progress is not None:
                     progress(done, total)
         self.scores.resume()
-        for name in self._twins:
-            self._pending.remembered(name, self.timeline)
+        self._pending.remembered(self._twins, self.timeline)
 
     async def run(self) -> None:
         """Follow every link until all end."""
