@@ -53,6 +53,9 @@ class Calibration:
     belongs to both, by its distance."""
     trusted: float = 100.0
     """How many truths the forecast's own spread is worth at the start."""
+    pooled: float = 0.0
+    """How many truths of its own class those of all classes together are worth: with it, what all
+    forecasts have in common is learned before what those of one size have."""
     memory: float = 3000.0
     """Truths after which an old one counts 1/e."""
 
@@ -125,6 +128,9 @@ def calibrated(
 ) -> Float64[np.ndarray, "lead level"]:
     """The quantiles of one forecast at each lead as they have to be read; within the possible."""
     counts = np.einsum("lsb,ls->lb", known.counts, settings.shares(rank))
+    if settings.pooled:
+        together = known.counts.sum(axis=1)
+        counts = counts + settings.pooled * together / together.sum(axis=1, keepdims=True)
     reached = np.zeros((len(raw), counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=reached[:, 1:])
     out = np.empty_like(raw)
