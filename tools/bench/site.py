@@ -110,9 +110,9 @@ def main() -> None:
     began, through = time.monotonic(), [0]
     host.resume(lambda done, _: through.__setitem__(0, done))
     _say(f"resumed {time.monotonic() - began:.6f} {through[0]}")
-    settled_in()
     try:
-        asyncio.run(followed(host, args.asked))
+        with settled_in():
+            asyncio.run(followed(host, args.asked))
     finally:
         host.close()
 

@@ -62,8 +62,7 @@ def run_site(settings: Settings, *, alive: Callable[[], None] = lambda: None) ->
     host = Host(settings.site, timeline_of(settings.site.store))
     try:
         _resume(host, console)
-        settled_in()
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with settled_in(), asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_running(host, settings, console, alive))
     except* KeyboardInterrupt:
         pass

@@ -189,7 +189,9 @@ def _groups(
     return starts.tolist(), set(with_twice.tolist())
 
 
-def _merged(known: Rows | None, new: Rows) -> tuple[Rows | None, int]:
+def _merged(
+    known: Int64[np.ndarray, "known column"] | None, new: Int64[np.ndarray, "new column"]
+) -> tuple[Int64[np.ndarray, "merged column"] | None, int]:
     """Readings of one instant with others put in; None if nothing changed. And the duplicates."""
     there = {} if known is None else {_place(row): row for row in known.tolist()}
     changed, duplicates = False, 0
