@@ -41,8 +41,8 @@ INTERVAL: Final = (0.05, 0.95)
 MISSES_TOLERATED: Final = 0.2
 """Share of truths outside them that is no drift yet: twice what they promise."""
 BET: Final = 0.2
-"""Of the stake, that a truth lies inside: see ``assimilate.drift``. It grows where more than 27 %
-lie outside, and reaches 100 within some 30 forecasts where half of them do."""
+"""Share of the stake that is put on a truth lying outside: see ``assimilate.drift``. The stake
+grows where more than 27 % do, and reaches 100 within some 30 forecasts where half of them do."""
 
 
 @dataclass(frozen=True)

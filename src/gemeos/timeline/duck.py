@@ -67,7 +67,8 @@ class DuckTimeline:
     for: a flush to the disk of their own would cost as much as that of the readings. Never behind a
     keyframe: a twin that begins again from it does not tell what was before.
 
-    An append waits for another one, never for a question. Forecasts keep float32 precision.
+    An append waits for another one, and for a question only while that writes summary rows that
+    still wait. Forecasts keep float32 precision.
     ``book`` can still be read after ``close``; everything else raises ``TimelineError`` then.
     """
 
