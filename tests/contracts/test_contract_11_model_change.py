@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import gemeos as gm
+from gemeos.ensemble.state import Monitor
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
 from gemeos.schema.reading import Reading, Readings, Series
@@ -44,9 +45,12 @@ class After:
         return self.level
 
 
-def host_of(model: type, store: Path, leads: tuple[str, ...] = ()) -> Host:
+def host_of(
+    model: type, store: Path, leads: tuple[str, ...] = (), channels: tuple[str, ...] = ("gauge",)
+) -> Host:
     twin = gm.Twin("tank", model, members=32, horizon="20 s", leads=leads)
-    twin.bind("hand:gauge", to="gauge")
+    for channel in channels:
+        twin.bind(f"hand:{channel}", to="gauge")
     site = gm.Site(
         "s", twins=(twin,), links=(gm.HttpLink(name="hand"),), keyframes_every=span("20 s")
     )
@@ -107,6 +111,61 @@ def test_that_other_leads_begin_with_no_lessons_and_that_is_told(tmp_path: Path)
     assert event.body["kept"] == "level, leak, old"
     assert event.body["dropped"] == "what was learned of its forecasts"
     second.close()
+
+
+def test_that_channels_keep_their_history_by_name_when_others_are_bound_or_let_go(
+    tmp_path: Path,
+) -> None:
+    def heard(channels: tuple[str, ...]) -> list[float]:
+        host = host_of(Before, tmp_path / "store.duckdb", channels=channels)
+        host.resume()
+        counts = host.fleet("tank").state("tank").monitors[0, :, Monitor.COUNT].tolist()
+        assert not host.timeline.events(kind="model_changed")
+        host.close()
+        return counts
+
+    first = host_of(Before, tmp_path / "store.duckdb")
+    first.resume()
+    fed(first, range(120))
+    first.close()
+    # Those in the stored state, and those behind it.
+    assert heard(("gauge",)) == [120.0]
+    assert heard(("a new one", "gauge")) == [0.0, 120.0]
+    assert heard(("gauge", "spare")) == [120.0, 0.0]
+    assert heard(("spare",)) == [0.0]
+
+
+def test_that_twins_restored_together_equal_those_that_never_stopped(tmp_path: Path) -> None:
+    twins = tuple(
+        gm.Twin(f"tank-{n}", Before, members=8, horizon="20 s").bind(f"hand:{n}", to="gauge")
+        for n in range(3)
+    )
+    site = gm.Site(
+        "s", twins=twins, links=(gm.HttpLink(name="hand"),), keyframes_every=span("20 s")
+    )
+    # The second falls silent, the third early: its keyframe is an older one, the third has none.
+    until = {0: 120, 1: 60, 2: 5}
+    host = Host(site, timeline_of(tmp_path / "store.duckdb"))
+    host.resume()
+    for s in range(120):
+        rows = [
+            Reading(Series("hand", str(n)), START + s * SECOND, 2.0 + 0.01 * n)
+            for n, end in until.items()
+            if s < end
+        ]
+        readings = Readings.of(rows, host.timeline.book)
+        host._assimilate(readings, host.timeline.append(readings, known_at=START + s * SECOND))
+    lived = {t.name: host.snapshot(t.name).digest() for t in twins}
+    at = {t.name: host.timeline.keyframe_before(t.name, 2**62) for t in twins}
+    assert at["tank-2"] is None
+    assert at["tank-0"] is not None
+    assert at["tank-1"] is not None
+    assert at["tank-1"].valid_at < at["tank-0"].valid_at
+    host.close()
+    again = Host(site, timeline_of(tmp_path / "store.duckdb"))
+    again.resume()
+    assert {t.name: again.snapshot(t.name).digest() for t in twins} == lived
+    again.close()
 
 
 def test_that_the_change_is_told_once_and_not_at_every_start(tmp_path: Path) -> None:

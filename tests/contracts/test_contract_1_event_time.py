@@ -208,7 +208,7 @@ def test_that_going_on_from_a_final_state_gives_the_equal_state() -> None:
         settled += first.settle(5 * SECOND)
     assert settled
     keyframe = settled[-1]
-    second.restore(keyframe.twin, keyframe.state)
+    second.restore([keyframe.twin], keyframe.state)
     after = [r for r in log if r.valid_at > keyframe.state.tick[0] * SECOND]
     second.take(Readings.of(after, book), book)
     assert digests(second) == digests(first)

@@ -33,12 +33,12 @@ class Tank:
         return self.level
 
 
-def host_of(store: Path | None = None) -> Host:
+def host_of(store: Path | None = None, *others: gm.Twin) -> Host:
     twin = gm.Twin("tank", Tank, members=24, horizon="20 s", remember="10 s")
     twin.bind("hand:gauge", to="gauge")
     site = gm.Site(
         "s",
-        twins=(twin,),
+        twins=(twin, *others),
         links=(gm.HttpLink(name="hand"),),
         clock=gm.Replay(START, 1.0, "a test's own time"),
         keyframes_every=span("20 s"),
@@ -86,6 +86,20 @@ def test_that_a_healed_twin_equals_one_to_which_nothing_came_late() -> None:
     assert host.snapshot("tank").digest() == calm.snapshot("tank").digest()
     told = host.timeline.events(kind="healed")
     assert [e.valid_at for e in told] == [START + LATE[0] * SECOND]
+
+
+def test_that_a_twin_is_healed_beside_one_of_more_channels() -> None:
+    def beside() -> gm.Twin:
+        twin = gm.Twin("other", Tank, members=24, horizon="20 s", remember="10 s")
+        return twin.bind("hand:first", to="gauge").bind("hand:second", to="gauge")
+
+    host, calm = host_of(None, beside()), host_of(None, beside())
+    assert host.fleet("tank") is host.fleet("other")
+    lived(host)
+    for row in log():
+        take(calm, [row], row.valid_at)
+    asyncio.run(host.heal())
+    assert host.snapshot("tank").digest() == calm.snapshot("tank").digest()
 
 
 def test_that_healing_amends_what_is_remembered_and_keeps_what_was_believed() -> None:

@@ -282,7 +282,7 @@ def newborn(
         cycles=zero.copy(),
         members=drawn(schema, keys, never, members),
         driven=np.tile(np.array(defaults, np.float64), (twins, 1)),
-        monitors=np.tile(_UNHEARD, (twins, channels, 1)),
+        monitors=unheard(twins, channels),
         assimilated=zero.copy(),
         failed=zero.copy(),
         relaxation=np.full(twins, RELAXATION_AT_BIRTH),
@@ -298,6 +298,11 @@ def newborn(
     )
 
 
+def unheard(twins: int, channels: int) -> Float64[np.ndarray, "twin channel monitor"]:
+    """The monitors of channels before their first reading."""
+    return np.tile(_UNHEARD, (twins, channels, 1))
+
+
 def _unheard() -> Float64[np.ndarray, " monitor"]:
     monitors = np.zeros(len(Monitor), np.float64)
     monitors[[Monitor.LAST_AT, Monitor.LAST_VALUE, Monitor.INTERVAL, Monitor.ACCEPTED_AT]] = np.nan
@@ -308,7 +313,6 @@ def _unheard() -> Float64[np.ndarray, " monitor"]:
 
 
 _UNHEARD: Final = _unheard()
-"""The monitors of a channel before its first reading."""
 
 
 def natural(

@@ -75,7 +75,8 @@ class Fleet:
         keys = np.array([twin_key(seed, e.name) for e in enrolled], np.uint64)
         consts = np.array([consts_of(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
-        self._channel_rows = max((len(c) for c in self.channels), default=0)
+        self.channel_rows = max((len(c) for c in self.channels), default=0)
+        """Rows of monitors that each twin has: as many as the one with most channels needs."""
         self.school = school(cycle.stepper, foresight or Foresight(), self.channels)
         self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
@@ -87,7 +88,7 @@ class Fleet:
             self.schema,
             keys,
             members=self.members,
-            channels=self._channel_rows,
+            channels=self.channel_rows,
             unlearned=self.school.unlearned,
         )
 
@@ -111,12 +112,16 @@ class Fleet:
         """The twin before its first reading."""
         return self._newborn(self.crew.keys[[self.place(twin)]])
 
-    def restore(self, twin: str, state: TwinState) -> None:
-        """Begin again from a final state (a keyframe); readings up to it come too late."""
-        place = np.array([self.place(twin)])
-        self._live.put(place, state)
-        self._checkpoints.restore(place, state)
-        self._windows.forget(int(place[0]))
+    def restore(self, twins: Sequence[str], state: TwinState) -> None:
+        """Begin again from final states (keyframes), one a twin; readings up to them come too late.
+
+        ``runtime.keyframe.unpacked`` gives them the fleet's rows of monitors.
+        """
+        places = np.array([self.place(twin) for twin in twins])
+        self._live.put(places, state)
+        self._checkpoints.restore(places, state)
+        for place in places.tolist():
+            self._windows.forget(place)
 
     def state(self, twin: str) -> TwinState:
         """A copy of the twin's state at its newest reading."""

@@ -87,7 +87,7 @@ def rerun(
     since, before = -_EVER, late - 1
     while (keyframe := timeline.keyframe_before(twin.name, before)) is not None:
         if keyframe.model == fleet.identity:
-            fleet.restore(twin.name, unpacked(keyframe.state))
+            fleet.restore([twin.name], unpacked(fleet, twin.name, keyframe.state))
             since = keyframe.valid_at
             break
         before = keyframe.valid_at - 1
@@ -126,7 +126,7 @@ def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline, passing: Passing) -
     timeline.put_keyframe(keyframe)
     place = live.place(name)
     numbers = [timeline.book.number(c.binding.series) for c in live.channels[place]]
-    live.restore(name, state)
+    live.restore([name], unpacked(live, name, keyframe.state))
     live.take(timeline.range(numbers, ahead.until, _EVER), timeline.book, passing)
     logger.info("%s is healed: what came too late is in its past now", name)
     return keyframe

@@ -131,7 +131,7 @@ class Host:
         if isinstance(self.clock, ReplayClock) and len(newest):
             self.clock.follow(int(newest.valid_at.max()))
         for fleet in self._fleets:
-            since = {name: restored(fleet, name, self.timeline) for name in fleet.names}
+            since = restored(fleet, self.timeline)
             for piece, done, total in stored(fleet, self._twins, since, self.timeline):
                 taken = fleet.take(piece, self.timeline.book, self._memory.passing(fleet))
                 self._keep(fleet, taken)

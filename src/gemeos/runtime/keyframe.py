@@ -6,14 +6,15 @@ name and unit goes on with the ensemble that it had; what is new begins with its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 
-from gemeos.ensemble.state import TwinState
+from gemeos.ensemble.state import TwinState, unheard
 from gemeos.errors import TimelineError
 from gemeos.runtime.fleet import Fleet
 from gemeos.schema.coordinate import Above, Between, Coordinate, Whole
@@ -45,6 +46,7 @@ class Carried:
     dropped: tuple[str, ...]
 
 
+_Monitors: TypeAlias = Float64[np.ndarray, "1 _ monitor"]
 _Outward: TypeAlias = Float[np.ndarray, " member"]
 
 
@@ -54,19 +56,32 @@ def packed(fleet: Fleet, twin: str, state: TwinState) -> bytes:
     kept = _Kept(
         rows=tuple(_Row(v.name, v.unit, _bounds(v.coordinate)) for v in schema.estimated),
         driven=tuple((v.name, v.unit) for v in schema.driven),
-        channels=tuple(str(c.binding.series) for c in fleet.channels[fleet.place(twin)]),
+        channels=_channels(fleet, twin),
         state=state.to_bytes(),
     )
     return msgspec.msgpack.encode(kept)
 
 
-def unpacked(stored: bytes) -> TwinState:
+def unpacked(fleet: Fleet, twin: str, stored: bytes) -> TwinState:
     """The state, for the model that made it.
+
+    What is bound to the twin may have changed since: a channel keeps what was remembered of it by
+    its name, and a new one begins unheard.
+
+    Args:
+        fleet: Of that model.
+        twin: One of its twins.
+        stored: What ``packed`` made.
 
     Raises:
         TimelineError: these bytes are no keyframe.
     """
-    return TwinState.from_bytes(_read(stored).state)
+    kept = _read(stored)
+    state = TwinState.from_bytes(kept.state)
+    channels = _channels(fleet, twin)
+    if kept.channels == channels and state.monitors.shape[1] == fleet.channel_rows:
+        return state
+    return replace(state, monitors=_by_name(fleet, channels, kept.channels, state.monitors))
 
 
 def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
@@ -100,12 +115,7 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
     heard = {name: was.driven[0, i] for i, name in enumerate(old.driven)}
     for place, drive in enumerate(fleet.schema.driven):
         driven[0, place] = heard.get((drive.name, drive.unit), driven[0, place])
-    monitors = born.monitors.copy()
-    watched = {name: was.monitors[0, i] for i, name in enumerate(old.channels)}
-    for place, channel in enumerate(fleet.channels[fleet.place(twin)]):
-        before = watched.get(str(channel.binding.series))
-        if before is not None and len(before) == monitors.shape[2]:
-            monitors[0, place] = before
+    monitors = _by_name(fleet, _channels(fleet, twin), old.channels, was.monitors)
     state = replace(
         was,
         members=members,
@@ -128,6 +138,21 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
     if was.input_means.size:
         dropped.append("means of its inputs")
     return Carried(state, tuple(kept), tuple(begun), tuple(dropped))
+
+
+def _channels(fleet: Fleet, twin: str) -> tuple[str, ...]:
+    return tuple(str(c.binding.series) for c in fleet.channels[fleet.place(twin)])
+
+
+def _by_name(
+    fleet: Fleet, channels: Sequence[str], were: Sequence[str], monitors: _Monitors
+) -> _Monitors:
+    """Monitors of ``were`` as those of ``channels``, in as many rows as the fleet has."""
+    watched = dict(zip(were, monitors[0], strict=False))  # behind them: rows of other twins
+    rows = unheard(1, fleet.channel_rows)
+    for place, name in enumerate(channels):
+        rows[0, place] = watched.get(name, rows[0, place])
+    return rows
 
 
 def _read(stored: bytes) -> _Kept:

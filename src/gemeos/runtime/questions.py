@@ -163,7 +163,7 @@ class Questions:
                 numbers, keyframe.known_at - 1, keyframe.valid_at, known_by=by
             )
             if changed is None and keyframe.model == fleet.identity:
-                fleet.restore(twin, unpacked(keyframe.state))
+                fleet.restore([twin], unpacked(fleet, twin, keyframe.state))
                 since = keyframe.valid_at
                 break
             before = min(keyframe.valid_at - 1, changed or keyframe.valid_at)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,7 @@ class Site:
         zone(self.zone)
         known = [link.name for link in self.links]
         for kind, names in (("link", known), ("twin", self.twin_names)):
-            twice = sorted({n for n in names if names.count(n) > 1})
+            twice = sorted(n for n, times in Counter(names).items() if times > 1)
             if twice:
                 raise SettingsError(f"Two {kind}s are named {', '.join(twice)}.")
         for twin in self.twins:

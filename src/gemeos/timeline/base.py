@@ -213,6 +213,10 @@ class KeyframeStore(Protocol):
         """
         ...
 
+    def keyframes_newest(self, twins: Sequence[str]) -> Mapping[str, Keyframe]:
+        """The newest of each of these twins that has any, by name, in one question."""
+        ...
+
 
 class EventLog(Protocol):
     """Changes and decisions with who and why."""

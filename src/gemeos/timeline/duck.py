@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -215,6 +215,11 @@ class DuckTimeline:
         """See the port."""
         with self._database.asking() as connection:
             return duck_estimates.keyframe_before(connection, twin, at, known(known_by))
+
+    def keyframes_newest(self, twins: Sequence[str]) -> Mapping[str, Keyframe]:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_estimates.keyframes_newest(connection, twins)
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
         """See the port."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from gemeos.timeline.base import ForecastRows, Keyframe, SummaryRows
-from gemeos.timeline.duck_database import Connection, fetched, put
+from gemeos.timeline.duck_database import Connection, fetched, put, rows
 from gemeos.timeline.standing import side_by_side
 from gemeos.units.instant import Instant
 
@@ -36,6 +36,14 @@ FORECASTS: Final = """
     select issued_at, valid_at, members, corrected from forecasts
     where twin = $twin and variable = $variable and valid_at > $since and valid_at <= $until
     order by valid_at, issued_at, entry
+"""
+
+# The states, which are large, are read of the newest ones only.
+KEYFRAMES_NEWEST: Final = """
+    with newest as (
+        select arg_max(entry, (valid_at, known_at, entry)) as entry from keyframes
+        where twin in (select unnest($twins::text[])) group by twin)
+    select twin, valid_at, known_at, model, state from keyframes semi join newest using (entry)
 """
 
 
@@ -189,3 +197,9 @@ def keyframe_before(
         [twin, at, known_by],
     ).fetchone()
     return None if found is None else Keyframe(twin, *found)
+
+
+def keyframes_newest(connection: Connection, twins: Sequence[str]) -> Mapping[str, Keyframe]:
+    """See the port."""
+    found = rows(connection, KEYFRAMES_NEWEST, {"twins": list(twins)})
+    return {row[0]: Keyframe(*row) for row in found}

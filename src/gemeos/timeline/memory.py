@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from threading import Lock
@@ -209,6 +209,18 @@ class MemoryTimeline:
                 and (known_by is None or keyframe.known_at <= known_by)
             ]
         return max(asked)[-1] if asked else None
+
+    def keyframes_newest(self, twins: Sequence[str]) -> Mapping[str, Keyframe]:
+        """See the port."""
+        asked, found = set(twins), dict[str, Keyframe]()
+        with self._open():
+            for keyframe in self._keyframes:
+                if keyframe.twin in asked:
+                    # Of equal ones the later stays.
+                    best = found.setdefault(keyframe.twin, keyframe)
+                    if (keyframe.valid_at, keyframe.known_at) >= (best.valid_at, best.known_at):
+                        found[keyframe.twin] = keyframe
+        return found
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
         """See the port."""

@@ -56,6 +56,7 @@ QUESTIONS: dict[str, Callable[[Timeline], object]] = {
     "receipts": lambda timeline: timeline.receipts(),
     "put_keyframe": lambda timeline: timeline.put_keyframe(keyframe(1, 1)),
     "keyframe_before": lambda timeline: timeline.keyframe_before("mill", 1),
+    "keyframes_newest": lambda timeline: timeline.keyframes_newest(["mill"]),
     "put_event": lambda timeline: timeline.put_event(event("alarm", 1), known_at=1),
     "events": lambda timeline: timeline.events(),
     "put_summary": lambda timeline: timeline.put_summary("mill", summary([1], "a"), known_at=1),

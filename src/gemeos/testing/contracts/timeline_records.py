@@ -124,6 +124,28 @@ class KeyframeContract:
         timeline.put_keyframe(keyframe(20, 25, twin="dam"))
         assert timeline.keyframe_before("mill", 99) == keyframe(10, 15)
 
+    def test_that_the_newest_keyframes_of_several_twins_are_found_at_once(
+        self, timeline: Timeline
+    ) -> None:
+        timeline.put_keyframes(
+            [
+                keyframe(30, 35, twin="mill"),
+                keyframe(20, 90, twin="mill"),
+                keyframe(10, 45, twin="dam", state=b"amended"),
+                keyframe(10, 15, twin="dam"),
+                keyframe(40, 40, twin="quay"),
+            ]
+        )
+        newest = {
+            "mill": keyframe(30, 35, twin="mill"),
+            "dam": keyframe(10, 45, twin="dam", state=b"amended"),
+        }
+        assert timeline.keyframes_newest(["dam", "mill", "unheard of"]) == newest
+        timeline.put_keyframe(keyframe(30, 35, twin="mill", state=b"again"))
+        newest["mill"] = keyframe(30, 35, twin="mill", state=b"again")
+        assert timeline.keyframes_newest(["dam", "mill"]) == newest
+        assert timeline.keyframes_newest([]) == {}
+
     def test_that_keyframes_put_together_are_each_found(self, timeline: Timeline) -> None:
         timeline.put_keyframes(
             [keyframe(10, 15), keyframe(20, 25, twin="dam"), keyframe(10, 15, state=b"again")]
