@@ -31,6 +31,7 @@ from gemeos.schema.declare import (
     virtual,
     where,
 )
+from gemeos.schema.intervention import hold, profile, ramp, renewed, times
 from gemeos.serve.client import connect
 
 __all__ = [
@@ -52,14 +53,19 @@ __all__ = [
     "connect",
     "const",
     "control",
+    "hold",
     "input",
     "lognormal",
     "model",
     "normal",
     "param",
+    "profile",
+    "ramp",
+    "renewed",
     "run",
     "sensor",
     "state",
+    "times",
     "uniform",
     "virtual",
     "where",

@@ -10,6 +10,7 @@ Branches are by what the caller can do about it::
     |   |-- UnitError              (also ValueError) a unit is missing, unknown or does not fit
     |   |-- TimeError              (also ValueError) a time or a span that cannot be read
     |   |-- ConditionError         (also ValueError) a condition that cannot be read
+    |   |-- InterventionError      (also ValueError) a change that cannot be made
     |   |-- SettingsError          (also ValueError) site.toml
     |   `-- ReadingError           (also ValueError) a reading that goes to quarantine
     |-- LinkError                  wait, or look at the connection
@@ -106,6 +107,10 @@ class TimeError(InputError, ValueError):
 
 class ConditionError(InputError, ValueError):
     """A condition such as ``stress > 120 MPa`` that cannot be read."""
+
+
+class InterventionError(InputError, ValueError):
+    """A change such as ``ramp to 200 km/h over 2 h`` that cannot be read, or cannot be made."""
 
 
 class SettingsError(InputError, ValueError):

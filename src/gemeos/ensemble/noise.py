@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt32, UInt64
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_BLOCKS = np.uint64(0xB10C_0000_0000_0000)
 _LOG_2 = np.float32(0.6931471805599453)
 _TWO_PI = np.float32(6.283185307179586)
 
@@ -36,6 +37,18 @@ def stream_key(purpose: str, name: str) -> int:
 def streams(purpose: str, names: Sequence[str]) -> UInt32[np.ndarray, " row"]:
     """``stream_key`` of each name."""
     return np.array([stream_key(purpose, n) for n in names], np.uint32)
+
+
+def apart(
+    keys: UInt64[np.ndarray, " twin"], block: Int64[np.ndarray, " twin"]
+) -> UInt64[np.ndarray, " twin"]:
+    """Keys of further members of the same twins; block 0 has the twin's own.
+
+    A deviate tells members apart by their place in the array. More of them than an ensemble holds
+    are several blocks, each with the same places and a key of its own.
+    """
+    further = _splitmix(keys ^ _splitmix(_BLOCKS + block.astype(np.uint64)))
+    return np.where(block == 0, keys, further)
 
 
 def standard_normal(

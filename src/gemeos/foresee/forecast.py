@@ -1,8 +1,4 @@
-"""The future: a fork of the ensemble with no interventions.
-
-While no reading comes, a fork equals its origin bit for bit: it draws the same noise, because
-noise is keyed by what it is for (contract 3).
-"""
+"""The future: a fork of the ensemble with no interventions."""
 
 from __future__ import annotations
 
@@ -12,12 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from gemeos.ensemble.state import TwinState
-from gemeos.errors import InputError
+from gemeos.errors import AssimilationError
 from gemeos.foresee.drive import InputMemory
+from gemeos.foresee.fork import Forks, played
+from gemeos.foresee.intervene import NOTHING
 from gemeos.simulate.advance import Crew, Stepper
-
-MOST_INSTANTS = 20_000
-"""Of one answer; beyond it a coarser ``every`` is wanted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,26 +45,10 @@ def forecast(
 
     Raises:
         InputError: nothing lies ahead, or more instants than one answer holds.
+        AssimilationError: too many members failed on the way.
     """
-    start = int(state.tick[0])
-    if every < 1 or until < start + every:
-        raise InputError(
-            f"A forecast needs at least one instant ahead: {until - start} steps were asked for, "
-            f"every {every}."
-        )
-    ticks = np.arange(start + every, until + 1, every, dtype=np.int64)
-    if len(ticks) > MOST_INSTANTS:
-        raise InputError(
-            f"{len(ticks)} instants were asked for; one answer holds {MOST_INSTANTS}. "
-            "Ask for a coarser 'every'."
-        )
-    values = []
-    drive = None if inputs is None else inputs.drive(state, crew, until - start)
-    for tick in ticks:
-        at = np.array([tick])
-        if drive is None:
-            state = stepper.advance(state, crew, at)
-        else:
-            state = drive.advance(stepper, state, crew, at)
-        values.append(stepper.told(state, crew)[0])
-    return Path(ticks, np.stack(values))
+    alone = Forks(state, crew, [NOTHING])
+    gone = played(stepper, alone, until=until, every=every, inputs=inputs)
+    if gone.failures[0] is not None:
+        raise AssimilationError(gone.failures[0])
+    return Path(gone.ticks, gone.values[0])

@@ -1,6 +1,6 @@
 """Numbers with units, instants and spans: what people write at the edges of the system."""
 
-from gemeos.units.instant import Instant, Span, instant, iso, span, zone
+from gemeos.units.instant import Instant, Span, instant, iso, span, span_told, zone
 from gemeos.units.quantity import Quantity, conversion, quantity
 from gemeos.units.registry import known_unit
 
@@ -14,5 +14,6 @@ __all__ = [
     "known_unit",
     "quantity",
     "span",
+    "span_told",
     "zone",
 ]

@@ -93,3 +93,14 @@ def span(length: str | dt.timedelta) -> Span:
     if not abs(length_us) < LONGEST:
         raise TimeError(f"{length!r} is longer than any time that can be told.")
     return round(length_us)
+
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def span_told(length: Span) -> str:
+    """``length`` as ``span`` reads it back: a whole number of the largest unit that fits."""
+    for seconds, unit in _UNITS:
+        if length and length % (seconds * SECOND) == 0:
+            return f"{length // (seconds * SECOND)} {unit}"
+    return f"{length / SECOND!r} s"

@@ -25,6 +25,10 @@ class Quantity:
     unit: str
     """A unit that is known; empty for a plain number."""
 
+    def __str__(self) -> str:
+        """As ``quantity`` reads it back, to the last bit."""
+        return f"{self.number!r} {self.unit}".rstrip()
+
     def within(self, unit: str) -> float:
         """The same quantity as a plain number of ``unit``.
 

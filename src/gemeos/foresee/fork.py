@@ -1,0 +1,239 @@
+"""Moving forks of a twin on: with interventions or without, one or hundreds as one batch.
+
+Forks share their origin's random numbers, so the difference of two is paired member by member
+(contract 3). A fork without interventions equals its origin bit for bit while no reading comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+
+from gemeos.ensemble.noise import apart
+from gemeos.ensemble.state import TwinState
+from gemeos.errors import InputError, TooFewMembersError
+from gemeos.foresee.drive import Drive, InputMemory
+from gemeos.foresee.intervene import Acts
+from gemeos.foresee.unfold import Unfolding
+from gemeos.schema.schema import Schema
+from gemeos.simulate.advance import Crew, Stepper, by_member
+
+MOST_INSTANTS = 20_000
+"""Of one answer; beyond it a coarser ``every`` is wanted."""
+
+Watch = Callable[[int], None]
+"""Called with the tick that forks have come to; may raise to end them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """Where the members of some forks went."""
+
+    ticks: Int64[np.ndarray, " time"]
+    values: Float[np.ndarray, "fork time variable member"]
+    """Rows as in ``Stepper.told_names``, or those that were asked for; NaN of a fork that
+    failed."""
+    failures: tuple[str | None, ...]
+    """Why each fork has no values; None where it has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forks:
+    """Copies of one twin at one instant, and what is to be done in each."""
+
+    state: TwinState
+    """Born, a twin a fork."""
+    crew: Crew
+    """Their constants and keys. Forks of one key share random numbers."""
+    acts: Sequence[Acts]
+
+    def part(self, which: slice) -> Forks:
+        """Some that stand side by side."""
+        state = self.state.take(np.arange(len(self.state))[which])
+        return Forks(state, self.crew.part(which), self.acts[which])
+
+
+def blocks(
+    state: TwinState, crew: Crew, numbers: Int64[np.ndarray, " block"]
+) -> tuple[TwinState, Crew]:
+    """Further members of one twin: block 0 is the ensemble itself, each other a copy of it.
+
+    The copies go ways of their own, by noise of their own. Member ``n`` of a scenario is member
+    ``n % size`` of block ``n // size``: which one it is does not depend on how many there are.
+
+    Args:
+        state: A batch of one.
+        crew: Its own.
+        numbers: Of the blocks.
+    """
+    same = np.zeros(len(numbers), np.intp)
+    further = crew.take(same)
+    return state.take(same), replace(further, keys=apart(further.keys, numbers))
+
+
+def played(
+    stepper: Stepper,
+    forks: Forks,
+    *,
+    until: int,
+    every: int,
+    inputs: InputMemory | None = None,
+    rows: Sequence[int] | None = None,
+    watch: Watch | None = None,
+) -> Played:
+    """Move forks on without readings, each under its own interventions.
+
+    Args:
+        stepper: The model.
+        forks: Born, all at one instant.
+        until: Last tick of interest, behind the forks' own.
+        every: Steps between two instants of the answer.
+        inputs: Says where inputs go; without it all that drives is held as last heard.
+        rows: Of ``Stepper.told_names`` to be told; all by default.
+        watch: Sees the forks go on.
+
+    Raises:
+        InputError: nothing lies ahead, or more instants than one answer holds.
+    """
+    ticks = _instants(int(forks.state.tick[0]), until, every)
+    told = list(range(len(stepper.told_names))) if rows is None else list(rows)
+
+    def gone(some: Forks) -> Iterator[tuple[Float[np.ndarray, "some ..."], tuple[str | None, ...]]]:
+        size = len(some.acts)
+        try:
+            values = _Going(stepper, some, inputs, until).through(ticks, told, watch)
+            yield values, (None,) * size
+        except TooFewMembersError as error:
+            if size == 1:
+                shape = (1, len(ticks), len(told), some.state.members.shape[2])
+                yield np.full(shape, np.nan, stepper.schema.precision), (str(error),)
+                return
+            # The others must not fail with it: those that can go on are found by halves.
+            for half in (slice(0, size // 2), slice(size // 2, size)):
+                yield from gone(some.part(half))
+
+    parts = list(gone(forks))
+    failures = tuple(f for _, several in parts for f in several)
+    return Played(ticks, np.concatenate([values for values, _ in parts]), failures)
+
+
+def _instants(start: int, until: int, every: int) -> Int64[np.ndarray, " time"]:
+    if every < 1 or until < start + every:
+        raise InputError(
+            f"A forecast needs at least one instant ahead: {until - start} steps were asked for, "
+            f"every {every}."
+        )
+    ticks = np.arange(start + every, until + 1, every, dtype=np.int64)
+    if len(ticks) > MOST_INSTANTS:
+        raise InputError(
+            f"{len(ticks)} instants were asked for; one answer holds {MOST_INSTANTS}. "
+            "Ask for a coarser 'every'."
+        )
+    return ticks
+
+
+class _Going:
+    """Forks on their way."""
+
+    def __init__(
+        self, stepper: Stepper, forks: Forks, inputs: InputMemory | None, until: int
+    ) -> None:
+        state, crew, acts = forks.state, forks.crew, forks.acts
+        self._stepper, self._own, self._crew = stepper, crew, crew
+        start, size = int(state.tick[0]), state.members.shape[2]
+        self._unfolding = [Unfolding(a, start, size) for a in acts]
+        self._acting = [i for i, a in enumerate(acts) if a.each]
+        self._drive: Drive | None = (
+            None if inputs is None else inputs.drive(state, crew, until - start)
+        )
+        self._free = state.driven
+        if self._drive is None and any(a.needs_members for a in acts):
+            self._free = np.repeat(by_member(state.driven), size, axis=2)
+            state = replace(state, driven=self._free)
+        self._state = state
+
+    def through(
+        self,
+        ticks: Int64[np.ndarray, " time"],
+        rows: Sequence[int],
+        watch: Watch | None,
+    ) -> Float[np.ndarray, "fork time variable member"]:
+        """What is told at each of these instants."""
+        told = []
+        tick = int(self._state.tick[0])
+        self._act(tick)
+        for instant in ticks.tolist():
+            while tick < instant:
+                tick = min(instant, self._next(tick))
+                self._state = self._stepper.advance(
+                    self._state, self._crew, np.full(len(self._state), tick)
+                )
+                self._act(tick)
+                if watch is not None:
+                    watch(tick)
+            told.append(self._stepper.told(self._state, self._crew)[:, rows])
+        return np.stack(told, axis=1)
+
+    def _next(self, tick: int) -> int:
+        """The next tick at which the forks' way is not only the model's."""
+        ahead = [self._unfolding[i].next(tick) for i in self._acting]
+        if self._drive is not None:
+            ahead.append((tick // self._drive.span + 1) * self._drive.span)
+        return min(ahead, default=np.iinfo(np.int64).max)
+
+    def _act(self, tick: int) -> None:
+        """Have done what is to be done at ``tick``."""
+        state = self._state
+        before = state.driven
+        if self._drive is not None:
+            state = self._drive.at(state)
+            self._free = state.driven
+        if not self._acting:
+            self._state = state
+            return
+        self._look(state, tick)
+        driven, members = self._free.copy(), state.members
+        consts = self._own.consts
+        for fork in self._acting:
+            unfolding = self._unfolding[fork]
+            driven[fork] = unfolding.driven(tick, self._free[fork], _like(before, driven)[fork])
+            rows = state.members[fork]
+            moved = unfolding.moved(tick, self._stepper.schema, self._crew.keys[fork], rows)
+            if moved is not rows:
+                members = members.copy() if members is state.members else members
+                members[fork] = moved
+            if consts.shape[1]:
+                consts = consts.copy() if consts is self._own.consts else consts
+                consts[fork] = unfolding.consts(tick, self._own.consts[fork])
+        self._crew = replace(self._own, consts=consts)
+        self._state = replace(state, driven=driven, members=members)
+
+    def _look(self, state: TwinState, tick: int) -> None:
+        waiting = [i for i in self._acting if self._unfolding[i].waits]
+        if not waiting:
+            return
+        told = self._stepper.told(state, self._crew)
+        names = self._stepper.told_names
+        for fork in waiting:
+            unfolding = self._unfolding[fork]
+            unfolding.look(
+                tick,
+                {
+                    name: (told[fork, None, names.index(name)], self._unit(name))
+                    for name in unfolding.acts.watched
+                },
+            )
+
+    def _unit(self, name: str) -> str:
+        schema: Schema = self._stepper.schema
+        return schema.variable(name).unit
+
+
+def _like(
+    driven: Float64[np.ndarray, "fork driven *some"], other: Float64[np.ndarray, "fork driven *all"]
+) -> Float64[np.ndarray, "fork driven *all"]:
+    """``driven`` with an axis of members where ``other`` has one."""
+    return np.broadcast_to(by_member(driven), other.shape) if other.ndim == 3 else driven
