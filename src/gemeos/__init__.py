@@ -7,6 +7,8 @@ Declare a model (``gm.model``), tie it to channels (``gm.Twin``, ``Twin.bind``),
 ``gm.connect``, from another.
 """
 
+from typing import TYPE_CHECKING
+
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.score import LeadScore
 from gemeos.link.format import MessageFormat, PlantTopics
@@ -32,7 +34,9 @@ from gemeos.schema.declare import (
     where,
 )
 from gemeos.schema.intervention import hold, profile, ramp, renewed, times
-from gemeos.serve.client import connect
+
+if TYPE_CHECKING:
+    from gemeos.serve.client import connect
 
 __all__ = [
     "Estimate",
@@ -70,3 +74,12 @@ __all__ = [
     "virtual",
     "where",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The client brings httpx, which a site does not need: it is imported when it is asked for.
+    if name == "connect":
+        from gemeos.serve.client import connect  # noqa: PLC0415
+
+        return connect
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,6 @@ from typing_extensions import override
 
 from gemeos.errors import ConditionError, UnitError, UnknownNameError
 from gemeos.units.quantity import Quantity, conversion
-from gemeos.units.registry import registry
 
 Values: TypeAlias = Mapping[str, tuple[Float[np.ndarray, "time member"], str]]
 """By name: finite values, and the unit they are in."""
@@ -334,6 +333,9 @@ def _is_bare(unit: str) -> bool:
 @cache
 def _has_own_zero(unit: str) -> bool:
     """Whether nought of it is not nought of everything, as for degC."""
+    # Imported here: pint is slow to be ready, and few conditions compare differences.
+    from gemeos.units.registry import registry  # noqa: PLC0415
+
     return float(registry().Quantity(0.0, unit).to_base_units().magnitude) != 0.0
 
 

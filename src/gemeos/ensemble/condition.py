@@ -47,7 +47,7 @@ from gemeos.ensemble.clause import (
 )
 from gemeos.errors import ConditionError, UnitError
 from gemeos.units.quantity import Quantity
-from gemeos.units.registry import known_unit
+from gemeos.units.usual import known_unit
 
 __all__ = ["Chance", "Condition", "Relation", "Values", "parse", "parse_chance"]
 

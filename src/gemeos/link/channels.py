@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int, Int32, Int64
 from gemeos.errors import SchemaError, UnitError, nearest
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Series, SeriesBook
-from gemeos.units import conversion, known_unit
+from gemeos.units import conversion
 from gemeos.units.instant import Instant
 
 LONGEST_NAME_TOLD: Final = 120
@@ -125,8 +125,11 @@ class Channels:
                 or len(self._same_unit) >= _MOST_REMEMBERED
             ):
                 raise UnitError(f"{unit[:_LONGEST_UNIT]!r} is not looked up as a unit.")
+            # Imported here: pint is slow to be ready, and most messages tell no other unit.
+            from gemeos.units.registry import unit_of  # noqa: PLC0415
+
             try:
-                found = known_unit(unit) == known_unit(self._units[row])
+                found = unit_of(unit) == unit_of(self._units[row])
             except UnitError as error:
                 found = error
             self._same_unit[row, unit] = found

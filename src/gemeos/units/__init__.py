@@ -2,7 +2,7 @@
 
 from gemeos.units.instant import Instant, Span, instant, iso, span, span_told, zone
 from gemeos.units.quantity import Quantity, conversion, quantity
-from gemeos.units.registry import known_unit
+from gemeos.units.usual import known_unit
 
 __all__ = [
     "Instant",

@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-import pint
-
 from gemeos.errors import UnitError
-from gemeos.units.registry import known_unit, registry
+from gemeos.units.usual import SECONDS, known_unit
 
 _NUMBER_AND_UNIT = re.compile(
     r"\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>.*?)\s*"
@@ -60,16 +58,12 @@ def conversion(source: str, target: str) -> tuple[float, float]:
     Raises:
         UnitError: unknown units, or units of different dimensions.
     """
-    have, want = known_unit(source), known_unit(target)
-    if have == want:
+    if source == target:
+        known_unit(source)
         return 1.0, 0.0
-    make = registry().Quantity
-    try:
-        at_zero = float(make(0.0, have).to(want).magnitude)
-        at_one = float(make(1.0, have).to(want).magnitude)
-    except (pint.DimensionalityError, pint.OffsetUnitCalculusError) as error:
-        raise UnitError(
-            f"{source or 'a plain number'} cannot be turned into {target or 'a plain number'}: "
-            f"the one is {have.dimensionality}, the other {want.dimensionality}."
-        ) from error
-    return at_one - at_zero, at_zero
+    if target == "s" and source in SECONDS:
+        return SECONDS[source], 0.0
+    # Imported here: pint is slow to be ready, and most sites start without it.
+    from gemeos.units.registry import converted  # noqa: PLC0415
+
+    return converted(source, target)

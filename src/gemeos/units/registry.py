@@ -1,5 +1,7 @@
 """The units that are accepted: pint's, checked once when something is declared.
 
+Imported where it is needed, not at the start: pint and its registry take 0.25 s.
+
 Inside kernels there are plain floats in the declared unit. pint costs about 10 us an operation,
 so nothing here is called per reading or per member.
 """
@@ -32,11 +34,11 @@ _WHAT_PINT_RAISES = (
 
 @cache
 def registry() -> pint.UnitRegistry[float]:
-    """The one registry. Built on first use: it takes about 0.3 s."""
+    """The one registry, built on first use."""
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
-def known_unit(text: str) -> pint.Unit:
+def unit_of(text: str) -> pint.Unit:
     """The unit that ``text`` names. An empty text or "1" is a plain number.
 
     Raises:
@@ -53,3 +55,24 @@ def known_unit(text: str) -> pint.Unit:
             f"{text[:LONGEST_UNIT]!r} is not a unit that is known here. "
             "Write it as in 'm/s', 'kW', 'degC', 'MPa', '1/s^2', or '' for a plain number."
         ) from error
+
+
+def converted(source: str, target: str) -> tuple[float, float]:
+    """``(scale, offset)`` from ``source`` to ``target``; see ``gemeos.units.conversion``.
+
+    Raises:
+        UnitError: unknown units, or units of different dimensions.
+    """
+    have, want = unit_of(source), unit_of(target)
+    if have == want:
+        return 1.0, 0.0
+    make = registry().Quantity
+    try:
+        at_zero = float(make(0.0, have).to(want).magnitude)
+        at_one = float(make(1.0, have).to(want).magnitude)
+    except (pint.DimensionalityError, pint.OffsetUnitCalculusError) as error:
+        raise UnitError(
+            f"{source or 'a plain number'} cannot be turned into {target or 'a plain number'}: "
+            f"the one is {have.dimensionality}, the other {want.dimensionality}."
+        ) from error
+    return at_one - at_zero, at_zero
