@@ -75,11 +75,12 @@ __all__ = [
     "where",
 ]
 
+if not TYPE_CHECKING:  # else a type checker would believe in any name
 
-def __getattr__(name: str) -> object:
-    # The client brings httpx, which a site does not need: it is imported when it is asked for.
-    if name == "connect":
-        from gemeos.serve.client import connect  # noqa: PLC0415
+    def __getattr__(name: str) -> object:
+        # The client brings httpx, which a site does not need: imported when it is asked for.
+        if name == "connect":
+            from gemeos.serve.client import connect  # noqa: PLC0415
 
-        return connect
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return connect
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
