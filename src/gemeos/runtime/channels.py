@@ -13,7 +13,7 @@ from gemeos.assimilate.observe import NO_CHANNEL, Observed
 from gemeos.errors import SchemaError, UnknownNameError
 from gemeos.runtime.window import Column, Rows, values_of
 from gemeos.schema.binding import Binding
-from gemeos.schema.reading import SeriesBook
+from gemeos.schema.reading import Series, SeriesBook
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Control, Input, Sensor
 from gemeos.units.instant import Instant
@@ -90,21 +90,21 @@ class Routes:
 
     def __init__(self, channels: Sequence[Sequence[Channel]]) -> None:
         """One sequence of channels a twin, in the fleet's order of twins."""
-        to: dict[tuple[str, str], list[tuple[int, int, Instant]]] = {}
-        for twin, of_twin in enumerate(channels):
-            for place, channel in enumerate(of_twin):
-                series = channel.binding.series
-                to.setdefault((series.link, series.channel), []).append(
-                    (twin, place, channel.since)
-                )
-        ends = np.cumsum([len(fed) for fed in to.values()], dtype=np.int64).tolist()
-        self._spans = {
-            key: (end - len(fed), len(fed))
-            for (key, fed), end in zip(to.items(), ends, strict=True)
-        }
-        flat = np.array([one for fed in to.values() for one in fed], np.int64).reshape(-1, 3)
-        self._twin, self._since = flat[:, 0].copy(), flat[:, 2].copy()
-        self._channel = flat[:, 1].astype(np.int32)
+        self._rows: dict[Series, int] = {}
+        counts = [len(of_twin) for of_twin in channels]
+        every = [channel for of_twin in channels for channel in of_twin]
+        row = np.array(
+            [self._rows.setdefault(c.binding.series, len(self._rows)) for c in every], np.int64
+        )
+        order = np.argsort(row, kind="stable")
+        count = np.bincount(row, minlength=len(self._rows))
+        # The last row is that of a series that is bound to nothing.
+        self._spans = np.zeros((len(self._rows) + 1, 2), np.int64)
+        self._spans[:-1] = np.stack([count.cumsum() - count, count], axis=1)
+        self._twin = np.repeat(np.arange(len(counts)), counts)[order]
+        place = np.concatenate([np.arange(n) for n in (0, *counts)])
+        self._channel = place[order].astype(np.int32)
+        self._since = np.array([c.since for c in every], np.int64)[order]
         self._book: SeriesBook | None = None
         self._known = np.zeros((0, 2), np.int64)
         self._count = 0
@@ -127,9 +127,8 @@ class Routes:
             more = np.zeros((max(count, 2 * len(self._known)), 2), np.int64)
             more[: self._count] = self._known[: self._count]
             self._known = more
-        for number in range(self._count, count):
-            series = book.series(number)
-            self._known[number] = self._spans.get((series.link, series.channel), (0, 0))
+        new = [self._rows.get(book.series(number), -1) for number in range(self._count, count)]
+        self._known[self._count : self._count + len(new)] = self._spans[new]
         self._count = max(self._count, count)
         return self._known
 

@@ -24,7 +24,7 @@ LEVELS = 10
 """The oldest level has every multiple of 512 cycles, and reaches more than 1,024 back."""
 _PER_LEVEL = 3
 _SLOTS = 1 + _PER_LEVEL * LEVELS
-_EMPTY = np.iinfo(np.int64).max
+_COLUMNS = tuple(f.name for f in fields(TwinState))
 
 
 class Checkpoints:
@@ -38,22 +38,32 @@ class Checkpoints:
             array = getattr(genesis, f.name)
             arrays[f.name] = np.zeros((_SLOTS * self._twins, *array.shape[1:]), array.dtype)
         self._slots = TwinState(**arrays)
-        self._tick = np.full((_SLOTS, self._twins), _EMPTY, np.int64)
-        self._cycles = np.full((_SLOTS, self._twins), _EMPTY, np.int64)
+        self._other: set[str] = set()
+        """Columns that some state had another bit in than zero: the rest needs no memory."""
+        self._tick = self._slots.tick.reshape(_SLOTS, self._twins)
+        self._cycles = self._slots.cycles.reshape(_SLOTS, self._twins)
+        self._held = np.zeros((_SLOTS, self._twins), np.bool_)
         everyone = np.arange(self._twins)
         self._write(np.zeros(self._twins, np.int64), everyone, genesis)
 
     def _write(
         self, slot: Int64[np.ndarray, " some"], twins: Int64[np.ndarray, " some"], state: TwinState
     ) -> None:
-        self._slots.put(slot * self._twins + twins, state)
-        self._tick[slot, twins] = state.tick
-        self._cycles[slot, twins] = state.cycles
+        where = slot * self._twins + twins
+        for name in _COLUMNS:
+            column = getattr(state, name)
+            if name not in self._other:
+                if not np.ascontiguousarray(column).view(np.uint8).any():
+                    # Zeros over zeros; written, they would take memory that the system has not
+                    # given out yet.
+                    continue
+                self._other.add(name)
+            getattr(self._slots, name)[where] = column
+        self._held[slot, twins] = True
 
     def restore(self, twins: Int64[np.ndarray, " some"], state: TwinState) -> None:
         """These twins begin again from ``state``; nothing earlier or later is kept."""
-        self._tick[:, twins] = _EMPTY
-        self._cycles[:, twins] = _EMPTY
+        self._held[:, twins] = False
         self._write(np.zeros(len(twins), np.int64), twins, state)
 
     @property
@@ -64,7 +74,7 @@ class Checkpoints:
     @property
     def held(self) -> Int64[np.ndarray, " twin"]:
         """How many states of each twin are kept, its boundary among them."""
-        return (self._tick != _EMPTY).sum(axis=0)
+        return self._held.sum(axis=0)
 
     def save(self, twins: Int64[np.ndarray, " some"], state: TwinState) -> None:
         """Keep the states that are about to go through a cycle."""
@@ -82,8 +92,8 @@ class Checkpoints:
 
         Nothing is forgotten by asking; ``rewound`` says that what followed is void.
         """
-        held = self._tick[:, twins]
-        usable = np.where(held < tick, held, NEVER)
+        ticks = self._tick[:, twins]
+        usable = np.where(self._held[:, twins] & (ticks < tick), ticks, NEVER)
         usable[0] = np.maximum(usable[0], NEVER + 1)  # even a newborn's NEVER beats an empty slot
         slot = usable.argmax(axis=0)
         return self._slots.take(slot * self._twins + twins)
@@ -92,9 +102,7 @@ class Checkpoints:
         self, twins: Int64[np.ndarray, " some"], cycles: Int64[np.ndarray, " some"]
     ) -> None:
         """These twins are back at ``cycles``: states after that are void."""
-        void = self._cycles[1:, twins] > cycles
-        self._tick[1:, twins] = np.where(void, _EMPTY, self._tick[1:, twins])
-        self._cycles[1:, twins] = np.where(void, _EMPTY, self._cycles[1:, twins])
+        self._held[1:, twins] &= self._cycles[1:, twins] <= cycles
 
     def settle(
         self, twins: Int64[np.ndarray, " some"], until: Int64[np.ndarray, " some"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Final, Protocol, TypeAlias
 
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
@@ -33,6 +35,9 @@ When: TypeAlias = str | dt.datetime | Instant
 
 DEFAULT_MEMBERS = 64
 DEFAULT_HORIZON_STEPS = 1000
+_NOTHING_FORESEEN: Final = Foresight()
+_NOTHING_KNOWN: Final[Mapping[str, float]] = MappingProxyType({})
+"""Shared: of large fleets most twins have neither."""
 
 
 class Answers(Protocol):
@@ -138,21 +143,30 @@ class Twin:
         self.lateness: Span = span(lateness)
         self.remember: Span = max(step, span("1 s") if remember is None else span(remember))
         self.scoring = Scoring.declared(self.schema, leads, score, forecast_every)
-        self.foresight = Foresight(self.scoring, self._input_span(foresee_inputs))
-        self._consts = {n: self._const(n, v) for n, v in (consts or {}).items()}
+        span_of_inputs = self._input_span(foresee_inputs)
+        is_asked = self.scoring is not None or span_of_inputs is not None
+        self.foresight = Foresight(self.scoring, span_of_inputs) if is_asked else _NOTHING_FORESEEN
+        known = {n: self._const(n, v) for n, v in (consts or {}).items()}
+        self._consts: Mapping[str, float] = known or _NOTHING_KNOWN
         self._bindings: list[Binding] = []
-        schema = self.schema
-        rest = (*schema.outputs, *schema.estimated, *schema.driven)
-        first = [schema.variable(each).name for each in show]
-        self.shown = tuple(dict.fromkeys((*first, *(v.name for v in rest))))
-        """Its variables as they are shown: those of ``show``, what sensors and virtual sensors
-        read, then states, params and what drives."""
+        self._shown_first = tuple(self.schema.variable(each).name for each in show)
         self._questions: Answers | None = None
 
     @property
     def schema(self) -> Schema:
         """What the model declares."""
         return self.simulator.schema
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Its variables as they are shown.
+
+        Those of ``show``, what sensors and virtual sensors read, then states, params and what
+        drives.
+        """
+        schema = self.schema
+        rest = (*schema.outputs, *schema.estimated, *schema.driven)
+        return tuple(dict.fromkeys((*self._shown_first, *(v.name for v in rest))))
 
     def _input_span(self, told: str | None) -> int | None:
         if told is None:
@@ -211,7 +225,8 @@ class Twin:
         if unit is not None:
             conversion(unit, variable.unit)
         binding = Binding(
-            series=Series(link, name),
+            # Of a hundred thousand bindings to one link, one text is enough.
+            series=Series(sys.intern(link), name),
             twin=self.name,
             variable=to,
             unit=unit,
