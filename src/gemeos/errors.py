@@ -22,7 +22,8 @@ Branches are by what the caller can do about it::
     |   `-- OutOfReachError        (also LookupError) no record reaches back that far
     |-- AssimilationError          distrust the estimate
     |   `-- TooFewMembersError     too many members failed to go on
-    |-- StoppedError               the twin or the site is not running
+    |-- EngineError                another's simulator cannot be had: install it, look at its file
+    |-- StoppedError               the twin, the site or the simulation is not running
     `-- AccessError                the token is missing, unknown, or not enough
 """
 
@@ -207,8 +208,18 @@ class TooFewMembersError(AssimilationError):
         )
 
 
+class EngineError(GemeosError):
+    """Somebody else's simulator, or the file of its model, cannot be used at all."""
+
+    def __init__(self, engine: str, why: str) -> None:
+        """``engine`` is what was to be opened; ``why`` says what is missing or wrong."""
+        self.engine = engine
+        self.why = why
+        super().__init__(f"{engine} cannot be opened: {why}")
+
+
 class StoppedError(GemeosError):
-    """The twin or the site is not running."""
+    """The twin, the site or the simulation is not running."""
 
 
 class AccessError(GemeosError):

@@ -22,7 +22,10 @@ def without(*names):
     sys.modules.update(dict.fromkeys(names))
 """
 
-EXTRAS = '"uvloop", "numba", "llvmlite", "pandas", "pyarrow", "matplotlib", "iotcore", "scipy"'
+EXTRAS = (
+    '"uvloop", "numba", "llvmlite", "pandas", "pyarrow", "matplotlib", "iotcore", "scipy", '
+    '"libsumo", "sumo", "sumolib", "traci", "fmpy"'
+)
 
 BASE_INSTALL = f"""
 without({EXTRAS})
