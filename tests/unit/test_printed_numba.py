@@ -320,19 +320,28 @@ class Count(event.Listener):
     def on_end(self, event):
         pass
 event.register("numba:compile", Count())
+import numpy as np
 from gemeos.simulate import compile_model
-from gemeos.testing.zoo import SINGLE, plant
-simulator = compile_model(plant(SINGLE), kernels=Path(sys.argv[1]))
-print(type(simulator).__name__, simulator.identity, len(compiled))
+from gemeos.testing import zoo
+simulator = compile_model(zoo.plant(getattr(zoo, sys.argv[2])), kernels=Path(sys.argv[1]))
+schema = simulator.schema
+sizes = (len(schema.estimated), 70), (len(schema.driven), 70), (len(schema.consts),)
+drawn = np.random.default_rng(3)
+given = [drawn.uniform(0.5, 1.5, (2, *size)).astype(schema.precision) for size in sizes]
+print(type(simulator).__name__, simulator.identity, simulator.step(*given).tobytes().hex())
+print(len(compiled), "numba.np.arraymath" in sys.modules)
 """
 
 
-def test_that_the_second_start_compiles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noise", ["SINGLE", "DOUBLE"])
+def test_that_the_second_start_compiles_nothing_nor_makes_ready_to(
+    tmp_path: Path, noise: str
+) -> None:
     tmp_path.chmod(0o700)
 
     def begun() -> list[str]:
         done = subprocess.run(
-            [sys.executable, "-c", START, str(tmp_path)],
+            [sys.executable, "-c", START, str(tmp_path), noise],
             capture_output=True,
             text=True,
             check=True,
@@ -340,9 +349,11 @@ def test_that_the_second_start_compiles_nothing(tmp_path: Path) -> None:
         return done.stdout.split()
 
     first, second = begun(), begun()
-    assert int(first[2]) > 10
-    assert second == [*first[:2], "0"]
+    assert int(first[3]) > 10
+    assert first[4] == "True"
+    assert second == [*first[:3], "0", "False"]
     assert first[0] == "FastSimulator"
+    assert len(first[2]) > 1000
 
 
 BLOCKED = """

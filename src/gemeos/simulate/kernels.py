@@ -17,10 +17,10 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,36 @@ def loaded(printed: Callable[[bool], str], folder: Path | None) -> ModuleType:
         if not path.exists():
             logger.info("compiling %s, once on this machine: some seconds", path)
         _write(path, text)
-        return _executed(text, str(path), name)
+        with _looked_up_first(name):
+            return _executed(text, str(path), name)
+
+
+@contextlib.contextmanager
+def _looked_up_first(module: str) -> Iterator[None]:
+    """Have numba look for what it kept of ``module`` before it makes itself ready to compile.
+
+    It does so the other way round, and that takes a third of a second (a part of it for scipy,
+    where there is one), of which nothing is needed for kernels that are found. Whatever it has to
+    compile makes it ready all the same. Can go when ``Cache.load_overload`` does not refresh any
+    more.
+    """
+    from numba.core.caching import Cache  # noqa: PLC0415 - an extra
+
+    usual: Any = Cache.load_overload
+
+    def found(cache: Any, signature: Any, target: Any) -> Any:  # noqa: ANN401 - numba's own
+        # Not those of others, which may be compiled on another thread meanwhile: they may need
+        # what is made ready.
+        if cache._py_func.__module__ != module:  # noqa: SLF001
+            return usual(cache, signature, target)
+        with cache._guard_against_spurious_io_errors():  # noqa: SLF001
+            return cache._load_overload(signature, target)  # noqa: SLF001
+
+    setattr(Cache, usual.__name__, found)
+    try:
+        yield
+    finally:
+        setattr(Cache, usual.__name__, usual)
 
 
 def _refusal(folder: Path | None) -> str | None:
