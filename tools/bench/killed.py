@@ -86,9 +86,10 @@ def killed(run: Run) -> Sequence[Check]:
     )
     whole = np.add(alive, replayed)
     back = (
-        f"{how}; longest of {kills} (median {np.median(alive):.2f} s), start of the process, its "
-        "bytecode kept as an installer leaves it, until it follows the broker, less the time in which it went back to keyframes and through the "
-        f"readings behind them: median {np.median(replayed):.2f} s, longest {max(replayed):.2f} s; "
+        f"{how}; longest of {kills} (median {np.median(alive):.2f} s), start of the process (its "
+        "bytecode kept, as an installer leaves it) until it follows the broker, less the time in "
+        "which it went back to keyframes and through the readings behind them: median "
+        f"{np.median(replayed):.2f} s, longest {max(replayed):.2f} s; "
         f"with that median {np.median(whole):.2f} s, longest {whole.max():.2f} s"
     )
     return [
