@@ -369,16 +369,18 @@ class Fleet:
 
     def corrected(
         self,
-        twin: str,
+        twins: Sequence[str],
         states: TwinState,
         variable: str,
         members: Float64[np.ndarray, "state lead member"],
     ) -> Float64[np.ndarray, "state lead level"]:
         """Forecasts at the scored leads as earlier ones taught to read them; see ``School``.
 
-        Of a twin that is not held to its forecasts: no levels.
+        ``twins`` names the one of each state. Of twins that are not held to their forecasts: no
+        levels.
         """
-        return self.school.corrected(self.place(twin), states, variable, members)
+        places = np.array([self.place(twin) for twin in twins], np.int64)
+        return self.school.corrected(places, states, variable, members)
 
     def told_as_learned(
         self, twin: str, state: TwinState, path: Path

@@ -257,10 +257,11 @@ class Host:
         now = self.clock.now()
         with self._lock:
             rows = self._memory.rows(taken.changed)
-            due = self.scores.due(taken.changed)
-            settled = fleet.settle(self.site.keyframes_every)
         self.timeline.put_summaries(rows, known_at=now)
-        self.scores.renew(taken, due, now)
+        # Before states become final: what was due long ago is forecast from the states then.
+        self.scores.renew(taken, now)
+        with self._lock:
+            settled = fleet.settle(self.site.keyframes_every)
         self.timeline.put_keyframes(
             [
                 Keyframe(

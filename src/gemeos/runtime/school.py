@@ -82,7 +82,7 @@ class School:
 
     def corrected(
         self,
-        twin: int,
+        twins: Int64[np.ndarray, " state"],
         states: TwinState,
         variable: str,
         members: Float64[np.ndarray, "state lead member"],
@@ -90,15 +90,15 @@ class School:
         """Forecasts of a scored variable as its lessons say that they have to be read.
 
         Args:
-            twin: Place of the twin.
-            states: It, at the instants at which they were issued.
+            twins: Places of the twins, one a state.
+            states: They, at the instants at which the forecasts were issued.
             variable: Which.
             members: What the ensemble says at every lead, the error of one reading included.
         """
         if self.reissue is None or self.ears is None:
             return np.empty((*members.shape[:2], 0))
         place = self.reissue.scoring.variables.index(variable)
-        ears = self.ears.take(np.full(len(states), twin))
+        ears = self.ears.take(twins)
         last, _ = read_last(states, ears)
         raw = np.moveaxis(np.quantile(members, LEVELS, axis=2, method="hazen"), 0, -1)
         return np.stack(

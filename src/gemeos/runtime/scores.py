@@ -5,80 +5,57 @@ are there; stored; scored from the store when the truth is read, and again when 
 corrected. Nothing feeds back from them: no state knows that they exist.
 
 What is told is a function of the stored forecasts and readings, so a start after a kill tells the
-same as if there had been none.
+same as if there had been none. The store is asked, and written to, for many twins at once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, joined
 from gemeos.errors import AssimilationError
-from gemeos.foresee.issue import Scoring, readings_ahead, slack
-from gemeos.foresee.score import HISTORY, LeadScore, Outcomes, Turned, extended, lead_score
-from gemeos.runtime.channels import Channel
+from gemeos.foresee.issue import readings_ahead, slack
+from gemeos.foresee.score import LeadScore, Outcomes, extended
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.gauge import EVER, KEPT, Gauge, gauges_of, noise_of, told, truths, turned_out
 from gemeos.runtime.taken import Taken
 from gemeos.runtime.twin import Twin
-from gemeos.schema.reading import LARGEST, Quality, Readings
-from gemeos.schema.variable import Sensor
+from gemeos.schema.reading import Readings
 from gemeos.timeline.base import ForecastRows, Timeline
-from gemeos.units.instant import Instant, Span
+from gemeos.units.instant import Instant
 
 logger = logging.getLogger(__name__)
 
-TOLD = 1024
-"""Intervals between issues that scores look back on. Older ones are in the timeline."""
-KEPT = TOLD + 2 * HISTORY
-"""How far back outcomes are held: what is told first needs a history, too."""
 AT_ONCE = 64
-"""Most instants of one twin that are issued as one batch."""
-_EVER = 2**62
-
-
-@dataclass(slots=True)
-class _Gauge:
-    """One scored variable of one twin."""
-
-    sensor: Sensor
-    place: int
-    """In ``schema.sensors``."""
-    channels: tuple[Channel, ...]
-    """Bound to it."""
-    numbers: tuple[int, ...]
-    """Their series."""
-    outcomes: dict[Span, Outcomes]
-    """By lead."""
-    issued: Instant = -_EVER
-    """The newest instant that forecasts were issued at."""
-    looked: Instant = -_EVER
-    """Up to here every truth that was read has been held against its forecasts."""
-    told: dict[Span, LeadScore | None] = field(default_factory=dict)
-    """What was worked out since ``outcomes`` changed."""
+"""States that are gathered, at least, before forecasts are issued from them ..."""
+MOST_AT_ONCE = 512
+"""... and forecast together at most; also twins, or variables, that the store is asked of."""
+FEW_AT_ONCE = 16
+"""The same where a long past is asked for."""
+LONG = 64
+"""Intervals between issues from which on a past is long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """Instants at which a twin's forecasts are to be issued."""
+class _Look:
+    """A variable whose forecasts are to be held against what was read."""
 
-    twin: str
-    states: TwinState
-    """The twin at each of them; born."""
-    until: Instant
-    """The last one, also if the twin had no state then."""
+    gauge: Gauge
+    since: Instant
+    """Those valid after this."""
 
 
 class Scores:
     """Of all twins of a site that declare leads.
 
-    On the thread that owns the twins: ``due`` while they are locked, then ``renew``. ``of`` on
-    any thread.
+    ``renew`` on the thread that owns the twins; ``of`` on any thread.
     """
 
     def __init__(
@@ -90,7 +67,7 @@ class Scores:
         self._lock = Lock()
         self._scoring = {t.name: t.scoring for t in twins if t.scoring is not None}
         self._gauges = {
-            name: _gauges(fleets[name], name, scoring, timeline)
+            name: gauges_of(fleets[name], name, scoring, timeline)
             for name, scoring in self._scoring.items()
         }
         self._resumed = False
@@ -98,52 +75,14 @@ class Scores:
     def resume(self) -> None:
         """Score what the timeline has, once the twins are where its readings lead."""
         self._resumed = True
-        for name, gauges in self._gauges.items():
-            for gauge in gauges:
-                self._score(name, gauge, -_EVER)
+        self._score(_Look(g, -EVER) for gauges in self._gauges.values() for g in gauges)
 
-    def due(self, changed: Mapping[str, Instant]) -> list[Due]:
-        """What is to be issued now that these twins changed. Their fleets must not move."""
-        found = (self._due(name) for name in changed if self._gauges.get(name))
-        return [due for due in found if due is not None]
+    def renew(self, taken: Taken, known_at: Instant) -> None:
+        """Issue what is due, and score whatever the new readings are the truth of.
 
-    def _due(self, name: str) -> Due | None:
-        fleet, scoring = self._fleets[name], self._scoring[name]
-        newest = fleet.newest(name)
-        if newest is None:
-            return None
-        until = newest // scoring.every * scoring.every
-        if until == newest and not _is_complete(fleet, name, newest):
-            until -= scoring.every
-        since = self._issued(name, scoring, newest) + scoring.every
-        since = max(since, until - KEPT * scoring.every)
-        if since > until:
-            return None
-        step = fleet.schema.step
-        ticks: Sequence[int] = range(since // step, until // step + 1, scoring.every // step)
-        # In a silence nobody asked for forecasts, and those that end in it are never scored.
-        ticks = fleet.followed(name, ticks, scoring.leads[-1] // step)
-        try:
-            states = [s for s in fleet.states_at(name, ticks) if s.born[0] != NEVER]
-        except AssimilationError:
-            logger.warning("%s could not be forecast", name, exc_info=True)
-            return None
-        return Due(name, joined(states), until) if states else None
-
-    def _issued(self, name: str, scoring: Scoring, newest: Instant) -> Instant:
-        """The newest instant at which every variable's forecasts are issued and stored."""
-        for gauge in self._gauges[name]:
-            if gauge.issued == -_EVER:
-                oldest = newest // scoring.every * scoring.every - KEPT * scoring.every
-                rows = self._timeline.forecasts(name, gauge.sensor.name, oldest, _EVER)
-                mine = rows.issued_at[rows.issued_at % scoring.every == 0]
-                gauge.issued = int(mine.max(initial=oldest - scoring.every))
-        return min(gauge.issued for gauge in self._gauges[name])
-
-    def renew(self, taken: Taken, due: Sequence[Due], known_at: Instant) -> None:
-        """Issue what is due, and score whatever the new readings are the truth of."""
-        for each in due:
-            self._issue(each, known_at)
+        No state may become final meanwhile.
+        """
+        self._issue([name for name in taken.changed if self._gauges.get(name)], known_at)
         if not self._resumed:
             return
         since = {
@@ -154,143 +93,304 @@ class Scores:
         for name, at in taken.too_late:
             if name in self._gauges:
                 since[name] = min(at - 1, since.get(name, at))
-        for name, changed in since.items():
-            for gauge in self._gauges[name]:
-                self._score(name, gauge, changed)
-
-    def _issue(self, due: Due, known_at: Instant) -> None:
-        fleet, scoring, gauges = (
-            self._fleets[due.twin],
-            self._scoring[due.twin],
-            self._gauges[due.twin],
+        looks = (
+            self._look(gauge, changed)
+            for name, changed in since.items()
+            for gauge in self._gauges[name]
         )
+        self._score(look for look in looks if look is not None)
+
+    def _issue(self, names: Sequence[str], known_at: Instant) -> None:
+        """Forecasts of these twins, as many at once as belong to one fleet."""
+        fleets: dict[Fleet, list[str]] = {}
+        for name in names:
+            fleets.setdefault(self._fleets[name], []).append(name)
+        for fleet, of_fleet in fleets.items():
+            for some in _pieces(of_fleet, MOST_AT_ONCE):
+                self._find_issued(fleet, some)
+                due = {name: self._due(fleet, name) for name in some}
+                self._issue_along(fleet, {n: ticks for n, ticks in due.items() if ticks}, known_at)
+
+    def _find_issued(self, fleet: Fleet, names: Sequence[str]) -> None:
+        """Look up how far forecasts were issued before this start, once of each variable."""
+        new = [g for n in names for g in self._gauges[n] if g.issued == -EVER]
+        for some in _pieces(new, FEW_AT_ONCE):
+            oldest = [self._oldest(fleet, gauge.twin) for gauge in some]
+            stored = self._timeline.all_forecasts(
+                [
+                    (gauge.twin, gauge.sensor.name, at, EVER)
+                    for gauge, at in zip(some, oldest, strict=True)
+                    if at is not None
+                ]
+            )
+            found = {(rows.twin, rows.variable): rows for rows in stored}
+            for gauge, at in zip(some, oldest, strict=True):
+                if at is None:
+                    continue
+                every = self._scoring[gauge.twin].every
+                rows = found[gauge.twin, gauge.sensor.name]
+                mine = rows.issued_at[rows.issued_at % every == 0]
+                gauge.issued = int(mine.max(initial=at - every))
+
+    def _oldest(self, fleet: Fleet, name: str) -> Instant | None:
+        """The first instant that forecasts would still be issued at."""
+        newest, every = fleet.newest(name), self._scoring[name].every
+        return None if newest is None else newest // every * every - KEPT * every
+
+    def _until(self, fleet: Fleet, name: str) -> Instant | None:
+        """The last instant whose readings are all there."""
+        newest, every = fleet.newest(name), self._scoring[name].every
+        if newest is None:
+            return None
+        until = newest // every * every
+        return until - every if until == newest and not _is_complete(fleet, name, newest) else until
+
+    def _due(self, fleet: Fleet, name: str) -> Sequence[int]:
+        """The ticks at which the twin's forecasts are to be issued, and were not yet."""
+        scoring, until = self._scoring[name], self._until(fleet, name)
+        if until is None:
+            return ()
+        since = min(gauge.issued for gauge in self._gauges[name]) + scoring.every
+        since = max(since, until - KEPT * scoring.every)
+        if since > until:
+            return ()
         step = fleet.schema.step
-        leads = np.array(scoring.leads, np.int64)
-        for first in range(0, len(due.states), AT_ONCE):
-            states = due.states.take(range(first, min(first + AT_ONCE, len(due.states))))
-            at = states.tick * step
-            places = np.full(len(states), fleet.place(due.twin))
-            try:
-                members = readings_ahead(
-                    fleet.cycle.stepper,
-                    states,
-                    fleet.crew.take(places),
-                    leads=[lead // step for lead in scoring.leads],
-                    sensors=[g.place for g in gauges],
-                    noise=[_noise(g, int(at[0])) for g in gauges],
-                    inputs=fleet.school.inputs,
-                )
-            except AssimilationError:
-                logger.warning("%s could not be forecast", due.twin, exc_info=True)
-                continue
-            for column, gauge in enumerate(gauges):
-                own = members[:, :, column, :].astype(np.float64)
-                told = fleet.corrected(due.twin, states, gauge.sensor.name, own)
-                rows = ForecastRows(
-                    twin=due.twin,
-                    variable=gauge.sensor.name,
-                    issued_at=np.repeat(at, len(leads)),
-                    valid_at=(at[:, None] + leads).ravel(),
-                    members=own.reshape(-1, own.shape[2]),
-                    corrected=told.reshape(-1, told.shape[2]),
-                )
-                self._store(gauge, rows, known_at)
-        for gauge in gauges:
-            gauge.issued = max(gauge.issued, due.until)
+        ticks: Sequence[int] = range(since // step, until // step + 1, scoring.every // step)
+        # In a silence nobody asked for forecasts, and those that end in it are never scored.
+        return fleet.followed(name, ticks, scoring.leads[-1] // step)
 
-    def _store(self, gauge: _Gauge, rows: ForecastRows, known_at: Instant) -> None:
-        """Those that are new, and numbers. A truth that is known already is looked at again."""
-        new = (rows.issued_at > gauge.issued) & np.isfinite(rows.members).all(axis=1)
-        if not new.any():
+    def _issue_along(
+        self, fleet: Fleet, due: Mapping[str, Sequence[int]], known_at: Instant
+    ) -> None:
+        """Go along the states at these ticks, and issue from some before the next are made.
+
+        A long backlog has many, and a state is far larger than the forecasts from it.
+        """
+        begun: set[str] = set()
+        names: list[str] = []
+        states: list[TwinState] = []
+        try:
+            for of_twins, state in fleet.states_together(due):
+                born = np.flatnonzero(state.born != NEVER)
+                names += [of_twins[i] for i in born.tolist()]
+                states.append(state.take(born))
+                if len(names) >= AT_ONCE:
+                    self._issue_from(fleet, names, joined(states), known_at)
+                    begun.update(names)
+                    names, states = [], []
+            if names:
+                self._issue_from(fleet, names, joined(states), known_at)
+                begun.update(names)
+        except AssimilationError:
+            if len(due) > 1:
+                # One of them cannot go on: find it, and let the others be forecast.
+                for name in due:
+                    rest = self._due(fleet, name)
+                    if rest:
+                        self._issue_along(fleet, {name: rest}, known_at)
+                return
+            logger.warning("%s could not be forecast", next(iter(due)), exc_info=True)
             return
-        rows = ForecastRows(
-            rows.twin,
-            rows.variable,
-            rows.issued_at[new],
-            rows.valid_at[new],
-            rows.members[new],
-            rows.corrected[new],
-        )
-        self._timeline.put_forecasts(rows, known_at=known_at)
-        gauge.looked = min(gauge.looked, int(rows.valid_at.min()) - 1)
+        for name in begun:
+            until = self._until(fleet, name)
+            for gauge in self._gauges[name]:
+                gauge.issued = max(gauge.issued, -EVER if until is None else until)
 
-    def _score(self, name: str, gauge: _Gauge, changed: Instant) -> None:
-        """Score forecasts valid after what was looked at, or after the earliest change."""
-        scoring = self._scoring[name]
+    def _issue_from(
+        self, fleet: Fleet, names: Sequence[str], states: TwinState, known_at: Instant
+    ) -> None:
+        """Forecasts from each of the states, which are of the twins named, some of one twin."""
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for row, name in enumerate(names):
+            alike.setdefault(tuple(g.place for g in self._gauges[name]), []).append(row)
+        several: list[ForecastRows] = []
+        for rows in alike.values():
+            for some in _pieces(rows, MOST_AT_ONCE):
+                several += self._forecast(fleet, [names[i] for i in some], states.take(some))
+        self._timeline.put_all_forecasts(several, known_at=known_at)
+        at = states.tick * fleet.schema.step
+        for name, instant in zip(names, at.tolist(), strict=True):
+            for gauge in self._gauges[name]:
+                gauge.issued = max(gauge.issued, instant)
+
+    def _forecast(
+        self, fleet: Fleet, names: Sequence[str], states: TwinState
+    ) -> list[ForecastRows]:
+        """What twins with the same scored sensors expect, by twin and variable."""
+        step, scoring = fleet.schema.step, self._scoring[names[0]]
+        at = states.tick * step
+        gauges = [self._gauges[name] for name in names]
+        try:
+            members = readings_ahead(
+                fleet.cycle.stepper,
+                states,
+                fleet.crew.take(np.array([fleet.place(name) for name in names])),
+                leads=[lead // step for lead in scoring.leads],
+                sensors=[g.place for g in gauges[0]],
+                noise=np.array(
+                    [
+                        [noise_of(g, instant) for g in of_twin]
+                        for of_twin, instant in zip(gauges, at.tolist(), strict=True)
+                    ]
+                ),
+                inputs=fleet.school.inputs,
+            )
+        except AssimilationError:
+            rows = _by_name(names)
+            if len(rows) > 1:
+                alone = (
+                    self._forecast(fleet, [name] * len(own), states.take(own)) for name, own in rows
+                )
+                return [each for of_twin in alone for each in of_twin]
+            logger.warning("%s could not be forecast", names[0], exc_info=True)
+            return []
+        several = []
+        for column, sensor in enumerate(g.sensor for g in gauges[0]):
+            own = members[:, :, column, :].astype(np.float64)
+            corrected = fleet.corrected(names, states, sensor.name, own)
+            for name, mine in _by_name(names):
+                gauge = self._gauges[name][column]
+                several += self._new(gauge, at[mine], own[mine], corrected[mine])
+        return several
+
+    def _new(
+        self,
+        gauge: Gauge,
+        at: Int64[np.ndarray, " state"],
+        members: Float64[np.ndarray, "state lead member"],
+        corrected: Float64[np.ndarray, "state lead level"],
+    ) -> list[ForecastRows]:
+        """Those that are new, and numbers. A truth that is known already is looked at again."""
+        leads = np.array(self._scoring[gauge.twin].leads, np.int64)
+        new = np.isfinite(members).all(axis=2) & (at > gauge.issued)[:, None]
+        if not new.any():
+            return []
+        valid_at = (at[:, None] + leads)[new]
+        gauge.looked = min(gauge.looked, int(valid_at.min()) - 1)
+        issued_at = np.repeat(at, new.sum(axis=1))
+        return [
+            ForecastRows(
+                gauge.twin, gauge.sensor.name, issued_at, valid_at, members[new], corrected[new]
+            )
+        ]
+
+    def _look(self, gauge: Gauge, changed: Instant) -> _Look | None:
+        """Forecasts valid after what was looked at, or after the earliest change; if any are."""
+        scoring = self._scoring[gauge.twin]
         since = gauge.looked
         if changed < since and scoring.due_after(changed) <= since:
             since = changed
-        newest = self._fleets[name].newest(name)
-        if since > -_EVER and newest is not None and scoring.due_after(since) > newest:
-            return
-        latest = self._timeline.latest(gauge.numbers, _EVER)
-        if not len(latest):
-            return
-        heard = int(latest.valid_at.max())
-        oldest = heard - KEPT * scoring.every
-        since = max(since, oldest)
-        times, values = self._read(gauge, since - scoring.leads[-1])
-        if not len(times):
-            return
-        heard = int(times[-1])
-        rows = self._timeline.forecasts(name, gauge.sensor.name, since, heard)
-        with self._lock:
-            for lead in scoring.leads:
-                known = gauge.outcomes[lead]
-                known = known[(known.valid_at > oldest) & (known.valid_at <= since)]
-                within = slack(gauge.sensor, lead, self._fleets[name].schema.step)
-                new = _turned_out(rows, scoring, lead, times, values, within)
-                gauge.outcomes[lead] = extended(known, new, lead=lead, wraps=gauge.sensor.wraps)
-            gauge.told.clear()
-        gauge.looked = heard
+        newest = self._fleets[gauge.twin].newest(gauge.twin)
+        if since > -EVER and newest is not None and scoring.due_after(since) > newest:
+            return None
+        return _Look(gauge, since)
 
-    def _read(
-        self, gauge: _Gauge, since: Instant
-    ) -> tuple[Int64[np.ndarray, " time"], Float64[np.ndarray, " time"]]:
-        """What was read from ``since`` on, and last before it; one value an instant."""
-        numbers = gauge.numbers
-        both = Readings.joined(
-            [
-                self._timeline.latest(numbers, since),
-                self._timeline.range(numbers, since, _EVER),
-            ]
+    def _score(self, looks: Iterator[_Look]) -> None:
+        """Hold forecasts against what was read, of some variables at a time."""
+        near: list[_Look] = []
+        far: list[_Look] = []
+        for look in looks:
+            twin = look.gauge.twin
+            newest = self._fleets[twin].newest(twin)
+            long = newest is None or newest - look.since > LONG * self._scoring[twin].every
+            (far if long else near).append(look)
+        for some in (*_pieces(near, MOST_AT_ONCE), *_pieces(far, FEW_AT_ONCE)):
+            self._hold(some)
+
+    def _hold(self, looks: Sequence[_Look]) -> None:
+        read = list(self._read(looks))
+        rows = self._timeline.all_forecasts(
+            [(g.twin, g.sensor.name, since, int(times[-1])) for g, since, _, times, _ in read]
         )
-        good = (both.quality == Quality.GOOD) & (np.abs(both.value) <= LARGEST)
-        for channel, number in zip(gauge.channels, numbers, strict=True):
-            good &= (both.series != number) | (both.valid_at >= channel.since)
-        rows = both[good]
-        # Of several channels at one instant, the one that is bound first.
-        bound = {number: place for place, number in reversed(list(enumerate(numbers)))}
-        place = np.array([bound[int(n)] for n in rows.series], np.int64)
-        order = np.lexsort((rows.sample, place, rows.valid_at))
-        times, first = np.unique(rows.valid_at[order], return_index=True)
-        return times, rows.value[order][first]
+        for (gauge, since, oldest, times, values), of_gauge in zip(read, rows, strict=True):
+            self._turn(gauge, of_gauge, (oldest, since), times, values)
+            gauge.looked = int(times[-1])
+
+    def _turn(
+        self,
+        gauge: Gauge,
+        rows: ForecastRows,
+        kept: tuple[Instant, Instant],
+        times: Int64[np.ndarray, " time"],
+        values: Float64[np.ndarray, " time"],
+    ) -> None:
+        """Put what became of these forecasts behind the outcomes that are ``kept``."""
+        scoring, (oldest, since) = self._scoring[gauge.twin], kept
+        found: dict[int, Outcomes] = {}
+        for lead in scoring.leads:
+            known = gauge.outcomes[lead]
+            known = known[(known.valid_at > oldest) & (known.valid_at <= since)]
+            within = slack(gauge.sensor, lead, self._fleets[gauge.twin].schema.step)
+            new = turned_out(rows, scoring, lead, times, values, within)
+            found[lead] = extended(known, new, lead=lead, wraps=gauge.sensor.wraps)
+        with self._lock:
+            gauge.outcomes.update(found)
+            gauge.told.clear()
+
+    def _read(self, looks: Sequence[_Look]) -> Iterator[_Read]:
+        """What was read that the forecasts are held against."""
+        every = sorted({n for look in looks for n in look.gauge.numbers})
+        latest = self._timeline.latest(every, EVER)
+        newest = dict(zip(latest.series.tolist(), latest.valid_at.tolist(), strict=True))
+        begin: dict[Instant, list[tuple[Gauge, Instant, Instant]]] = {}
+        for look in looks:
+            heard = [newest[n] for n in look.gauge.numbers if n in newest]
+            if heard:
+                scoring = self._scoring[look.gauge.twin]
+                oldest = max(heard) - KEPT * scoring.every
+                since = max(look.since, oldest)
+                known = begin.setdefault(since - scoring.leads[-1], [])
+                known.append((look.gauge, since, oldest))
+        for since_then, some in begin.items():
+            numbers = sorted({n for gauge, _, _ in some for n in gauge.numbers})
+            # From then on, and what was read last before.
+            both = Readings.joined(
+                [
+                    self._timeline.latest(numbers, since_then),
+                    self._timeline.range(numbers, since_then, EVER),
+                ]
+            )
+            both = both[np.argsort(both.series, kind="stable")]
+            for gauge, since, oldest in some:
+                first = np.searchsorted(both.series, gauge.numbers, side="left")
+                end = np.searchsorted(both.series, gauge.numbers, side="right")
+                own = [both[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
+                times, values = truths(gauge, Readings.joined(own))
+                if len(times):
+                    yield gauge, since, oldest, times, values
 
     def of(self, twin: str) -> tuple[LeadScore, ...]:
         """By variable and lead, those that have a scored forecast."""
         if twin not in self._gauges:
             return ()
-        scoring, told = self._scoring[twin], []
+        scoring, found = self._scoring[twin], []
         with self._lock:
             for gauge in self._gauges[twin]:
                 for lead in scoring.leads:
                     if lead not in gauge.told:
-                        gauge.told[lead] = _told(gauge, scoring, lead)
-                    told.append(gauge.told[lead])
-        return tuple(score for score in told if score is not None)
+                        gauge.told[lead] = told(gauge, scoring, lead)
+                    found.append(gauge.told[lead])
+        return tuple(score for score in found if score is not None)
 
 
-def _gauges(fleet: Fleet, twin: str, scoring: Scoring, timeline: Timeline) -> tuple[_Gauge, ...]:
-    """The scored variables that something is bound to: without readings there is no truth."""
-    found = []
-    for name in scoring.variables:
-        place = next(i for i, s in enumerate(fleet.schema.sensors) if s.name == name)
-        channels = tuple(c for c in fleet.channels[fleet.place(twin)] if c.sensor == place)
-        if channels:
-            numbers = tuple(timeline.book.number(c.binding.series) for c in channels)
-            none = {lead: Outcomes.none() for lead in scoring.leads}
-            found.append(_Gauge(fleet.schema.sensors[place], place, channels, numbers, none))
-    return tuple(found)
+_Read: TypeAlias = tuple[
+    Gauge, Instant, Instant, Int64[np.ndarray, " time"], Float64[np.ndarray, " time"]
+]
+"""Of a gauge: since when, what is too old, when was read, and what."""
+_Any = TypeVar("_Any")
+
+
+def _pieces(whole: Sequence[_Any], size: int) -> Iterator[Sequence[_Any]]:
+    for first in range(0, len(whole), size):
+        yield whole[first : first + size]
+
+
+def _by_name(names: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """Each name, and where it stands."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return list(places.items())
 
 
 def _is_complete(fleet: Fleet, twin: str, at: Instant) -> bool:
@@ -298,46 +398,3 @@ def _is_complete(fleet: Fleet, twin: str, at: Instant) -> bool:
     channels = len(fleet.channels[fleet.place(twin)])
     last = fleet.state(twin).monitors[0][:channels, Monitor.LAST_AT]
     return bool((last >= at).all())
-
-
-def _noise(gauge: _Gauge, at: Instant) -> float:
-    """Standard deviation of one reading of the channel that is bound then."""
-    since = [c for c in gauge.channels if c.since <= at] or gauge.channels
-    return float(np.sqrt(since[0].variance))
-
-
-def _turned_out(
-    rows: ForecastRows,
-    scoring: Scoring,
-    lead: Span,
-    times: Int64[np.ndarray, " time"],
-    values: Float64[np.ndarray, " time"],
-    within: Span,
-) -> Turned:
-    """The forecasts at that lead whose truth was read, and what had been read at their issue.
-
-    The truth of an instant is what was read then; else, once a later reading says that nothing
-    more will come, what was read last before, at most ``within`` earlier.
-    """
-    mine = (rows.valid_at - rows.issued_at == lead) & (rows.issued_at % scoring.every == 0)
-    mine &= np.isfinite(rows.members).sum(axis=1) >= 2
-    valid_at, members, corrected = rows.valid_at[mine], rows.members[mine], rows.corrected[mine]
-    truth = np.searchsorted(times, valid_at, side="right") - 1
-    last = np.searchsorted(times, valid_at - lead, side="right") - 1
-    came = (last >= 0) & (valid_at - times[truth] < within)
-    came &= (times[truth] == valid_at) | (truth < len(times) - 1)
-    return Turned(
-        valid_at[came], members[came], corrected[came], values[truth[came]], values[last[came]]
-    )
-
-
-def _told(gauge: _Gauge, scoring: Scoring, lead: Span) -> LeadScore | None:
-    outcomes = gauge.outcomes[lead]
-    newest = outcomes.valid_at.max(initial=-_EVER)
-    return lead_score(
-        outcomes[outcomes.valid_at > newest - TOLD * scoring.every],
-        variable=gauge.sensor.name,
-        unit=gauge.sensor.unit,
-        lead=lead,
-        every=scoring.every,
-    )

@@ -281,6 +281,16 @@ class EstimateStore(Protocol):
         """Keep forecasts as issued. They are never replaced."""
         ...
 
+    def put_all_forecasts(self, several: Sequence[ForecastRows], *, known_at: Instant) -> None:
+        """The same for several twins and variables, in one transaction."""
+        ...
+
+    def all_forecasts(
+        self, asked: Sequence[tuple[str, str, Instant, Instant]]
+    ) -> Sequence[ForecastRows]:
+        """What ``forecasts`` says of each of these, in their order, in one question."""
+        ...
+
     def forecasts(self, twin: str, variable: str, since: Instant, until: Instant) -> ForecastRows:
         """Forecasts with ``since < valid_at <= until``, by (valid_at, issued_at)."""
         ...

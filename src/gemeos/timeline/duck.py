@@ -312,14 +312,28 @@ class DuckTimeline:
 
     def put_forecasts(self, rows: ForecastRows, *, known_at: Instant) -> None:
         """See the port."""
-        with self._numbered("forecasts", len(rows.valid_at)) as (connection, entry):
+        self.put_all_forecasts([rows], known_at=known_at)
+
+    def put_all_forecasts(self, several: Sequence[ForecastRows], *, known_at: Instant) -> None:
+        """See the port."""
+        count = sum(len(rows.valid_at) for rows in several)
+        if not count:
+            self._database.require_open()
+            return
+        with self._numbered("forecasts", count) as (connection, entry):
             known_at = max(known_at, self._written.commit.known_at)
-            duck_estimates.put_forecasts(connection, rows, known_at=known_at, first_entry=entry)
+            duck_estimates.put_forecasts(connection, several, known_at=known_at, first_entry=entry)
 
     def forecasts(self, twin: str, variable: str, since: Instant, until: Instant) -> ForecastRows:
         """See the port."""
+        return self.all_forecasts([(twin, variable, since, until)])[0]
+
+    def all_forecasts(
+        self, asked: Sequence[tuple[str, str, Instant, Instant]]
+    ) -> Sequence[ForecastRows]:
+        """See the port."""
         with self._database.asking() as connection:
-            return duck_estimates.forecasts_of(connection, twin, variable, since, until)
+            return duck_estimates.forecasts_of(connection, asked)
 
     def close(self) -> None:
         """See the port. Waits for questions that are being answered; may be called twice."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from jaxtyping import Float64
 
 from gemeos.timeline.base import ForecastRows, Keyframe, SummaryRows
 from gemeos.timeline.duck_database import Connection, fetched, put, rows
@@ -33,11 +34,16 @@ SUMMARY: Final = """
     order by instant.valid_at, asked.place
 """
 FORECASTS: Final = """
-    select issued_at, valid_at, members, corrected from forecasts
-    where twin = $twin and variable = $variable and valid_at > $since and valid_at <= $until
-    order by valid_at, issued_at, entry
+    with asked as (
+        select unnest($twins::text[]) as twin, unnest($variables::text[]) as variable,
+            unnest($since::bigint[]) as since, unnest($until::bigint[]) as until,
+            unnest($places::int[]) as place)
+    select place, issued_at, forecasts.valid_at as valid_at, members, corrected
+    from forecasts join asked using (twin, variable)
+    where forecasts.valid_at > $least and forecasts.valid_at <= $most
+        and forecasts.valid_at > asked.since and forecasts.valid_at <= asked.until
+    order by place, forecasts.valid_at, issued_at, entry
 """
-
 # The states, which are large, are read of the newest ones only.
 KEYFRAMES_NEWEST: Final = """
     with newest as (
@@ -116,27 +122,36 @@ def summary_of(
 
 
 def put_forecasts(
-    connection: Connection, forecasts: ForecastRows, *, known_at: Instant, first_entry: int
+    connection: Connection,
+    several: Sequence[ForecastRows],
+    *,
+    known_at: Instant,
+    first_entry: int,
 ) -> None:
     """Add a row a forecast, numbered from ``first_entry``.
 
     The members of a row are one blob: for 12 forecasts of 64 members it is put in half the time,
     and read in a third, of a list column; and a commit is not larger.
     """
+    counts = [len(rows.valid_at) for rows in several]
     members, corrected = (
-        [row.tobytes() for row in np.ascontiguousarray(table, "<f4")]
-        for table in (forecasts.members, forecasts.corrected)
+        [row.tobytes() for table in tables for row in np.ascontiguousarray(table, "<f4")]
+        for tables in ([rows.members for rows in several], [rows.corrected for rows in several])
     )
     connection.execute(
-        "insert into forecasts select unnest($entry::bigint[]), $twin, $variable, "
-        "unnest($issued_at::bigint[]), unnest($valid_at::bigint[]), $known_at, "
-        "unnest($members::blob[]), unnest($corrected::blob[])",
+        "insert into forecasts select unnest($entry::bigint[]), unnest($twin::text[]), "
+        "unnest($variable::text[]), unnest($issued_at::bigint[]), unnest($valid_at::bigint[]), "
+        "$known_at, unnest($members::blob[]), unnest($corrected::blob[])",
         {
             "entry": list(range(first_entry, first_entry + len(members))),
-            "twin": forecasts.twin,
-            "variable": forecasts.variable,
-            "issued_at": forecasts.issued_at.tolist(),
-            "valid_at": forecasts.valid_at.tolist(),
+            "twin": [
+                r.twin for r, count in zip(several, counts, strict=True) for _ in range(count)
+            ],
+            "variable": [
+                r.variable for r, count in zip(several, counts, strict=True) for _ in range(count)
+            ],
+            "issued_at": [at for rows in several for at in rows.issued_at.tolist()],
+            "valid_at": [at for rows in several for at in rows.valid_at.tolist()],
             "known_at": known_at,
             "members": members,
             "corrected": corrected,
@@ -145,26 +160,49 @@ def put_forecasts(
 
 
 def forecasts_of(
-    connection: Connection, twin: str, variable: str, since: Instant, until: Instant
-) -> ForecastRows:
+    connection: Connection, asked: Sequence[tuple[str, str, Instant, Instant]]
+) -> list[ForecastRows]:
     """See the port."""
+    since, until = [each[2] for each in asked], [each[3] for each in asked]
     found = fetched(
         connection,
         FORECASTS,
-        {"twin": twin, "variable": variable, "since": since, "until": until},
+        {
+            "twins": [each[0] for each in asked],
+            "variables": [each[1] for each in asked],
+            "since": since,
+            "until": until,
+            "places": list(range(len(asked))),
+            "least": min(since, default=0),
+            "most": max(until, default=0),
+        },
     )
-    members, corrected = (
-        side_by_side([np.frombuffer(blob, "<f4") for blob in found[name]])
-        for name in ("members", "corrected")
-    )
-    return ForecastRows(
-        twin=twin,
-        variable=variable,
-        issued_at=found["issued_at"],
-        valid_at=found["valid_at"],
-        members=members,
-        corrected=corrected,
-    )
+    ends = np.searchsorted(found["place"], np.arange(len(asked) + 1))
+    told = []
+    for (twin, variable, _, _), first, end in zip(
+        asked, ends[:-1].tolist(), ends[1:].tolist(), strict=True
+    ):
+        members, corrected = (
+            _table(found[name][first:end].tolist()) for name in ("members", "corrected")
+        )
+        told.append(
+            ForecastRows(
+                twin=twin,
+                variable=variable,
+                issued_at=found["issued_at"][first:end],
+                valid_at=found["valid_at"][first:end],
+                members=members,
+                corrected=corrected,
+            )
+        )
+    return told
+
+
+def _table(blobs: Sequence[bytes]) -> Float64[np.ndarray, "forecast member"]:
+    """Numbers of a row each, the shorter ones ended by NaN."""
+    if len({len(blob) for blob in blobs}) == 1:
+        return np.frombuffer(b"".join(blobs), "<f4").reshape(len(blobs), -1).astype(np.float64)
+    return side_by_side([np.frombuffer(blob, "<f4") for blob in blobs])
 
 
 def put_keyframes(

@@ -309,6 +309,19 @@ class MemoryTimeline:
             quantiles=table[:, :, 2:],
         )
 
+    def put_all_forecasts(self, several: Sequence[ForecastRows], *, known_at: Instant) -> None:
+        """See the port."""
+        for rows in several:
+            self.put_forecasts(rows, known_at=known_at)
+
+    def all_forecasts(
+        self, asked: Sequence[tuple[str, str, Instant, Instant]]
+    ) -> Sequence[ForecastRows]:
+        """See the port."""
+        with self._open():
+            pass
+        return [self.forecasts(*each) for each in asked]
+
     def put_forecasts(self, rows: ForecastRows, *, known_at: Instant) -> None:  # noqa: ARG002
         """See the port. No question asks when a forecast became known: it is not kept here."""
         members, corrected = rows.members.astype(np.float32), rows.corrected.astype(np.float32)

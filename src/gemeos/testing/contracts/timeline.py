@@ -64,6 +64,10 @@ QUESTIONS: dict[str, Callable[[Timeline], object]] = {
     "put_forecasts": lambda timeline: timeline.put_forecasts(
         forecast([1], [2], [[1.0]]), known_at=1
     ),
+    "put_all_forecasts": lambda timeline: timeline.put_all_forecasts(
+        [forecast([1], [2], [[1.0]])], known_at=1
+    ),
+    "all_forecasts": lambda timeline: timeline.all_forecasts([("mill", "power", 0, 1)]),
     "forecasts": lambda timeline: timeline.forecasts("mill", "power", 0, 1),
 }
 """One use of each method of the port."""

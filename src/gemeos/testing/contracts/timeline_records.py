@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -361,6 +362,30 @@ class EstimateContract:
         assert found.valid_at.tolist() == [5, 10, 10]
         assert found.issued_at.tolist() == [4, 2, 4]
         assert found.members.tolist() == [[3, 4], [7, 8], [1, 2]]
+
+    def test_that_forecasts_of_several_are_put_and_found_at_once(self, timeline: Timeline) -> None:
+        mill = forecast([1, 1, 1], [9, 5, 7], [[9, 9], [5, 5], [7, 7]])
+        dam = replace(forecast([2, 2], [5, 6], [[1, 2, 3], [4, 5, 6]]), twin="dam")
+        timeline.put_all_forecasts([mill, dam], known_at=4)
+        asked = [
+            ("dam", "power", 5, 9),
+            ("quay", "power", 0, 9),
+            ("mill", "power", 4, 7),
+            ("mill", "heat", 0, 9),
+            ("mill", "power", 8, 9),
+        ]
+        told = timeline.all_forecasts(asked)
+        assert [(rows.twin, rows.variable) for rows in told] == [each[:2] for each in asked]
+        assert [rows.members.tolist() for rows in told] == [
+            [[4, 5, 6]],
+            [],
+            [[5, 5], [7, 7]],
+            [],
+            [[9, 9]],
+        ]
+        assert [rows.issued_at.tolist() for rows in told] == [[2], [], [1, 1], [], [1]]
+        timeline.put_all_forecasts([], known_at=5)
+        assert list(timeline.all_forecasts([])) == []
 
     def test_that_a_forecast_is_never_replaced(self, timeline: Timeline) -> None:
         timeline.put_forecasts(forecast([4], [10], [[1.0]]), known_at=4)
