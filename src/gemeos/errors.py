@@ -23,7 +23,8 @@ Branches are by what the caller can do about it::
     |-- AssimilationError          distrust the estimate
     |   `-- TooFewMembersError     too many members failed to go on
     |-- EngineError                another's simulator cannot be had: install it, look at its file
-    |-- StoppedError               the twin, the site or the simulation is not running
+    |-- NotReadyError              it is still being worked out; ask again later
+    |-- StoppedError               the twin, site, scenario or simulation is not running
     `-- AccessError                the token is missing, unknown, or not enough
 """
 
@@ -216,6 +217,10 @@ class EngineError(GemeosError):
         self.engine = engine
         self.why = why
         super().__init__(f"{engine} cannot be opened: {why}")
+
+
+class NotReadyError(GemeosError):
+    """The answer is being worked out; the message says how far it is."""
 
 
 class StoppedError(GemeosError):

@@ -81,6 +81,7 @@ def test_that_an_older_store_is_brought_up_with_all_that_it_holds(tmp_path: Path
     assert version(path) == [(VERSION,)]
     timeline = DuckTimeline(path)
     assert list(timeline.receipts()) == [b"first"]
+    assert timeline.records("scenario") == []
     timeline.close()
 
 

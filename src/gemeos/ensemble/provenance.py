@@ -55,6 +55,9 @@ class Provenance:
     """Site time at which it was asked, or the ``known_by`` of the question."""
     source: str
     """``live``, or as ``recorded 2014-03-14, x600``; shown wherever the estimate is."""
+    origin: str = ""
+    """Hash of the state that a forecast or scenario was forked from; estimates of one origin share
+    random numbers, member by member. Empty where nothing was forked."""
 
 
 def kind_told(kind: Kind, *, here: dt.tzinfo) -> str:

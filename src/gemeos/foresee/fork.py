@@ -98,7 +98,7 @@ def played(
     Raises:
         InputError: nothing lies ahead, or more instants than one answer holds.
     """
-    ticks = _instants(int(forks.state.tick[0]), until, every)
+    ticks = instants(int(forks.state.tick[0]), until, every)
     told = list(range(len(stepper.told_names))) if rows is None else list(rows)
 
     def gone(some: Forks) -> Iterator[tuple[Float[np.ndarray, "some ..."], tuple[str | None, ...]]]:
@@ -120,7 +120,12 @@ def played(
     return Played(ticks, np.concatenate([values for values, _ in parts]), failures)
 
 
-def _instants(start: int, until: int, every: int) -> Int64[np.ndarray, " time"]:
+def instants(start: int, until: int, every: int) -> Int64[np.ndarray, " time"]:
+    """The ticks of an answer.
+
+    Raises:
+        InputError: nothing lies ahead, or more than one answer holds.
+    """
     if every < 1 or until < start + every:
         raise InputError(
             f"A forecast needs at least one instant ahead: {until - start} steps were asked for, "

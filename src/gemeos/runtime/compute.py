@@ -1,20 +1,26 @@
 """The one bridge between the event loop and work that blocks.
 
 Everything that changes twins or writes the store runs on one thread, in the order in which it was
-asked for; questions run beside it on others. Kernels and the store release the interpreter's lock.
+asked for; questions run beside it on others, and what takes longer behind both: what-ifs must not
+make readings late. Kernels and the store release the interpreter's lock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 QUESTION_THREADS = 2
+BACKGROUND_NICENESS = 10
+"""Of 0 to 19: the scheduler gives such a thread a tenth of what one of niceness 0 gets."""
 
 
 class Compute:
@@ -23,6 +29,7 @@ class Compute:
     def __init__(self) -> None:
         self._path = ThreadPoolExecutor(1, "gemeos-path")
         self._questions = ThreadPoolExecutor(QUESTION_THREADS, "gemeos-question")
+        self._background = ThreadPoolExecutor(1, "gemeos-background", _stand_back)
 
     async def on_path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run ``call`` on the thread that owns twins and store; one at a time, in order."""
@@ -34,7 +41,22 @@ class Compute:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._questions, lambda: call(*args, **kwargs))
 
+    def path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """``on_path`` for callers without an event loop."""
+        return self._path.submit(call, *args, **kwargs)
+
+    def background(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Run ``call`` when it is its turn, one after the other, giving way to all else."""
+        return self._background.submit(call, *args, **kwargs)
+
     def close(self) -> None:
         """Wait for what is running; take nothing more."""
+        self._background.shutdown(wait=True, cancel_futures=True)
         self._path.shutdown(wait=True)
         self._questions.shutdown(wait=True, cancel_futures=True)
+
+
+def _stand_back() -> None:
+    """Let this thread's work give way. Only Linux counts niceness by thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)

@@ -24,12 +24,14 @@ from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
 from gemeos.runtime.resume import restored, stored
+from gemeos.runtime.scenarios import Scenarios
 from gemeos.runtime.school import Foresight
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.taken import Taken
 from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.whatif import TwinScenarios
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
 from gemeos.units.instant import Instant
@@ -60,6 +62,7 @@ class Host:
         self.compute = Compute()
         self.feed = Feed()
         self.questions = Questions(self)
+        self.scenarios = Scenarios(self)
         self.loop_lag_s = 0.0
         self.counted: Counter[str] = Counter()
         """Readings taken in, duplicates, too late ones, refused ones, commits."""
@@ -142,8 +145,9 @@ class Host:
 
     async def run(self) -> None:
         """Follow every link until all end."""
+        whatifs = partial(TwinScenarios, self.scenarios)
         for twin in self._twins.values():
-            twin.attach(self.questions)
+            twin.attach(self.questions, whatifs)
         looking = asyncio.create_task(self._look(), name="gemeos-look")
         try:
             async with asyncio.TaskGroup() as group:
@@ -161,7 +165,8 @@ class Host:
     def close(self) -> None:
         """Let go of twins, threads and store. Everything acknowledged is durable already."""
         for twin in self._twins.values():
-            twin.attach(None)
+            twin.attach(None, None)
+        self.scenarios.close()
         self.compute.close()
         self.timeline.close()
 

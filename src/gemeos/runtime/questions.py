@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from gemeos.ensemble.estimate import Estimate, Filtered, Forecast, Kind, Provena
 from gemeos.ensemble.state import NEVER, Drift, Monitor, TwinState
 from gemeos.errors import AssimilationError, InputError, OutOfReachError
 from gemeos.foresee.forecast import forecast
+from gemeos.runtime.asked import When
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import unpacked
 from gemeos.runtime.phase import Phase, Standing, phase_of
@@ -19,7 +21,7 @@ from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Site
 from gemeos.runtime.trust import Trust, channel_trust
-from gemeos.runtime.twin import Twin, When, together
+from gemeos.runtime.twin import Twin, together
 from gemeos.schema.reading import Readings
 from gemeos.simulate.advance import Crew
 from gemeos.timeline.base import Timeline
@@ -82,6 +84,17 @@ class Running(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What an answer is made from."""
+
+    state: TwinState
+    """A batch of one, born."""
+    known_at: Instant
+    digest: str = ""
+    """Hash of the state at its last reading; forks of one hash are paired."""
+
+
 class Questions:
     """Answers for every twin of a site. May be asked from any thread."""
 
@@ -96,24 +109,49 @@ class Questions:
 
     def now(self, twin: str) -> Estimate:
         """The newest state, moved on to site time without readings."""
+        origin = self.present(twin)
+        return self._estimate(twin, origin.state, Filtered(), origin.known_at)
+
+    def present(self, twin: str) -> Origin:
+        """Where what lies ahead is forked from: the newest state, moved on to site time."""
         fleet = self._running.fleet(twin)
         state = self._born(twin, self._running.snapshot(twin))
         now = self._running.clock.now()
-        state = self._ahead(twin, fleet, state, now // fleet.schema.step)
-        return self._estimate(twin, state, Filtered(), now)
+        digest = state.digest()
+        ahead = self._ahead(twin, fleet, state, digest, now // fleet.schema.step)
+        return Origin(ahead, now, digest)
 
-    def _ahead(self, twin: str, fleet: Fleet, state: TwinState, until: int) -> TwinState:
+    def past(self, twin: str, when: When, known_by: When | None) -> Origin:
+        """The same of a past moment.
+
+        Raises:
+            As ``at``.
+        """
+        at, now = self._instant(when), self._running.clock.now()
+        by = None if known_by is None else self._instant(known_by)
+        self._check_past(twin, at, now)
+        state = None if by is not None else self._running.state_at(twin, at)
+        if state is None:
+            state = self._from_the_timeline(twin, at, by)
+        if state.born[0] == NEVER:
+            raise OutOfReachError(
+                f"{twin} had no reading by {iso(at)}"
+                f"{'' if by is None else f' that was known by {iso(by)}'}."
+            )
+        return Origin(state, now if by is None else by, state.digest())
+
+    def _ahead(self, twin: str, fleet: Fleet, state: TwinState, base: str, until: int) -> TwinState:
         """``state`` moved on without readings; a silent twin goes on from where it was asked last.
 
         Noise is keyed by the instant, so that going there in one stride or in two is the same.
         """
         if not 0 < until - int(state.tick[0]) <= MOST_STEPS_BEHIND:
             return state
-        base, moved = state.digest(), state
+        moved = state
         asked = self._asked.get(twin)
         if asked is not None and asked[0] == base and int(asked[1].tick[0]) <= until:
             moved = asked[1]
-        moved = fleet.cycle.stepper.advance(moved, _crew(fleet, twin), np.array([until]))
+        moved = fleet.cycle.stepper.advance(moved, crew_of(fleet, twin), np.array([until]))
         self._asked[twin] = (base, moved)
         return fleet.ahead(twin, state, moved)
 
@@ -124,19 +162,8 @@ class Questions:
             OutOfReachError: before the twin's first reading, or long after its last.
             InputError: it lies ahead.
         """
-        at = self._instant(when)
-        now = self._running.clock.now()
-        self._check_past(twin, at, now)
-        by = None if known_by is None else self._instant(known_by)
-        state = None if by is not None else self._running.state_at(twin, at)
-        if state is None:
-            state = self._from_the_timeline(twin, at, by)
-        if state.born[0] == NEVER:
-            raise OutOfReachError(
-                f"{twin} had no reading by {iso(at)}"
-                f"{'' if by is None else f' that was known by {iso(by)}'}."
-            )
-        return self._estimate(twin, state, Filtered(), now if by is None else by)
+        origin = self.past(twin, when, known_by)
+        return self._estimate(twin, origin.state, Filtered(), origin.known_at)
 
     def _check_past(self, twin: str, at: Instant, now: Instant) -> None:
         """Refuse what would move members on and on: the path waits while they are looked at."""
@@ -189,19 +216,19 @@ class Questions:
                 f"{twin} moves in steps of {step / 1e6:g} s: neither the reach nor 'every' of a "
                 "forecast can be shorter."
             )
-        state = self._born(twin, self._running.snapshot(twin))
-        now = self._running.clock.now()
-        state = self._ahead(twin, fleet, state, now // step)
+        origin = self.present(twin)
+        state, now = origin.state, origin.known_at
         path = forecast(
             fleet.cycle.stepper,
             state,
-            _crew(fleet, twin),
+            crew_of(fleet, twin),
             until=int(state.tick[0]) + ahead // step,
             every=pace // step,
             inputs=None if raw else fleet.school.inputs,
         )
         values, corrected = (path.values, ()) if raw else fleet.told_as_learned(twin, state, path)
-        return self._answer(twin, path.ticks * step, values, Forecast(now, corrected), now, state)
+        kind = Forecast(now, corrected)
+        return self.answer(twin, path.ticks * step, values, kind, origin)
 
     def range(
         self,
@@ -306,22 +333,17 @@ class Questions:
 
     def _estimate(self, twin: str, state: TwinState, kind: Kind, known_at: Instant) -> Estimate:
         fleet = self._running.fleet(twin)
-        told = fleet.cycle.stepper.told(state, _crew(fleet, twin))
+        told = fleet.cycle.stepper.told(state, crew_of(fleet, twin))
         times = state.tick * fleet.schema.step
-        return self._answer(twin, times, told, kind, known_at, state)
+        return self.answer(twin, times, told, kind, Origin(state, known_at))
 
-    def _answer(
-        self,
-        twin: str,
-        times: np.ndarray,
-        values: np.ndarray,
-        kind: Kind,
-        known_at: Instant,
-        state: TwinState,
+    def answer(
+        self, twin: str, times: np.ndarray, values: np.ndarray, kind: Kind, origin: Origin
     ) -> Estimate:
+        """Members of all that can be told of a twin, with where they come from."""
         fleet = self._running.fleet(twin)
         names = fleet.cycle.stepper.told_names
-        last = state.monitors[0][:, Monitor.LAST_AT]
+        last = origin.state.monitors[0][:, Monitor.LAST_AT]
         heard = last[np.isfinite(last)]
         return Estimate(
             twin=twin,
@@ -334,8 +356,9 @@ class Questions:
                 model=fleet.identity,
                 members=fleet.members,
                 data_until=int(heard.max()) if len(heard) else None,
-                known_at=known_at,
+                known_at=origin.known_at,
                 source=self._running.site.source,
+                origin=origin.digest,
             ),
             zone=self._running.site.zone,
         )
@@ -376,5 +399,6 @@ def _whole(number: float) -> int | None:
     return None if np.isnan(number) else int(number)
 
 
-def _crew(fleet: Fleet, twin: str) -> Crew:
+def crew_of(fleet: Fleet, twin: str) -> Crew:
+    """The twin's own, a batch of one."""
     return fleet.crew.take(np.array([fleet.place(twin)]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol, TypeAlias
+from typing import Final
+
+from typing_extensions import override
 
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
@@ -14,6 +15,7 @@ from gemeos.assimilate.fast import analyst
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
+from gemeos.runtime.asked import Answers, AsksWhatIf, WhatIfs, When
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
@@ -28,10 +30,7 @@ from gemeos.simulate import compile_model
 from gemeos.simulate.advance import Stepper
 from gemeos.simulate.base import Simulator
 from gemeos.units import conversion, instant, quantity, span
-from gemeos.units.instant import SECOND, Instant, Span
-
-When: TypeAlias = str | dt.datetime | Instant
-"""ISO 8601 text, a datetime, or microseconds of UTC."""
+from gemeos.units.instant import SECOND, Span
 
 DEFAULT_MEMBERS = 64
 DEFAULT_HORIZON_STEPS = 1000
@@ -40,46 +39,7 @@ _NOTHING_KNOWN: Final[Mapping[str, float]] = MappingProxyType({})
 """Shared: of large fleets most twins have neither."""
 
 
-class Answers(Protocol):
-    """Whoever can be asked about twins by name: a running site."""
-
-    def now(self, twin: str) -> Estimate:
-        """What is held to be so."""
-        ...
-
-    def at(self, twin: str, when: When, *, known_by: When | None = None) -> Estimate:
-        """What is held to have been so."""
-        ...
-
-    def forecast(
-        self,
-        twin: str,
-        until: str | Span,
-        *,
-        every: str | Span | None = None,
-        raw: bool = False,
-    ) -> Estimate:
-        """Where it goes."""
-        ...
-
-    def range(
-        self,
-        twin: str,
-        since: When,
-        until: When,
-        *,
-        variables: Sequence[str] | None = None,
-        known_by: When | None = None,
-    ) -> Remembered:
-        """What is remembered."""
-        ...
-
-    def trust(self, twin: str) -> Trust:
-        """How well it is in step."""
-        ...
-
-
-class Twin:
+class Twin(AsksWhatIf):
     """The virtual copy of one thing.
 
     Declare it (model, constants, bindings), run it (``gm.run``), ask it. Questions before it runs
@@ -151,6 +111,7 @@ class Twin:
         self._bindings: list[Binding] = []
         self._shown_first = tuple(self.schema.variable(each).name for each in show)
         self._questions: Answers | None = None
+        self._whatifs: Callable[[str], WhatIfs] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -264,17 +225,33 @@ class Twin:
         assimilator = SerialSquareRoot(tuple(params))
         return Cycle(Stepper(self.simulator), assimilator, analyst(assimilator, schema))
 
-    def attach(self, questions: Answers | None) -> None:
-        """Called by the host: from now on it can be asked, or (None) no more."""
-        self._questions = questions
+    def attach(
+        self, questions: Answers | None, whatifs: Callable[[str], WhatIfs] | None
+    ) -> None:
+        """Called by the host: from now on it can be asked, or (None) no more.
+
+        ``whatifs`` gives the scenarios of a twin by its name.
+        """
+        self._questions, self._whatifs = questions, whatifs
 
     def _asked(self) -> Answers:
         if self._questions is None:
-            raise StoppedError(
-                f"{self.name} is not running. Run it: `with gm.run(site): ...`, or ask a running "
-                "site: gm.connect('http://127.0.0.1:8000')."
-            )
+            raise self._stopped()
         return self._questions
+
+    def _stopped(self) -> StoppedError:
+        return StoppedError(
+            f"{self.name} is not running. Run it: `with gm.run(site): ...`, or ask a running "
+            "site: gm.connect('http://127.0.0.1:8000')."
+        )
+
+    @property
+    @override
+    def scenarios(self) -> WhatIfs:
+        """Its named forks: begin, list, ask, compare, cancel, drop."""
+        if self._whatifs is None:
+            raise self._stopped()
+        return self._whatifs(self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""

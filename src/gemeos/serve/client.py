@@ -14,10 +14,10 @@ import msgspec
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
+from gemeos.runtime.asked import When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
-from gemeos.runtime.twin import When
 from gemeos.serve import hear
 from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm

@@ -12,6 +12,7 @@ from gemeos.errors import (
     GemeosError,
     InputError,
     LinkError,
+    NotReadyError,
     OutOfReachError,
     OverloadError,
     StoppedError,
@@ -33,6 +34,7 @@ _STATUS: tuple[tuple[type[GemeosError], int], ...] = (
     (OutOfReachError, 404),
     (TimelineError, 503),
     (AssimilationError, 409),
+    (NotReadyError, 409),
     (StoppedError, 503),
     (AccessError, 403),
 )

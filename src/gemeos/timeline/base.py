@@ -6,7 +6,8 @@ moment a commit is there whole or not at all. Nothing that was written is ever c
 correction is a new row with a later ``known_at``.
 
 ``known_by`` in a question means: answer as somebody would have who knew only what was committed
-with ``known_at <= known_by``. None means everything known today.
+with ``known_at <= known_by``. None means everything known today. What people gave names to
+(`Record`) is outside of this: it is theirs to replace and to delete.
 """
 
 from __future__ import annotations
@@ -296,7 +297,45 @@ class EstimateStore(Protocol):
         ...
 
 
-class Timeline(ReadingStore, Quarantine, KeyframeStore, EventLog, EstimateStore, Protocol):
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something that people gave a name: a scenario, a plan."""
+
+    kind: str
+    """``scenario``, ``plan``."""
+    twin: str
+    name: str
+    """One of each kind and twin has it."""
+    body: bytes
+    """What it is, small."""
+    known_at: Instant
+    attachment: bytes = b""
+    """What it began from; large, and told only where one record is asked for."""
+
+
+class RecordStore(Protocol):
+    """What people gave names to. The event log tells who did what to it."""
+
+    def put_record(self, record: Record) -> None:
+        """Keep it, instead of the one of its kind, twin and name."""
+        ...
+
+    def records(self, kind: str, *, twin: str | None = None) -> Sequence[Record]:
+        """Those of the kind, without attachments, as they became known, then by twin and name."""
+        ...
+
+    def record(self, kind: str, twin: str, name: str) -> Record | None:
+        """The whole record; None where there is none."""
+        ...
+
+    def drop_record(self, kind: str, twin: str, name: str) -> bool:
+        """Delete it; False where there was none."""
+        ...
+
+
+class Timeline(
+    ReadingStore, Quarantine, KeyframeStore, EventLog, EstimateStore, RecordStore, Protocol
+):
     """The whole memory of a site."""
 
     def close(self) -> None:

@@ -14,13 +14,14 @@ import msgspec
 
 from gemeos.errors import TimelineError
 from gemeos.schema.reading import Readings, Refused, Series, SeriesBook
-from gemeos.timeline import duck_estimates, duck_log, duck_readings
+from gemeos.timeline import duck_estimates, duck_log, duck_readings, duck_records
 from gemeos.timeline.base import (
     Buckets,
     Commit,
     Event,
     ForecastRows,
     Keyframe,
+    Record,
     SummaryRows,
 )
 from gemeos.timeline.duck_database import Connection, Database, rows
@@ -220,6 +221,26 @@ class DuckTimeline:
         """See the port."""
         with self._database.asking() as connection:
             return duck_estimates.keyframes_newest(connection, twins)
+
+    def put_record(self, record: Record) -> None:
+        """See the port."""
+        with self._database.writing() as connection:
+            duck_records.put_record(connection, record)
+
+    def records(self, kind: str, *, twin: str | None = None) -> Sequence[Record]:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_records.records(connection, kind, twin)
+
+    def record(self, kind: str, twin: str, name: str) -> Record | None:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_records.record(connection, kind, twin, name)
+
+    def drop_record(self, kind: str, twin: str, name: str) -> bool:
+        """See the port."""
+        with self._database.writing() as connection:
+            return duck_records.drop_record(connection, kind, twin, name)
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
         """See the port."""

@@ -20,6 +20,12 @@ RECEIPTS: Final = """
 create table receipts(upto bigint, packed blob);
 """
 
+RECORDS: Final = """
+-- one row a name, the only rows that are replaced and deleted
+create table records(
+    kind text, twin text, name text, known_at bigint, body blob, attachment blob);
+"""
+
 TABLES: Final = (
     """
 create table series(number integer, link text, channel text);
@@ -50,11 +56,12 @@ create table forecasts(
 create table format(version integer);
 """
     + RECEIPTS
+    + RECORDS
 )
 
 CORRECTED: Final = "alter table forecasts add column corrected blob default ''::blob;"
 
-MIGRATIONS: Final = (RECEIPTS, CORRECTED)
+MIGRATIONS: Final = (RECEIPTS, CORRECTED, RECORDS)
 """What leads from version 0 to 1, from 1 to 2, and so on."""
 
 VERSION: Final = len(MIGRATIONS)

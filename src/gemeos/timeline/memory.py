@@ -21,6 +21,7 @@ from gemeos.timeline.base import (
     Event,
     ForecastRows,
     Keyframe,
+    Record,
     SummaryRows,
 )
 from gemeos.timeline.event_body import body_of, body_text
@@ -98,6 +99,7 @@ class MemoryTimeline:
         self._receipts: deque[bytes] = deque(maxlen=MOST_RECEIPTS)
         self._keyframes: list[Keyframe] = []
         self._events: list[Event] = []
+        self._records: dict[tuple[str, str, str], Record] = {}
         self._summaries: list[_SummaryRow] = []
         self._forecasts: list[_ForecastRow] = []
 
@@ -221,6 +223,31 @@ class MemoryTimeline:
                     if (keyframe.valid_at, keyframe.known_at) >= (best.valid_at, best.known_at):
                         found[keyframe.twin] = keyframe
         return found
+
+    def put_record(self, record: Record) -> None:
+        """See the port."""
+        with self._open():
+            self._records[record.kind, record.twin, record.name] = record
+
+    def records(self, kind: str, *, twin: str | None = None) -> Sequence[Record]:
+        """See the port."""
+        with self._open():
+            found = [
+                dataclasses.replace(record, attachment=b"")
+                for record in self._records.values()
+                if record.kind == kind and twin in {None, record.twin}
+            ]
+        return sorted(found, key=lambda record: (record.known_at, record.twin, record.name))
+
+    def record(self, kind: str, twin: str, name: str) -> Record | None:
+        """See the port."""
+        with self._open():
+            return self._records.get((kind, twin, name))
+
+    def drop_record(self, kind: str, twin: str, name: str) -> bool:
+        """See the port."""
+        with self._open():
+            return self._records.pop((kind, twin, name), None) is not None
 
     def put_event(self, event: Event, *, known_at: Instant) -> Event:
         """See the port."""

@@ -37,14 +37,16 @@ from gemeos.testing.contracts.timeline_records import (
     EventContract,
     KeyframeContract,
     QuarantineContract,
+    RecordContract,
     event,
     forecast,
     keyframe,
     refusal,
     summary,
 )
-from gemeos.timeline.base import Timeline
+from gemeos.timeline.base import Record, Timeline
 
+RECORD = Record("scenario", "mill", "flood", b"\x00\xffbody", 7, b"state" * 1000)
 QUESTIONS: dict[str, Callable[[Timeline], object]] = {
     "append": lambda timeline: timeline.append(Readings.none(), known_at=0),
     "range": lambda timeline: timeline.range(None, 0, 1),
@@ -69,6 +71,10 @@ QUESTIONS: dict[str, Callable[[Timeline], object]] = {
     ),
     "all_forecasts": lambda timeline: timeline.all_forecasts([("mill", "power", 0, 1)]),
     "forecasts": lambda timeline: timeline.forecasts("mill", "power", 0, 1),
+    "put_record": lambda timeline: timeline.put_record(RECORD),
+    "records": lambda timeline: timeline.records("scenario"),
+    "record": lambda timeline: timeline.record("scenario", "mill", "flood"),
+    "drop_record": lambda timeline: timeline.drop_record("scenario", "mill", "flood"),
 }
 """One use of each method of the port."""
 
@@ -82,6 +88,7 @@ class TimelineContract(
     KeyframeContract,
     EventContract,
     EstimateContract,
+    RecordContract,
 ):
     """The whole memory of a site. Needs the fixture ``timeline``."""
 
@@ -182,6 +189,14 @@ class DurableTimelineContract(TimelineContract, ABC):
             assert list(again.receipts()) == [b"a", b"b"]
             later = again.put_event(event("alarm", 2), known_at=50)
             assert (later.number, later.known_at) == (put.number + 1, 60)
+        finally:
+            again.close()
+
+    def test_that_records_outlive_it(self, timeline: Timeline) -> None:
+        timeline.put_record(RECORD)
+        again = self.reopened(timeline)
+        try:
+            assert again.record("scenario", "mill", "flood") == RECORD
         finally:
             again.close()
 

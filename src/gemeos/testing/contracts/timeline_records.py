@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gemeos.schema.reading import Readings, Refused
-from gemeos.timeline.base import Event, ForecastRows, Keyframe, SummaryRows, Timeline
+from gemeos.timeline.base import Event, ForecastRows, Keyframe, Record, SummaryRows, Timeline
 
 SINGLE = 1e-6
 """Relative: forecasts are kept in float32, whose unit of rounding is 6e-8."""
@@ -421,3 +421,43 @@ class EstimateContract:
         timeline.put_forecasts(forecast([1], [2], [[1.0]]), known_at=4)
         found = timeline.forecasts(*asked, 0, 9)
         assert (len(found.valid_at), found.members.shape[0]) == (0, 0)
+
+
+class RecordContract:
+    """What people gave names to."""
+
+    def test_that_a_record_comes_back_whole_by_its_name(self, timeline: Timeline) -> None:
+        kept = Record("scenario", "mill", "flood", b"\x00\xffbody", 7, b"state" * 1000)
+        timeline.put_record(kept)
+        assert timeline.record("scenario", "mill", "flood") == kept
+        for other in (("plan", "mill", "flood"), ("scenario", "dam", "flood"), ("plan", "x", "y")):
+            assert timeline.record(*other) is None
+
+    def test_that_one_of_the_same_name_takes_its_place(self, timeline: Timeline) -> None:
+        timeline.put_record(Record("scenario", "mill", "flood", b"first", 7, b"a"))
+        second = Record("scenario", "mill", "flood", b"second", 9)
+        timeline.put_record(second)
+        assert timeline.record("scenario", "mill", "flood") == second
+        assert list(timeline.records("scenario")) == [second]
+
+    def test_that_records_are_listed_as_they_became_known_without_attachments(
+        self, timeline: Timeline
+    ) -> None:
+        timeline.put_record(Record("scenario", "mill", "late", b"c", 9, b"z"))
+        timeline.put_record(Record("scenario", "mill", "early", b"a", 5, b"x"))
+        timeline.put_record(Record("scenario", "dam", "early", b"b", 5, b"y"))
+        timeline.put_record(Record("plan", "mill", "early", b"d", 5, b"w"))
+        assert [(r.twin, r.name, r.body, r.attachment) for r in timeline.records("scenario")] == [
+            ("dam", "early", b"b", b""),
+            ("mill", "early", b"a", b""),
+            ("mill", "late", b"c", b""),
+        ]
+        assert [r.name for r in timeline.records("scenario", twin="mill")] == ["early", "late"]
+        assert timeline.records("command") == []
+
+    def test_that_a_dropped_record_is_gone_and_no_other(self, timeline: Timeline) -> None:
+        timeline.put_record(Record("scenario", "mill", "flood", b"a", 5))
+        timeline.put_record(Record("scenario", "mill", "drought", b"b", 6))
+        assert timeline.drop_record("scenario", "mill", "flood")
+        assert not timeline.drop_record("scenario", "mill", "flood")
+        assert [r.name for r in timeline.records("scenario")] == ["drought"]

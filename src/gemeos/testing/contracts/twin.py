@@ -26,11 +26,12 @@ from gemeos.errors import (
     TimeError,
     UnknownNameError,
 )
+from gemeos.runtime.asked import When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.site import Replay, Site
 from gemeos.runtime.trust import Trust
-from gemeos.runtime.twin import Twin, When
+from gemeos.runtime.twin import Twin
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.linear import Linear, kalman
 from gemeos.testing.played import Batch, PlayedLink

@@ -1,0 +1,116 @@
+"""What is kept of a scenario: enough to make it again, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import msgspec
+
+from gemeos.errors import InputError, TimelineError
+from gemeos.timeline.base import Record
+from gemeos.units.instant import Instant, Span
+
+KIND = "scenario"
+LONGEST_NAME = 100
+
+
+class Progress(Enum):
+    """How far a scenario is."""
+
+    WAITING = "waiting"
+    """Others are run first."""
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    """Somebody ended it; what had been run by then counts."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """The site stopped meanwhile. Asked for again, it is run again."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it by itself."""
+        return self not in {Progress.WAITING, Progress.RUNNING}
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioRecord:
+    """A named fork: from what, what is changed in it, how far, and how far it is."""
+
+    twin: str
+    name: str
+    changes: dict[str, str]
+    """By variable or part, in the words of ``gemeos.schema.intervention``."""
+    forked_at: Instant
+    """The grid instant of the state that it begins from."""
+    known_at: Instant
+    """What was known then is in that state."""
+    until: Span
+    """How far it goes."""
+    every: Span
+    members: int
+    """How many were asked for."""
+    budget: Span | None
+    """The time it may take; fewer members are run where it does not suffice for all."""
+    model: str
+    """Identity of the model that makes it."""
+    origin: str
+    """Hash of the state; scenarios of one origin are paired."""
+    actor: str
+    """Who asked for it."""
+    created: Instant
+    """Site time."""
+    progress: Progress = Progress.WAITING
+    ran: int = 0
+    """Members that were run."""
+    failed: int = 0
+    """Of those, members that are left out: too many beside them failed."""
+    took: Span = 0
+    """The machine's time that it took."""
+    digest: str = ""
+    """Hash of the answer: made again, it must be the same."""
+    reason: str = ""
+    """Why it failed."""
+
+    @property
+    def changed(self) -> str:
+        """The changes in a line."""
+        told = ", ".join(f"{name} = {text}" for name, text in self.changes.items())
+        return told or "nothing is changed"
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one.
+
+    Raises:
+        InputError: it cannot.
+    """
+    bad = [c for c in name if c.isspace() or c in "/?#:%"]
+    if bad or not 0 < len(name) <= LONGEST_NAME:
+        raise InputError(
+            f"{name[:LONGEST_NAME]!r} cannot name a scenario: 1 to {LONGEST_NAME} characters, no "
+            "spaces, none of '/', '?', '#', ':', '%'."
+        )
+    return name
+
+
+def packed(record: ScenarioRecord, state: bytes = b"") -> Record:
+    """For the store, with the state that it begins from."""
+    return Record(
+        KIND, record.twin, record.name, msgspec.msgpack.encode(record), record.created, state
+    )
+
+
+def unpacked(stored: Record) -> ScenarioRecord:
+    """From the store.
+
+    Raises:
+        TimelineError: another version of this program wrote it.
+    """
+    try:
+        return msgspec.msgpack.decode(stored.body, type=ScenarioRecord)
+    except msgspec.MsgspecError as error:
+        raise TimelineError(
+            f"The scenario {stored.name!r} of {stored.twin} cannot be read: {error}."
+        ) from error

@@ -1,0 +1,439 @@
+"""Scenarios of a running site: forked, run behind the live path, kept, made again.
+
+What is stored is the record and the state that it begins from, not the answer: an answer of
+hundreds of members is large, and it is made again bit for bit (contract 3). The newest answers are
+held in memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from threading import Lock
+from typing import Final, Protocol, final
+
+import numpy as np
+
+from gemeos.clock import Clock
+from gemeos.ensemble.compare import Comparison, compare
+from gemeos.ensemble.estimate import Estimate, Scenario
+from gemeos.ensemble.state import TwinState
+from gemeos.errors import (
+    BusyError,
+    InputError,
+    NotReadyError,
+    OutOfReachError,
+    StoppedError,
+    UnknownNameError,
+)
+from gemeos.foresee.fork import instants
+from gemeos.foresee.intervene import NOTHING, acts
+from gemeos.runtime.asked import LONGEST_WAIT_S, When
+from gemeos.runtime.compute import Compute
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.forking import Forking, Job, Values
+from gemeos.runtime.questions import Origin, Questions
+from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord, check_name, packed, unpacked
+from gemeos.schema.intervention import Written, as_written, changes
+from gemeos.timeline.base import Event, Record, Timeline
+from gemeos.units import span, span_told
+from gemeos.units.instant import Span
+
+MOST_WAITING: Final = 32
+"""Scenarios that may wait for their turn; beyond, whoever asks is refused."""
+MOST_KEPT: Final = 1000
+"""Scenarios of one twin."""
+MOST_MEMBERS: Final = 100_000
+MOST_NUMBERS: Final = 60_000_000
+"""Of one answer: a quarter of a gigabyte in float32."""
+MOST_HELD: Final = 120_000_000
+"""Numbers of all answers that are held."""
+DEFAULT_INSTANTS: Final = 100
+"""Of an answer for which no ``every`` is asked."""
+PATH_S: Final = 30.0
+"""How long to wait for the path, which may be behind."""
+BASELINE: Final = ""
+"""The name of the fork in which nothing is changed; no scenario can have it."""
+
+
+class Running(Protocol):
+    """What scenarios need of the running site."""
+
+    @property
+    def clock(self) -> Clock:
+        """Site time."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """The memory."""
+        ...
+
+    @property
+    def compute(self) -> Compute:
+        """The threads."""
+        ...
+
+    @property
+    def questions(self) -> Questions:
+        """What the twins hold."""
+        ...
+
+    def fleet(self, twin: str) -> Fleet:
+        """The fleet that holds it."""
+        ...
+
+
+@final
+class Scenarios:
+    """See the module. May be asked from any thread but the path's own."""
+
+    def __init__(self, running: Running) -> None:
+        """``running`` lets them look."""
+        self._running = running
+        self._lock = Lock()
+        self._jobs = Forking(running)
+        self._held: OrderedDict[tuple[str, str, str], Values] = OrderedDict()
+        """Answers by twin, name and digest, the newest last."""
+
+    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        twin: str,
+        name: str,
+        written: Mapping[str, Written],
+        *,
+        until: str | Span,
+        every: str | Span | None = None,
+        members: int | None = None,
+        at: When | None = None,
+        known_by: When | None = None,
+        budget: str | Span | None = None,
+        replacing: bool = False,
+        actor: str = "program",
+    ) -> ScenarioRecord:
+        """Fork a twin, keep the record, and have it run when it is its turn.
+
+        Args:
+            twin: Its name.
+            name: Of the scenario.
+            written: What is changed, by variable or part.
+            until: How far it goes.
+            every: Between two instants of the answer; by default a hundredth of ``until``.
+            members: How many are run; by default as many as the twin has.
+            at: The moment of the fork; by default now.
+            known_by: With ``at``: only what was known then.
+            budget: The machine's time that it may take.
+            replacing: Take the place of a scenario of that name.
+            actor: Who asks.
+
+        Raises:
+            InputError: it cannot be done as asked; the message says how it could.
+            BusyError: too many wait.
+        """
+        fleet, told = self._running.fleet(twin), changes(written)
+        made = acts(fleet.schema, told)
+        check_name(name)
+        questions = self._running.questions
+        if at is None and known_by is not None:
+            raise InputError("known_by is a question about the past: say at which moment, at=...")
+        origin = questions.present(twin) if at is None else questions.past(twin, at, known_by)
+        step = fleet.schema.step
+        ahead, pace = _reach(until, every, step)
+        record = ScenarioRecord(
+            twin=twin,
+            name=name,
+            changes=as_written(told),
+            forked_at=int(origin.state.tick[0]) * step,
+            known_at=origin.known_at,
+            until=ahead,
+            every=pace,
+            members=fleet.members if members is None else members,
+            budget=span(budget) if isinstance(budget, str) else budget,
+            model=fleet.identity,
+            origin=origin.digest,
+            actor=actor,
+            created=self._running.clock.now(),
+        )
+        self._check_size(fleet, record)
+        self._check_room(record, replacing=replacing)
+        self._put(record, origin.state)
+        self._tell(record, "scenario", actor)
+        self._jobs.start(Job(record, origin.state, made), self._over)
+        return record
+
+    def _check_size(self, fleet: Fleet, record: ScenarioRecord) -> None:
+        step = fleet.schema.step
+        times = len(instants(0, record.until // step, record.every // step))
+        if not 2 <= record.members <= MOST_MEMBERS:
+            raise InputError(
+                f"A scenario has 2 to {MOST_MEMBERS} members, not {record.members}: "
+                "doubt needs two."
+            )
+        if record.budget is not None and record.budget <= 0:
+            raise InputError("A budget of no time runs nothing. Leave it out, or give some.")
+        numbers = times * len(fleet.cycle.stepper.told_names) * record.members
+        if numbers > MOST_NUMBERS:
+            raise InputError(
+                f"The answer would hold {numbers} numbers, and may hold {MOST_NUMBERS}: ask for "
+                "a coarser 'every', or fewer members."
+            )
+
+    def _check_room(self, record: ScenarioRecord, *, replacing: bool) -> None:
+        kept = self._running.timeline.records(KIND, twin=record.twin)
+        if any(r.name == record.name for r in kept) and not replacing:
+            raise InputError(
+                f"{record.twin} has a scenario {record.name!r} already. Name this one otherwise, "
+                "drop that one, or say that it is to be replaced."
+            )
+        if len(kept) >= MOST_KEPT:
+            raise InputError(f"{record.twin} has {len(kept)} scenarios; drop some first.")
+        if self._jobs.waiting >= MOST_WAITING:
+            raise BusyError("scenarios", self._jobs.waiting, MOST_WAITING)
+        if replacing:
+            self._stopped(record.twin, record.name)
+
+    def _over(self, job: Job) -> None:
+        """Hold and keep what came of it."""
+        record = job.record
+        if job.values:
+            values = job.all_members
+            record = replace(record, digest=sha256(values.tobytes()).hexdigest()[:32])
+            self._hold((record.twin, record.name, record.digest), values)
+        job.record = record
+        if job.kept:
+            self._running.compute.path(self._store, record, job.state)
+
+    def _hold(self, key: tuple[str, str, str], values: Values) -> None:
+        with self._lock:
+            self._held[key] = values
+            while sum(v.size for v in self._held.values()) > MOST_HELD and len(self._held) > 1:
+                self._held.popitem(last=False)
+
+    def _store(self, record: ScenarioRecord, state: TwinState) -> None:
+        self._running.timeline.put_record(packed(record, state.to_bytes()))
+
+    def all(self, twin: str) -> Sequence[ScenarioRecord]:
+        """The twin's scenarios, the oldest first."""
+        self._running.fleet(twin)
+        stored = self._running.timeline.records(KIND, twin=twin)
+        return [self._as_it_stands(unpacked(each)) for each in stored]
+
+    def record(self, twin: str, name: str) -> ScenarioRecord:
+        """One of them.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+        """
+        return self._as_it_stands(unpacked(self._found(twin, name)))
+
+    def fraction(self, twin: str, name: str) -> float:
+        """How much of it is done, 0..1."""
+        job = self._jobs.of(twin, name)
+        return 1.0 if job is None else job.fraction
+
+    def _found(self, twin: str, name: str) -> Record:
+        self._running.fleet(twin)
+        found = self._running.timeline.record(KIND, twin, name)
+        if found is None:
+            known = [r.name for r in self._running.timeline.records(KIND, twin=twin)]
+            raise UnknownNameError("scenario", name, known, where=twin)
+        return found
+
+    def _as_it_stands(self, stored: ScenarioRecord) -> ScenarioRecord:
+        """What is stored says how it began and how it ended; in between there is the job."""
+        job = self._jobs.of(stored.twin, stored.name)
+        if job is not None and job.kept:
+            return job.record
+        if stored.progress.is_over:
+            return stored
+        return replace(stored, progress=Progress.INTERRUPTED)
+
+    def estimate(
+        self, twin: str, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
+    ) -> Estimate:
+        """Its members over time.
+
+        Args:
+            twin: The twin's name.
+            name: Its own.
+            early: Do not wait; of one that is still run, tell the members that are through.
+            wait_s: How long to wait for all members.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+            NotReadyError: it takes longer.
+            StoppedError: it failed, or was cancelled before a member was through.
+            OutOfReachError: it cannot be made again.
+        """
+        job = self._jobs.of(twin, name)
+        if job is not None and (early or not job.over.wait(wait_s)):
+            if early and job.values:
+                return self._told(job.record, job.state, job.all_members)
+            self._check_there(job.record)
+            raise NotReadyError(
+                f"{name} is {job.record.progress.value}, {job.fraction:.0%} done. Ask again later."
+            )
+        found = self._found(twin, name)
+        record, state = self._as_it_stands(unpacked(found)), TwinState.from_bytes(found.attachment)
+        return self._told(record, state, self._values(record, state, wait_s))
+
+    def _told(self, record: ScenarioRecord, state: TwinState, values: Values) -> Estimate:
+        step = self._running.fleet(record.twin).schema.step
+        times = record.forked_at + np.arange(1, len(values) + 1) * record.every // step * step
+        return self._running.questions.answer(
+            record.twin,
+            times,
+            values,
+            Scenario(record.name),
+            Origin(state, record.known_at, record.origin),
+        )
+
+    def _check_there(self, record: ScenarioRecord) -> None:
+        if record.progress in {Progress.FAILED, Progress.CANCELLED} and not record.digest:
+            why = f": {record.reason}" if record.reason else ", before a member was through"
+            raise StoppedError(f"{record.name} of {record.twin} {record.progress.value}{why}.")
+
+    def _values(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Values:
+        """The answer of one that is over: held, or made again."""
+        self._check_there(record)
+        with self._lock:
+            held = self._held.get((record.twin, record.name, record.digest))
+        if held is not None:
+            return held
+        fleet = self._running.fleet(record.twin)
+        if fleet.identity != record.model:
+            raise OutOfReachError(
+                f"{record.name} was made by model {record.model[:16]}, and {record.twin} has "
+                f"another one now, {fleet.identity[:16]}: it cannot be made again. Begin it anew."
+            )
+        # One that was interrupted never was whole: what comes of it now counts.
+        kept = not record.digest
+        asked = record if kept else replace(record, members=record.ran, budget=None, failed=0)
+        made = acts(fleet.schema, changes(record.changes))
+        job = self._made(Job(asked, state, made, kept=kept), wait_s)
+        if not kept and job.record.digest != record.digest:
+            raise OutOfReachError(
+                f"{record.name} was made again and came out otherwise: the machine or a library is "
+                "another one than then. Begin it anew."
+            )
+        return job.all_members
+
+    def _made(self, job: Job, wait_s: float) -> Job:
+        self._jobs.start(job, self._over)
+        if not job.over.wait(wait_s):
+            raise NotReadyError(
+                f"{job.record.name or 'What it is compared with'} is made again, "
+                f"{job.fraction:.0%} done; ask again later."
+            )
+        self._check_there(job.record)
+        return job
+
+    def compare(
+        self,
+        twin: str,
+        name: str,
+        *,
+        on: str,
+        against: str | None = None,
+        wait_s: float = LONGEST_WAIT_S,
+    ) -> Comparison:
+        """How much further ``on`` is than in another scenario, or than where nothing is changed.
+
+        Raises:
+            As ``estimate``; InputError: the two have not one origin.
+        """
+        after = self.estimate(twin, name, wait_s=wait_s)
+        if against is not None:
+            return compare(self.estimate(twin, against, wait_s=wait_s), after, on=on)
+        found = self._found(twin, name)
+        record, state = unpacked(found), TwinState.from_bytes(found.attachment)
+        nothing = replace(
+            record, name=BASELINE, changes={}, members=after.values.shape[2], budget=None, digest=""
+        )
+        return compare(
+            self._told(nothing, state, self._nothing(nothing, state, wait_s)), after, on=on
+        )
+
+    def _nothing(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Values:
+        """The fork in which nothing is changed."""
+        told = (record.origin, record.forked_at, record.until, record.every, record.members)
+        key = (record.twin, BASELINE, "/".join(map(str, told)))
+        with self._lock:
+            held = self._held.get(key)
+        if held is not None:
+            return held
+        job = self._made(Job(record, state, NOTHING, kept=False), wait_s)
+        values = job.all_members
+        self._hold(key, values)
+        return values
+
+    def cancel(self, twin: str, name: str, *, actor: str = "program") -> ScenarioRecord:
+        """End it; the members that are through count. One that is over stays as it is.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+        """
+        record = self.record(twin, name)
+        if self._stopped(twin, name):
+            self._tell(record, "scenario_cancelled", actor)
+        return self.record(twin, name)
+
+    def drop(self, twin: str, name: str, *, actor: str = "program") -> None:
+        """Delete it.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+        """
+        record = self.record(twin, name)
+        self._stopped(twin, name)
+        self._running.compute.path(self._running.timeline.drop_record, KIND, twin, name).result(
+            PATH_S
+        )
+        self._tell(record, "scenario_dropped", actor)
+
+    def close(self) -> None:
+        """End what is run; asked for again, it is run again."""
+        self._jobs.close()
+
+    def _stopped(self, twin: str, name: str) -> bool:
+        """End it and wait for its end; False where it was over."""
+        job = self._jobs.of(twin, name)
+        if job is None:
+            return False
+        job.stop = True
+        if not job.over.wait(PATH_S):
+            raise NotReadyError(f"{name} did not end in {PATH_S:g} s; ask again later.")
+        return True
+
+    def _put(self, record: ScenarioRecord, state: TwinState) -> None:
+        self._running.compute.path(self._store, record, state).result(PATH_S)
+
+    def _tell(self, record: ScenarioRecord, kind: str, actor: str) -> None:
+        """For the log: who did what."""
+        event = Event(
+            kind=kind,
+            twin=record.twin,
+            valid_at=record.created if kind == "scenario" else self._running.clock.now(),
+            actor=actor,
+            cause="asked for",
+            body={"name": record.name, "changes": record.changed},
+        )
+        timeline, now = self._running.timeline, self._running.clock.now()
+        self._running.compute.path(timeline.put_event, event, known_at=now).result(PATH_S)
+
+
+def _reach(until: str | Span, every: str | Span | None, step: Span) -> tuple[Span, Span]:
+    """How far and how fine, in whole steps."""
+    ahead = span(until) if isinstance(until, str) else until
+    if every is None:
+        pace = max(ahead // DEFAULT_INSTANTS, step)
+    else:
+        pace = span(every) if isinstance(every, str) else every
+    if pace < step or ahead < pace:
+        raise InputError(
+            f"The twin moves in steps of {span_told(step)}: 'every' cannot be shorter, nor "
+            "'until' shorter than that."
+        )
+    return ahead // step * step, pace // step * step

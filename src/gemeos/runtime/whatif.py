@@ -1,0 +1,77 @@
+"""The scenarios of one twin in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from gemeos.ensemble.compare import Comparison
+from gemeos.ensemble.estimate import Estimate
+from gemeos.runtime.asked import LONGEST_WAIT_S, When
+from gemeos.runtime.scenario import ScenarioRecord
+from gemeos.runtime.scenarios import Scenarios
+from gemeos.schema.intervention import Written
+
+
+@final
+class TwinScenarios:
+    """Those of one twin of a site; see ``WhatIfs``."""
+
+    def __init__(self, scenarios: Scenarios, twin: str) -> None:
+        """``scenarios`` of the site."""
+        self._all, self._twin = scenarios, twin
+
+    def begin(  # noqa: PLR0913 -- as the protocol
+        self,
+        name: str,
+        changes: Mapping[str, Written] | None = None,
+        *,
+        until: str,
+        every: str | None = None,
+        members: int | None = None,
+        at: When | None = None,
+        known_by: When | None = None,
+        budget: str | None = None,
+        replacing: bool = False,
+    ) -> ScenarioRecord:
+        """See ``WhatIfs``."""
+        return self._all.begin(
+            self._twin,
+            name,
+            changes or {},
+            until=until,
+            every=every,
+            members=members,
+            at=at,
+            known_by=known_by,
+            budget=budget,
+            replacing=replacing,
+        )
+
+    def all(self) -> Sequence[ScenarioRecord]:
+        """See ``WhatIfs``."""
+        return self._all.all(self._twin)
+
+    def record(self, name: str) -> ScenarioRecord:
+        """See ``WhatIfs``."""
+        return self._all.record(self._twin, name)
+
+    def estimate(
+        self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
+    ) -> Estimate:
+        """See ``WhatIfs``."""
+        return self._all.estimate(self._twin, name, early=early, wait_s=wait_s)
+
+    def compare(
+        self, name: str, *, on: str, against: str | None = None, wait_s: float = LONGEST_WAIT_S
+    ) -> Comparison:
+        """See ``WhatIfs``."""
+        return self._all.compare(self._twin, name, on=on, against=against, wait_s=wait_s)
+
+    def cancel(self, name: str) -> ScenarioRecord:
+        """See ``WhatIfs``."""
+        return self._all.cancel(self._twin, name)
+
+    def drop(self, name: str) -> None:
+        """See ``WhatIfs``."""
+        self._all.drop(self._twin, name)
