@@ -3,12 +3,13 @@
     import gemeos as gm
 
 Declare a model (``gm.model``), tie it to channels (``gm.Twin``, ``Twin.bind``), run it
-(``gm.run``), ask it (``now``, ``at``, ``forecast``, ``trust``), from this program or, with
-``gm.connect``, from another.
+(``gm.run``), ask it (``now``, ``at``, ``forecast``, ``scenario``, ``trust``), from this program or,
+with ``gm.connect``, from another.
 """
 
 from typing import TYPE_CHECKING
 
+from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.score import LeadScore
 from gemeos.link.format import MessageFormat, PlantTopics
@@ -16,6 +17,7 @@ from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.run import run
+from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.site import Replay, Site, WallTime
 from gemeos.runtime.trust import Trust
 from gemeos.runtime.twin import Twin
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from gemeos.serve.client import connect
 
 __all__ = [
+    "Comparison",
     "Estimate",
     "FileLink",
     "HttpLink",
@@ -50,10 +53,12 @@ __all__ = [
     "PollLink",
     "Remembered",
     "Replay",
+    "ScenarioRecord",
     "Site",
     "Trust",
     "Twin",
     "WallTime",
+    "compare",
     "connect",
     "const",
     "control",

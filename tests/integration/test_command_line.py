@@ -159,3 +159,30 @@ def test_that_a_mistake_is_one_sentence_on_standard_error(
 def test_that_nobody_to_ask_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked("now", "--site", tmp_path / "site.toml", "--url", NOWHERE) == 1
     assert f"No site answers at {NOWHERE}" in capsys.readouterr().err
+
+
+def test_that_a_scenario_is_shown_beside_doing_nothing_and_kept(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--site", site, "--url", NOWHERE)
+    words = ("level=ramp to 3 m over 1 min", "--until", "2 min")
+    assert asked("scenario", *words, *where) == 1
+    assert "level is a state: the model moves it" in capsys.readouterr().err
+    assert asked("scenario", "level=3 m after 1 min", "--until", "2 min", *where) == 0
+    told = capsys.readouterr().out
+    assert "scenario-1 of tank is done: level = 3.0 m after 1 min; 2 min from" in told
+    pressure = next(line for line in told.splitlines() if line.startswith("pressure"))
+    # 3 m instead of the 1.51 m at which the tank stands: 14.6 kPa more, the 0.05 m/sqrt(s) that
+    # its level wanders being the same in both from the change on.
+    without, _, _, under, _, _, more = pressure.split()[1:8]
+    assert float(under) == pytest.approx(9.81 * 3, abs=2)
+    assert float(more) == pytest.approx(float(under) - float(without), abs=0.5)
+    assert asked("scenarios", *where) == 0
+    assert "scenario-1" in capsys.readouterr().out
+    assert asked("scenarios", "--show", "scenario-1", "--json", *where) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["kind"] == {"type": "scenario", "name": "scenario-1"}
+    assert shown["variables"]["level"]["q50"][-1] == pytest.approx(3.0, abs=0.3)
+    assert asked("scenarios", "--drop", "scenario-1", *where) == 0
+    assert asked("scenarios", "--show", "scenario-1", *where) == 1
+    assert "has no scenario 'scenario-1'" in capsys.readouterr().err

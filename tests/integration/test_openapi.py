@@ -47,6 +47,7 @@ KNOW_MORE = {
     "readEvents",
     "forecast",
     "sendReadings",
+    "beginScenario",
 }
 
 

@@ -290,7 +290,7 @@ def test_that_a_renewed_part_is_drawn_from_its_priors_and_the_rest_stays() -> No
         ("pusch", "1 m/s", "Did you mean 'push'"),
         ("push", "1 m", "cannot be turned into m/s"),
         ("push", "5", "a plain number cannot be turned into m/s"),
-        ("push", "101 m/s", "lies within -100 .. 100 m/s; 101.0 m/s is 101 m/s"),
+        ("push", "101 m/s", "lies within -100 .. 100 m/s; 101.0 m/s is 101"),
         ("push", "renewed", "it has no prior"),
         ("place", "1 m", "follows from the state, so it cannot be set"),
         ("x", "ramp to 2 m over 3 s", "the model moves it"),

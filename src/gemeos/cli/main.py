@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gemeos.cli import ask, demo, manage, up, validate
+from gemeos.cli import ask, demo, manage, up, validate, whatif
 from gemeos.errors import GemeosError
 
 
@@ -42,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     demo.add_arguments(command("demo", "Run the demo site: a recorded wind farm, lived again."))
     for name, text in ask.COMMANDS.items():
         ask.add_arguments(name, command(name, text))
+    for name, text in whatif.COMMANDS.items():
+        whatif.add_arguments(name, command(name, text))
     validate.add_arguments(command("validate", "Run published numbers and recorded data."))
     manage.add_check(command("check", "Look whether a site.toml can be run, and say what it does."))
     manage.add_token(command("token", "Make, list and revoke the tokens of a site."))

@@ -36,6 +36,7 @@ class Scenario:
     """What would be, under the interventions of that name."""
 
     name: str
+    """Empty where nothing is changed."""
 
 
 Kind: TypeAlias = Filtered | Smoothed | Forecast | Scenario
@@ -71,6 +72,6 @@ def kind_told(kind: Kind, *, here: dt.tzinfo) -> str:
             how = "corrected " if corrected else ""
             return f"{how}forecast issued at {iso(issued_at, zone=here)}"
         case Scenario(name):
-            return f"scenario {name}"
+            return f"scenario {name}" if name else "scenario in which nothing is changed"
         case _:
             assert_never(kind)

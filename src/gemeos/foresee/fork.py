@@ -21,6 +21,8 @@ from gemeos.foresee.unfold import Unfolding
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew, Stepper, by_member
 
+LONGEST_STRIDE = 2000
+"""Steps between two looks of whoever watches. Some in one call are the same as in several."""
 MOST_INSTANTS = 20_000
 """Of one answer; beyond it a coarser ``every`` is wanted."""
 
@@ -172,7 +174,7 @@ class _Going:
         self._act(tick)
         for instant in ticks.tolist():
             while tick < instant:
-                tick = min(instant, self._next(tick))
+                tick = min(instant, self._next(tick), tick + LONGEST_STRIDE)
                 self._state = self._stepper.advance(
                     self._state, self._crew, np.full(len(self._state), tick)
                 )

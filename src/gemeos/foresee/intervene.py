@@ -253,8 +253,8 @@ def _within(variable: Variable, value: Quantity) -> float:
         low = "-infinity" if least is None else f"{least:g}"
         high = "infinity" if most is None else f"{most:g}"
         raise InterventionError(
-            f"{variable.name} lies within {low} .. {high} {variable.unit}; {value} is "
-            f"{number:g} {variable.unit}."
+            f"{variable.name} lies within {low} .. {high} {variable.unit or '1'}; {value} is "
+            f"{number:g}."
         )
     return number
 

@@ -105,6 +105,10 @@ class WhatIfs(Protocol):
         """What one is, and how far."""
         ...
 
+    def progress(self, name: str) -> float:
+        """How much of it is done, 0..1."""
+        ...
+
     def estimate(
         self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
     ) -> Estimate:

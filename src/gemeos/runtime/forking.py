@@ -65,6 +65,8 @@ class Job:
     """How far all of its members together are, 0..1."""
     stop: bool = False
     """Set by whoever wants it to end."""
+    future: Future[None] | None = None
+    """Of its run."""
     over: Flag = field(default_factory=Flag)
     """Set when all is kept that came of it; a future is done before its callbacks are."""
 
@@ -103,15 +105,22 @@ class Forking:
         """Have it run when it is its turn; then ``over`` is called, whatever became of it."""
         with self._lock:
             self._jobs[job.record.twin, job.record.name] = job
-        future = self._running.compute.background(self._run, job)
-        future.add_done_callback(partial(self._over, job, over))
+        job.future = self._running.compute.background(self._run, job)
+        job.future.add_done_callback(partial(self._over, job, over))
+
+    def end(self, job: Job) -> None:
+        """Have it end: at once where it waits, soon where it is run."""
+        job.stop = True
+        if job.future is not None:
+            job.future.cancel()
 
     def close(self) -> None:
         """End all that is there."""
         with self._lock:
             self._closing = True
-            for job in self._jobs.values():
-                job.stop = True
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            self.end(job)
 
     def _over(self, job: Job, then: Callable[[Job], None], future: Future[None]) -> None:
         """Note how it ended. What a model raised ends here, as the failure of its fork."""
@@ -120,7 +129,7 @@ class Forking:
         if self._closing and error is not None:
             progress = Progress.INTERRUPTED
             job.values.clear()
-        elif isinstance(error, _EndedError):
+        elif isinstance(error, (_EndedError, CancelledError)):
             progress = Progress.CANCELLED
         elif error is not None or not job.values:
             progress, reason = Progress.FAILED, reason if error is None else str(error)

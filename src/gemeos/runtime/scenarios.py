@@ -203,7 +203,7 @@ class Scenarios:
             self._hold((record.twin, record.name, record.digest), values)
         job.record = record
         if job.kept:
-            self._running.compute.path(self._store, record, job.state)
+            self._put(record, job.state)
 
     def _hold(self, key: tuple[str, str, str], values: Values) -> None:
         with self._lock:
@@ -229,9 +229,15 @@ class Scenarios:
         return self._as_it_stands(unpacked(self._found(twin, name)))
 
     def fraction(self, twin: str, name: str) -> float:
-        """How much of it is done, 0..1."""
+        """How much of it is done, 0..1.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+        """
         job = self._jobs.of(twin, name)
-        return 1.0 if job is None else job.fraction
+        if job is not None:
+            return job.fraction
+        return 1.0 if unpacked(self._found(twin, name)).progress.is_over else 0.0
 
     def _found(self, twin: str, name: str) -> Record:
         self._running.fleet(twin)
@@ -402,7 +408,7 @@ class Scenarios:
         job = self._jobs.of(twin, name)
         if job is None:
             return False
-        job.stop = True
+        self._jobs.end(job)
         if not job.over.wait(PATH_S):
             raise NotReadyError(f"{name} did not end in {PATH_S:g} s; ask again later.")
         return True

@@ -225,9 +225,7 @@ class Twin(AsksWhatIf):
         assimilator = SerialSquareRoot(tuple(params))
         return Cycle(Stepper(self.simulator), assimilator, analyst(assimilator, schema))
 
-    def attach(
-        self, questions: Answers | None, whatifs: Callable[[str], WhatIfs] | None
-    ) -> None:
+    def attach(self, questions: Answers | None, whatifs: Callable[[str], WhatIfs] | None) -> None:
         """Called by the host: from now on it can be asked, or (None) no more.
 
         ``whatifs`` gives the scenarios of a twin by its name.

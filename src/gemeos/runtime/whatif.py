@@ -56,6 +56,10 @@ class TwinScenarios:
         """See ``WhatIfs``."""
         return self._all.record(self._twin, name)
 
+    def progress(self, name: str) -> float:
+        """See ``WhatIfs``."""
+        return self._all.fraction(self._twin, name)
+
     def estimate(
         self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
     ) -> Estimate:

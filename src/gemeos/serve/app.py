@@ -26,12 +26,13 @@ from gemeos.serve.guard import Access, Guard, answered
 from gemeos.serve.limits import Gate, Limits
 from gemeos.serve.metrics import Metrics
 from gemeos.serve.problems import RETRY_AFTER_S, status_of
-from gemeos.serve.routes import links, site, twins
+from gemeos.serve.routes import links, scenarios, site, twins
 from gemeos.serve.routes.operation import JSON, Operation, Served, route
 from gemeos.serve.stream import Broadcast
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *twins.OPERATIONS,
+    *scenarios.OPERATIONS,
     *links.OPERATIONS,
     *site.OPERATIONS,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,18 +10,20 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
+from typing_extensions import override
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
-from gemeos.runtime.asked import When
+from gemeos.runtime.asked import AsksWhatIf, WhatIfs, When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
 from gemeos.serve import hear
 from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm
+from gemeos.serve.connected_scenarios import ConnectedScenarios
 from gemeos.serve.problems import error_of
-from gemeos.units import instant, iso
+from gemeos.units import instant
 from gemeos.units.instant import Instant
 
 TIMEOUT_S: Final = 30.0
@@ -49,12 +50,18 @@ class Change:
 
 
 @final
-class ConnectedTwin:
+class ConnectedTwin(AsksWhatIf):
     """One twin of a running site; the questions of ``gemeos.runtime.twin.Twin``."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
         self.name = name
+
+    @property
+    @override
+    def scenarios(self) -> WhatIfs:
+        """Its named forks: begin, list, ask, compare, cancel, drop."""
+        return ConnectedScenarios(self._connection, self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""
@@ -62,7 +69,9 @@ class ConnectedTwin:
 
     def at(self, when: When, *, known_by: When | None = None) -> Estimate:
         """What is held to have been so at ``when``, or with ``known_by`` what was believed then."""
-        return self._estimate("at", {"when": _when(when), "known_by": _maybe(known_by)})
+        return self._estimate(
+            "at", {"when": hear.when(when), "known_by": hear.maybe_when(known_by)}
+        )
 
     def forecast(self, until: str, *, every: str | None = None, raw: bool = False) -> Estimate:
         """Where it goes if nobody intervenes, from now to ``until`` ahead, as in ``"6 h"``.
@@ -83,10 +92,10 @@ class ConnectedTwin:
     ) -> Remembered:
         """Remembered means and spreads with ``since < valid_at <= until``."""
         asked = {
-            "since": _when(since),
-            "until": _when(until),
+            "since": hear.when(since),
+            "until": hear.when(until),
             "variables": None if variables is None else ",".join(variables),
-            "known_by": _maybe(known_by),
+            "known_by": hear.maybe_when(known_by),
         }
         told = self._asked("range", asked, m.RangeMessage)
         return hear.rows(told, told.variables if variables is None else variables)
@@ -184,7 +193,7 @@ class Connection:
         limit: int = 100,
     ) -> sm.EventsMessage:
         """Changes and decisions, the newest first."""
-        asked = {"twin": twin, "kind": kind, "since": _maybe(since), "limit": str(limit)}
+        asked = {"twin": twin, "kind": kind, "since": hear.maybe_when(since), "limit": str(limit)}
         return self.asked("/api/events", sm.EventsMessage, **asked)
 
     def send(self, link: str, readings: Sequence[Mapping[str, object]]) -> m.TakenMessage:
@@ -242,6 +251,19 @@ class Connection:
         """
         params = {name: value for name, value in asked.items() if value is not None}
         answer = self._answer("GET", path, params=params, headers={"accept": _MSGPACK})
+        return self._read(answer, kind)
+
+    def told(self, method: str, path: str, kind: type[_T], body: object | None = None) -> _T:
+        """The answer to something that is sent, or to nothing but the method.
+
+        Raises:
+            As ``asked``.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {"accept": _MSGPACK, "content-type": "application/json"}
+        return self._read(self._answer(method, path, content=content, headers=headers), kind)
+
+    def _read(self, answer: httpx.Response, kind: type[_T]) -> _T:
         _check(answer)
         try:
             return msgspec.msgpack.decode(answer.content, type=kind)
@@ -299,14 +321,3 @@ def _change(told: m.SummaryMessage) -> Change:
         newest=None if until is None else instant(until),
         variables=told.variables,
     )
-
-
-def _when(when: When) -> str:
-    """As it is sent; text and a datetime without offset are read in the site's zone, there."""
-    if isinstance(when, dt.datetime):
-        return when.isoformat()
-    return iso(when) if isinstance(when, int) else when
-
-
-def _maybe(when: When | None) -> str | None:
-    return None if when is None else _when(when)

@@ -32,7 +32,8 @@ ACTOR: Final = "gemeos.actor"
 """Where the scope of a request keeps its actor."""
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 CONTENT_TYPES: Final = frozenset({"application/json", "application/msgpack"})
-_CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose body must say that it is JSON or MessagePack: no form of a foreign page can."""
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -111,7 +112,7 @@ class Guard:
             scope[ACTOR] = self._actor(scope, headers)
         except AccessError as error:
             return _challenged(error, headers)
-        if scope["method"] in _CHANGING:
+        if scope["method"] in _WITH_BODY:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind not in CONTENT_TYPES:
                 return answered(

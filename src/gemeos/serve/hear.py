@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Iterable
 from typing import Any, assert_never
@@ -20,11 +21,12 @@ from gemeos.ensemble.provenance import (
 from gemeos.ensemble.state import Verdict
 from gemeos.errors import LinkError
 from gemeos.foresee.score import Against, LeadScore, OfSize, Uncorrected
+from gemeos.runtime.asked import When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.serve import messages as m
-from gemeos.units import instant
+from gemeos.units import instant, iso
 from gemeos.units.instant import SECOND, Instant
 
 
@@ -48,6 +50,7 @@ def estimate(told: m.EstimateMessage) -> Estimate:
             data_until=_maybe(of.data_until),
             known_at=instant(of.known_at),
             source=of.source,
+            origin=of.origin,
         ),
         zone=told.zone,
     )
@@ -58,7 +61,7 @@ def _kind(told: m.KindMessage) -> Kind:
         case m.FilteredKind():
             return Filtered()
         case m.SmoothedKind(lag_s=lag_s):
-            return Smoothed(_span(lag_s))
+            return Smoothed(span_of(lag_s))
         case m.ForecastKind(issued_at=issued_at, corrected=corrected):
             return Forecast(instant(issued_at), tuple(corrected))
         case m.ScenarioKind(name=name):
@@ -131,8 +134,8 @@ def _score(told: m.ScoreMessage) -> LeadScore:
     return LeadScore(
         variable=told.variable,
         unit=told.unit,
-        lead=_span(told.lead_s),
-        every=_span(told.every_s),
+        lead=span_of(told.lead_s),
+        every=span_of(told.every_s),
         count=told.count,
         since=instant(told.since),
         until=instant(told.until),
@@ -161,7 +164,7 @@ def _channel(told: m.ChannelTrustMessage) -> ChannelTrust:
         readings=told.readings,
         last_at=_maybe(told.last_at),
         last_value=told.last_value,
-        usual_interval=None if usual is None else _span(usual),
+        usual_interval=None if usual is None else span_of(usual),
         equal_run=told.equal_run,
         innovation=told.innovation,
         surprise=told.surprise,
@@ -181,5 +184,18 @@ def _maybe(told: str | None) -> Instant | None:
     return None if told is None else instant(told)
 
 
-def _span(seconds: float) -> int:
+def span_of(seconds: float) -> int:
+    """Seconds as they are sent, in microseconds."""
     return round(seconds * SECOND)
+
+
+def when(asked: When) -> str:
+    """As it is sent; text and a datetime without offset are read in the site's zone, there."""
+    if isinstance(asked, dt.datetime):
+        return asked.isoformat()
+    return iso(asked) if isinstance(asked, int) else asked
+
+
+def maybe_when(asked: When | None) -> str | None:
+    """``when``; None for None."""
+    return None if asked is None else when(asked)

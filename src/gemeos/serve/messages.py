@@ -69,7 +69,7 @@ class ForecastKind(Message, frozen=True, kw_only=True, tag_field="type", tag="fo
 
 
 class ScenarioKind(Message, frozen=True, kw_only=True, tag_field="type", tag="scenario"):
-    """What would be, under the interventions of that name."""
+    """What would be, under the interventions of that name; empty where nothing is changed."""
 
     name: str
 
@@ -111,6 +111,9 @@ class ProvenanceMessage(Message, frozen=True, kw_only=True):
     data_until: Time | None
     known_at: Time
     source: str
+    origin: str = ""
+    """Hash of the state that a forecast or scenario was forked from; those of one origin are
+    paired, member by member."""
 
 
 class EstimateMessage(Message, frozen=True, kw_only=True):

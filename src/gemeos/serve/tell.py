@@ -47,13 +47,14 @@ def estimate_message(
         kind=_kind(estimate.kind, here),
         zone=estimate.zone,
         times=times_told(estimate.times, here),
-        variables={n: _numbers(estimate[n], members, packed) for n in names},
+        variables={n: numbers(estimate[n], members=members, packed=packed) for n in names},
         provenance=m.ProvenanceMessage(
             model=of.model,
             members=of.members,
             data_until=_maybe(of.data_until, here),
             known_at=iso(of.known_at, zone=here),
             source=of.source,
+            origin=of.origin,
         ),
         staleness=staleness(of.known_at if now is None else now, of.data_until, here),
     )
@@ -179,7 +180,8 @@ def times_told(times: np.ndarray[Any, Any], here: dt.tzinfo) -> list[str]:
     return [iso(when, zone=here) for when in times.tolist()]
 
 
-def _numbers(marginal: Marginal, members: bool, packed: bool) -> m.Numbers:  # noqa: FBT001
+def numbers(marginal: Marginal, *, members: bool, packed: bool) -> m.Numbers:
+    """One variable as it is sent."""
     return m.Numbers(
         unit=marginal.unit,
         mean=series(marginal.mean),

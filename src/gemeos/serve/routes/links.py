@@ -6,7 +6,6 @@ durable: what was taken as well as what went to quarantine.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final
 
 import msgspec
@@ -16,7 +15,6 @@ from starlette.responses import Response
 
 from gemeos.errors import InputError, LinkError, UnknownNameError
 from gemeos.link.http import InboxSource
-from gemeos.link.message import KEPT_OF_PAYLOAD
 from gemeos.schema.reading import Readings, Refused
 from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm
@@ -31,11 +29,9 @@ from gemeos.serve.routes.operation import (
     Query,
     Served,
     actor_of,
+    received,
 )
 
-MOST_DRAINED: Final = 64 << 20
-"""Bytes of a body that is too large that are read and thrown away, so that the sender, who reads
-only when it has sent everything, hears why."""
 MOST_REASONS: Final = 100
 """Refused readings that are told in one answer; the quarantine has all."""
 
@@ -47,7 +43,7 @@ async def take_readings(request: Request, served: Served) -> Response:
     source = _open_inbox(served, actor, link)
     with served.posts.one():
         desk = await _desk(served, link)
-        payload, size = await _received(request, served.limits.body, served.limits.body_s)
+        payload, size = await received(request, served.limits.body, served.limits.body_s)
         if size > served.limits.body:
             reason = f"The body has {size} bytes; at most {served.limits.body} are read."
             await source.put(Readings.none(), [desk.refused(payload, size, reason)])
@@ -105,31 +101,6 @@ async def _desk(served: Served, link: str) -> Desk:
         made = await served.host.compute.on_path(Desk, served.host, link, served.limits.body)
         desks.setdefault(link, made)
     return desks[link]
-
-
-async def _received(request: Request, most: int, within_s: float) -> tuple[bytes, int]:
-    """The body, or where it is over ``most`` its beginning; and how long it is.
-
-    Raises:
-        InputError: it did not arrive in time.
-    """
-    kept = bytearray()
-    size = 0
-    try:
-        async with asyncio.timeout(within_s):
-            async for piece in request.stream():
-                kept += piece[: max(0, most - size)]
-                size += len(piece)
-                if size > most:
-                    del kept[KEPT_OF_PAYLOAD:]
-                if size > most + MOST_DRAINED:
-                    break
-    except TimeoutError as error:
-        raise InputError(
-            f"{size} bytes of the body came in {within_s:g} s, and then it was not at its end."
-        ) from error
-    told = request.headers.get("content-length", "")
-    return bytes(kept), max(size, int(told) if told.isdecimal() else 0)
 
 
 class QuarantineQuery(Query, frozen=True, kw_only=True):

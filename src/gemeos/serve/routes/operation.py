@@ -6,8 +6,9 @@ and there are never more of them than the gate lets in.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gemeos.errors import InputError, nearest
+from gemeos.link.message import KEPT_OF_PAYLOAD
 from gemeos.runtime.host import Host
 from gemeos.serve.auth import Actor, Role
 from gemeos.serve.desk import Desk
@@ -27,6 +29,9 @@ from gemeos.serve.metrics import Metrics
 from gemeos.serve.stream import Broadcast
 from gemeos.serve.teller import Teller
 
+MOST_DRAINED: Final = 64 << 20
+"""Bytes of a body that is too large that are read and thrown away, so that the sender, who reads
+only when it has sent everything, hears why."""
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"
 
@@ -73,6 +78,8 @@ class Call(Generic[_Q]):
     """The pieces of the path by name."""
     packed: bool
     """MessagePack is wanted."""
+    body: Any = None
+    """What was sent, of the first of the types that the operation takes."""
 
     @property
     def twin(self) -> str:
@@ -123,9 +130,53 @@ def route(operation: Operation, served: Served) -> Route:
             call.actor.require(operation.role)
         if "twin" in call.path:
             call.actor.require_twin(call.twin)
+        if operation.takes:
+            call = replace(call, body=await _body(request, operation.takes[0], served.limits))
         return await asked(operation.answer, call)
 
     return Route(operation.path, endpoint, methods=[operation.method], name=operation.name)
+
+
+async def _body(request: Request, kind: Any, limits: Limits) -> Any:  # noqa: ANN401 -- as declared
+    """What was sent, parsed.
+
+    Raises:
+        InputError: too large, too slow, or not what the operation takes.
+    """
+    sent, size = await received(request, limits.body, limits.body_s)
+    if size > limits.body:
+        raise InputError(f"The body has {size} bytes; at most {limits.body} are read.")
+    packed = request.headers["content-type"].partition(";")[0].strip().lower() == MSGPACK
+    try:
+        decoded = msgspec.msgpack.decode(sent) if packed else msgspec.json.decode(sent)
+        return msgspec.convert(decoded, kind)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise InputError(f"{request.url.path}: {error}.") from error
+
+
+async def received(request: Request, most: int, within_s: float) -> tuple[bytes, int]:
+    """The body, or where it is over ``most`` its beginning; and how long it is.
+
+    Raises:
+        InputError: it did not arrive in time.
+    """
+    kept = bytearray()
+    size = 0
+    try:
+        async with asyncio.timeout(within_s):
+            async for piece in request.stream():
+                kept += piece[: max(0, most - size)]
+                size += len(piece)
+                if size > most:
+                    del kept[KEPT_OF_PAYLOAD:]
+                if size > most + MOST_DRAINED:
+                    break
+    except TimeoutError as error:
+        raise InputError(
+            f"{size} bytes of the body came in {within_s:g} s, and then it was not at its end."
+        ) from error
+    told = request.headers.get("content-length", "")
+    return bytes(kept), max(size, int(told) if told.isdecimal() else 0)
 
 
 async def asked(answer: Answer, call: Call[Any]) -> Response:

@@ -10,28 +10,33 @@ sampling error.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
 import pytest
 
 from gemeos.assimilate.inflate import RelaxToPriorSpread
+from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
-from gemeos.ensemble.provenance import Filtered, Forecast
+from gemeos.ensemble.provenance import Filtered, Forecast, Scenario
 from gemeos.errors import (
     AssimilationError,
     InputError,
+    NotReadyError,
     OutOfReachError,
+    StoppedError,
     TimeError,
     UnknownNameError,
 )
-from gemeos.runtime.asked import When
+from gemeos.runtime.asked import WhatIfs, When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
+from gemeos.runtime.scenario import Progress
 from gemeos.runtime.site import Replay, Site
 from gemeos.runtime.trust import Trust
 from gemeos.runtime.twin import Twin
+from gemeos.schema.intervention import Written
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.linear import Linear, kalman
 from gemeos.testing.played import Batch, PlayedLink
@@ -122,6 +127,13 @@ class AskedTwin(Protocol):
     ) -> Remembered: ...
 
     def trust(self) -> Trust: ...
+
+    @property
+    def scenarios(self) -> WhatIfs: ...
+
+    def scenario(self, name: str, changes: Mapping[str, Written], *, until: str) -> Estimate: ...
+
+    def compare(self, name: str, *, on: str, against: str | None = None) -> Comparison: ...
 
 
 class AskedSite(Protocol):
@@ -308,6 +320,125 @@ class TwinContract:
         assert score.climatology is None
         assert all(0 <= share <= 1 for share in score.coverage)
         assert asked["kiln"].trust().scores == ()
+
+    def test_that_a_scenario_is_the_forecast_but_for_what_is_changed(
+        self, asked: AskedSite
+    ) -> None:
+        mill = asked["mill"]
+        told = mill.scenario("set", {"x0": "10 after 20 s"}, until="1 min")
+        assert told.kind == Scenario("set")
+        assert told.times.tolist() == [second(STEPS + ahead) for ahead in range(1, 61)]
+        raw = mill.forecast("1 min", every="1 s", raw=True)
+        assert told.provenance == raw.provenance
+        np.testing.assert_array_equal(told.values[:19], raw.values[:19])
+        agrees(told["x0"].mean[59], told["x0"].sd[59], (10.0, float(np.sqrt(40) * STEP_SD)))
+        # From then on both go the same way, member by member.
+        apart = compare(raw, told, on="x0").difference.members
+        np.testing.assert_allclose(apart[59], apart[19], atol=1e-4)
+        assert apart[19] == pytest.approx(10.0 - raw["x0"].members[19], abs=1e-5)
+        mill.scenarios.drop("set")
+
+    def test_that_a_scenario_is_compared_with_doing_nothing_and_with_another(
+        self, asked: AskedSite
+    ) -> None:
+        mill = asked["mill"]
+        mill.scenario("ten", {"x0": "10"}, until="1 min")
+        mill.scenario("twelve", {"x0": "12"}, until="1 min")
+        nothing = mill.compare("ten", on="x0")
+        assert nothing.before.kind == Scenario("")
+        mean, _ = exact(range(STEPS + 1))
+        assert nothing.mean[59] == pytest.approx(10 - mean, abs=0.1)
+        low, high = nothing.mean_interval(0.95)
+        assert low[59] < nothing.mean[59] < high[59]
+        other = mill.compare("twelve", on="x0", against="ten")
+        # What luck adds is the same in both: the difference has no doubt.
+        np.testing.assert_allclose(other.difference.members, 2.0, atol=1e-4)
+        with pytest.raises(UnknownNameError, match="Did you mean 'ten'"):
+            mill.compare("twelve", on="x0", against="tem")
+        with pytest.raises(UnknownNameError, match="z0"):
+            mill.compare("twelve", on="z0")
+        for name in ("ten", "twelve"):
+            mill.scenarios.drop(name)
+
+    def test_that_a_scenario_can_have_more_members_and_begin_in_the_past(
+        self, asked: AskedSite
+    ) -> None:
+        whatifs = asked["mill"].scenarios
+        begun = whatifs.begin(
+            "wide",
+            {"x0": "5"},
+            until="1 min",
+            every="10 s",
+            members=1000,
+            at=second(31),
+            known_by=second(60),
+        )
+        assert (begun.forked_at, begun.known_at) == (second(31), second(60))
+        told = whatifs.estimate("wide")
+        assert told.values.shape == (6, 2, 1000)
+        assert told.times[0] == second(41)
+        sd = float(np.sqrt(60) * STEP_SD)
+        assert told["x0"].mean[5] == pytest.approx(5.0, abs=4 * sd / np.sqrt(1000))
+        record = whatifs.record("wide")
+        assert record.progress is Progress.DONE
+        assert (record.ran, record.failed, record.members) == (1000, 0, 1000)
+        assert record.changes == {"x0": "5.0"}
+        assert record.digest
+        whatifs.drop("wide")
+
+    def test_that_scenarios_are_listed_until_they_are_dropped(self, asked: AskedSite) -> None:
+        whatifs = asked["mill"].scenarios
+        before = len(whatifs.all())
+        for name in ("one", "two"):
+            whatifs.begin(name, {"x0": "1"}, until="10 s")
+        assert [r.name for r in whatifs.all()][before:] == ["one", "two"]
+        with pytest.raises(InputError, match="has a scenario 'one' already"):
+            whatifs.begin("one", {"x0": "2"}, until="10 s")
+        whatifs.begin("one", {"x0": "2"}, until="10 s", replacing=True)
+        assert whatifs.record("one").changes == {"x0": "2.0"}
+        for name in ("one", "two"):
+            whatifs.drop(name)
+            with pytest.raises(UnknownNameError, match="no scenario"):
+                whatifs.record(name)
+        assert len(whatifs.all()) == before
+
+    def test_that_a_scenario_that_is_cancelled_ends_and_says_so(self, asked: AskedSite) -> None:
+        whatifs = asked["mill"].scenarios
+        whatifs.begin("long", until="3 d", every="3 h", members=100_000)
+        with pytest.raises(NotReadyError, match="long is"):
+            whatifs.estimate("long", wait_s=0.0)
+        cancelled = whatifs.cancel("long")
+        assert cancelled.progress is Progress.CANCELLED
+        assert cancelled.ran < 100_000
+        if not cancelled.ran:
+            with pytest.raises(StoppedError, match="before a member was through"):
+                whatifs.estimate("long")
+        whatifs.drop("long")
+
+    @pytest.mark.parametrize(
+        ("changes", "until", "told"),
+        [
+            ({"x1": "1"}, "1 min", "no variable or part 'x1'"),
+            ({"x0": "1 m"}, "1 min", "m cannot be turned into a plain number"),
+            ({"x0": "1 after -5 s"}, "1 min", "lies before the fork"),
+            ({"y0": "1"}, "1 min", "cannot be set"),
+            ({"x0": "1"}, "0.2 s", "steps of 1 s"),
+            ({"x0": "1"}, "6 bananas", "is not a length of time"),
+        ],
+    )
+    def test_that_a_scenario_that_cannot_be_is_refused_and_not_kept(
+        self, asked: AskedSite, changes: dict[str, Written], until: str, told: str
+    ) -> None:
+        whatifs = asked["mill"].scenarios
+        before = len(whatifs.all())
+        with pytest.raises(InputError, match=told):
+            whatifs.begin("odd", changes, until=until)
+        assert len(whatifs.all()) == before
+
+    @pytest.mark.parametrize("name", ["", "a b", "a/b", "a" * 101])
+    def test_that_not_everything_names_a_scenario(self, asked: AskedSite, name: str) -> None:
+        with pytest.raises(InputError):
+            asked["mill"].scenarios.begin(name, {"x0": "1"}, until="10 s")
 
     def test_that_a_twin_without_readings_has_no_estimate_yet(self, asked: AskedSite) -> None:
         with pytest.raises(AssimilationError, match="waits for its first reading"):

@@ -1,0 +1,176 @@
+"""What-ifs from the command line: begin a scenario, see it beside doing nothing, list, drop."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gemeos.cli.ask import json_of
+from gemeos.cli.reach import add_site, only, reached
+from gemeos.ensemble.marginal import told
+from gemeos.errors import InputError
+from gemeos.runtime.asked import LONGEST_WAIT_S
+from gemeos.runtime.scenario import ScenarioRecord
+from gemeos.serve.client import ConnectedTwin, Connection
+from gemeos.units import iso, span_told
+
+COMMANDS = {
+    "scenario": "What would be if something were done, beside doing nothing.",
+    "scenarios": "The scenarios of a twin: list them, see one, cancel or drop it.",
+}
+LOOK_EVERY_S = 0.2
+
+
+def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    """What each takes."""
+    add_site(parser)
+    parser.add_argument("--on", help="the variables to tell, separated by commas")
+    if name == "scenarios":
+        parser.add_argument("twin", nargs="?", help="its name; may be left out where there is one")
+        chosen = parser.add_mutually_exclusive_group()
+        chosen.add_argument("--show", metavar="NAME", help="tell one, beside doing nothing")
+        chosen.add_argument("--cancel", metavar="NAME", help="end one that is run")
+        chosen.add_argument("--drop", metavar="NAME", help="delete one")
+        parser.set_defaults(run=_scenarios)
+        return
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        metavar="[TWIN] CHANGE",
+        help='as in wind="ramp to 200 km/h over 2 h" T2=renewed; first the twin, where there are '
+        "several",
+    )
+    parser.add_argument("--name", help="to keep it under; by default the first one that is free")
+    parser.add_argument("--until", default="6 h", help="how far ahead, as in '6 h'")
+    parser.add_argument("--hours", type=float, help="the same in hours")
+    parser.add_argument("--every", help="time between two instants")
+    parser.add_argument("--members", type=int, help="how many to run")
+    parser.add_argument("--at", help="begin at that past moment instead of now")
+    parser.add_argument("--known-by", help="with --at: only what was known then")
+    parser.add_argument("--budget", help="the time it may take, as in '10 s'")
+    parser.add_argument("--replace", action="store_true", help="take the place of one so named")
+    parser.set_defaults(run=_scenario)
+
+
+def _scenario(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        words = list(args.changes)
+        name = words.pop(0) if words and "=" not in words[0] else only(site)
+        twin = site[name]
+        record = twin.scenarios.begin(
+            args.name or _free(twin),
+            dict(_change(word) for word in words),
+            until=args.until if args.hours is None else f"{args.hours} h",
+            every=args.every,
+            members=args.members,
+            at=args.at,
+            known_by=args.known_by,
+            budget=args.budget,
+            replacing=args.replace,
+        )
+        _wait(twin, record.name, quiet=args.json)
+        _show(site, twin, record.name, args)
+
+
+def _scenarios(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        twin = site[args.twin or only(site)]
+        if args.show:
+            _show(site, twin, args.show, args)
+        elif args.drop:
+            twin.scenarios.drop(args.drop)
+        elif args.cancel:
+            print(_line(twin.scenarios.cancel(args.cancel)))
+        elif args.json:
+            print(json_of(site, f"/api/twins/{quote(twin.name, safe='')}/scenarios", {}, args))
+        else:
+            Console().print(_table(twin))
+
+
+def _change(word: str) -> tuple[str, str]:
+    name, equals, change = word.partition("=")
+    if not equals:
+        raise InputError(f"{word!r} is no change. Write NAME=CHANGE, as in wind='30 m/s'.")
+    return name.strip(), change.strip()
+
+
+def _free(twin: ConnectedTwin) -> str:
+    taken = {r.name for r in twin.scenarios.all()}
+    return next(f"scenario-{n}" for n in range(1, len(taken) + 2) if f"scenario-{n}" not in taken)
+
+
+def _wait(twin: ConnectedTwin, name: str, *, quiet: bool) -> None:
+    """Until it is over, with how far it is. Ctrl-C leaves it running: it has a name."""
+    columns = (TextColumn(name), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), transient=True, disable=quiet) as progress:
+        bar = progress.add_task(name, total=1.0)
+        end = time.monotonic() + LONGEST_WAIT_S
+        pause = 0.02
+        while time.monotonic() < end:
+            done = twin.scenarios.progress(name)
+            progress.update(bar, completed=done)
+            if twin.scenarios.record(name).progress.is_over:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, LOOK_EVERY_S)
+
+
+def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Namespace) -> None:
+    if args.json:
+        path = f"/api/twins/{quote(twin.name, safe='')}/scenarios/{quote(name, safe='')}"
+        asked = {"variables": args.on}
+        print(json_of(site, f"{path}/estimate", asked, args))
+        return
+    schema = twin.schema()
+    seen = [v.name for v in schema.variables if v.role in {"virtual", "sensor"}]
+    names = args.on.split(",") if args.on else [n for n in schema.shown if n in seen]
+    record = twin.scenarios.record(name)
+    print(_line(record))
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
+    for heading in ("at the end", "doing nothing", name, "difference", "90 % within", "unit"):
+        table.add_column(heading, justify="left" if heading == "at the end" else "right")
+    when = ""
+    for each in names:
+        compared = twin.scenarios.compare(name, on=each.strip())
+        difference = compared.difference
+        mean, sd, within = told(difference, -1)
+        values = []
+        for estimate in (compared.before, compared.after):
+            one = estimate.at(int(difference.times[-1]))[each.strip()]
+            values.append(" +- ".join(told(one, -1)[:2]))
+        moved = f"{mean} +- {sd}" if not math.isclose(float(difference.sd[-1]), 0.0) else mean
+        table.add_row(each, *values, moved, within, difference.unit or "1")
+        when = iso(int(difference.times[-1]))
+    table.title = f"{twin.name} at {when}, {record.ran - record.failed} members, paired"
+    Console().print(table)
+
+
+def _table(twin: ConnectedTwin) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("name", "is", "members", "from", "ahead", "by", "changes"):
+        table.add_column(heading, overflow="fold")
+    for record in twin.scenarios.all():
+        table.add_row(
+            record.name,
+            record.progress.value,
+            f"{record.ran} of {record.members}",
+            iso(record.forked_at),
+            span_told(record.until),
+            record.actor,
+            record.changed,
+        )
+    return table
+
+
+def _line(record: ScenarioRecord) -> str:
+    why = f" ({record.reason})" if record.reason else ""
+    return (
+        f"{record.name} of {record.twin} is {record.progress.value}{why}: {record.changed}; "
+        f"{span_told(record.until)} from {iso(record.forked_at)}"
+    )

@@ -1,0 +1,229 @@
+"""Scenarios as they are kept: made again bit for bit, within budgets, whatever ended the site."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import gemeos as gm
+from gemeos.errors import BusyError, InputError, NotReadyError, OutOfReachError, StoppedError
+from gemeos.runtime import scenarios as rules
+from gemeos.runtime.run import RunningSite
+from gemeos.runtime.scenario import Progress, packed, unpacked
+from gemeos.schema.reading import Reading, Series
+from gemeos.testing.played import Batch, PlayedLink
+from gemeos.units.instant import SECOND
+
+START = 1_750_000_000 * SECOND
+PATIENCE_S = 20.0
+
+
+@gm.model(dt="1 s")
+class Tank:
+    level: float = gm.state("m", gm.normal(2.0, 0.5), noise=0.01)
+    leak: float = gm.param("1/s", gm.lognormal(0.01, 0.3))
+    inflow: float = gm.input("m/s", default=0.02)
+    valve: float = gm.control("1", bounds=(0, 1), default=1.0)
+
+    def step(self, dt: float) -> Tank:
+        return Tank(level=self.level + dt * (self.inflow * self.valve - self.leak * self.level))
+
+    @gm.sensor("m", noise=0.05)
+    def gauge(self) -> float:
+        return self.level
+
+
+@gm.model(dt="1 s")
+class Leaner:
+    """The same tank by another's formula."""
+
+    level: float = gm.state("m", gm.normal(2.0, 0.5), noise=0.01)
+    leak: float = gm.param("1/s", gm.lognormal(0.01, 0.3))
+    inflow: float = gm.input("m/s", default=0.02)
+    valve: float = gm.control("1", bounds=(0, 1), default=1.0)
+
+    def step(self, dt: float) -> Leaner:
+        fed = self.inflow * math.sqrt(self.valve)
+        return Leaner(level=self.level + dt * (fed - self.leak * self.level))
+
+    @gm.sensor("m", noise=0.05)
+    def gauge(self) -> float:
+        return self.level
+
+
+@contextmanager
+def running(store: Path | None = None, model: type = Tank) -> Iterator[RunningSite]:
+    twin = gm.Twin("tank", model).bind("l:g", to="gauge")
+    rows = [Reading(Series("l", "g"), START + s * SECOND, 2.0) for s in range(50)]
+    link = PlayedLink("l", [Batch(rows, START + 49 * SECOND)])
+    clock = gm.Replay(START, 1.0, "made for a test")
+    with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock, store=store)) as site:
+        assert link.played.wait(PATIENCE_S)
+        yield site
+
+
+def test_that_a_scenario_is_made_again_bit_for_bit_after_a_restart(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    with running(store) as site:
+        first = site["tank"].scenario(
+            "shut",
+            {"valve": "ramp to 0 over 1 min when level > 1.9 m"},
+            until="10 min",
+            members=300,
+        )
+        record = site["tank"].scenarios.record("shut")
+    with running(store) as site:
+        again = site["tank"].scenarios.estimate("shut")
+        assert again.values.tobytes() == first.values.tobytes()
+        assert (again.kind, again.provenance) == (first.kind, first.provenance)
+        assert site["tank"].scenarios.record("shut") == record
+        # And what it is compared with is what it would have been compared with then.
+        assert site["tank"].compare("shut", on="level").mean[-1] < -0.5
+
+
+def test_that_one_that_comes_out_otherwise_is_told_instead_of_shown(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    with running(store) as site:
+        site["tank"].scenario("shut", valve="0", until="10 min")
+    with running(store) as site:
+        timeline = site.host.timeline
+        found = timeline.record("scenario", "tank", "shut")
+        assert found is not None
+        other = replace(unpacked(found), digest="0" * 32)
+        timeline.put_record(packed(other, found.attachment))
+        with pytest.raises(OutOfReachError, match="came out otherwise"):
+            site["tank"].scenarios.estimate("shut")
+
+
+def test_that_another_model_does_not_make_an_old_scenario(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    with running(store) as site:
+        site["tank"].scenario("shut", valve="0", until="10 min")
+    with running(store, Leaner) as site:
+        with pytest.raises(OutOfReachError, match="was made by model"):
+            site["tank"].scenarios.estimate("shut")
+        assert site["tank"].scenarios.record("shut").progress is Progress.DONE
+
+
+def test_that_one_that_the_site_stopped_under_is_run_when_it_is_asked_for(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    with running(store) as site:
+        site["tank"].scenarios.begin("long", until="60 d", every="1 d", members=20_000)
+        site["tank"].scenarios.begin("next", {"valve": "0"}, until="10 min")
+    with running(store) as site:
+        states = {r.name: r.progress for r in site["tank"].scenarios.all()}
+        assert states == {"long": Progress.INTERRUPTED, "next": Progress.INTERRUPTED}
+        told = site["tank"].scenarios.estimate("next")
+        assert site["tank"].scenarios.record("next").progress is Progress.DONE
+        fresh = site["tank"].scenario("fresh", {"valve": "0"}, until="10 min")
+        assert told.values.tobytes() == fresh.values.tobytes()
+
+
+def test_that_the_first_members_do_not_depend_on_how_many_there_are() -> None:
+    with running() as site:
+        twin = site["tank"]
+        many = twin.scenario("many", valve="0", until="5 min", members=1000)
+        few = twin.scenario("few", valve="0", until="5 min", members=70)
+        assert many.values[:, :, :70].tobytes() == few.values.tobytes()
+
+
+def test_that_a_budget_of_time_ends_with_fewer_members_and_they_are_told() -> None:
+    with running() as site:
+        twin = site["tank"]
+        twin.scenario("warm", until="1 h", every="1 h")
+        twin.scenario("short", until="3 d", every="1 d", members=100_000, budget="0.3 s")
+        record = twin.scenarios.record("short")
+        assert record.progress is Progress.DONE
+        assert 64 <= record.ran < 100_000
+        assert record.ran % 64 == 0
+        estimate = twin.scenarios.estimate("short")
+        assert estimate.values.shape[2] == record.ran
+
+
+def test_that_early_answers_are_the_members_that_are_through() -> None:
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        whatifs.begin("long", {"valve": "0"}, until="1 d", every="1 h", members=40_000)
+        early = None
+        while early is None:
+            try:
+                early = whatifs.estimate("long", early=True)
+            except NotReadyError:
+                continue
+        size = early.values.shape[2]
+        assert 64 <= size < 40_000
+        whatifs.cancel("long")
+        record = whatifs.record("long")
+        whole = whatifs.estimate("long")
+        assert whole.values.shape[2] == record.ran >= size
+        assert whole.values[:, :, :size].tobytes() == early.values.tobytes()
+
+
+def test_that_too_many_that_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_WAITING", 2)
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        for name in ("a", "b"):
+            whatifs.begin(name, until="60 d", every="1 d", members=20_000)
+        with pytest.raises(BusyError, match="2 scenarios are under way"):
+            whatifs.begin("c", until="1 min")
+        assert [r.name for r in whatifs.all()] == ["a", "b"]
+        for name in ("b", "a"):
+            assert whatifs.cancel(name).progress is Progress.CANCELLED
+
+
+def test_that_a_scenario_in_which_all_members_fail_says_why() -> None:
+    @gm.model(dt="1 s")
+    class Brittle:
+        x: float = gm.state("m", gm.normal(1.0, 0.1))
+        load: float = gm.control("m", bounds=(-10, 10), default=0.0)
+
+        def step(self, dt: float) -> Brittle:
+            return Brittle(x=self.x + dt * (0.0 if self.load < 5 else self.load * 1e38 * 1e38))
+
+        @gm.sensor("m", noise=0.5)
+        def gauge(self) -> float:
+            return self.x
+
+    with running(model=Brittle) as site:
+        twin = site["tank"]
+        with pytest.raises(StoppedError, match="not a number"):
+            twin.scenario("broken", load="9 m after 3 s", until="10 s")
+        record = twin.scenarios.record("broken")
+        assert record.progress is Progress.FAILED
+        assert record.failed == 64
+        assert twin.now()["x"].mean[0] == pytest.approx(2.0, abs=1.0)
+
+
+def test_that_what_was_done_to_a_scenario_is_in_the_log_with_who_did_it() -> None:
+    with running() as site:
+        twin = site["tank"]
+        twin.scenario("shut", valve="0", until="1 min")
+        twin.scenarios.drop("shut")
+        events = site.host.timeline.events(twin="tank")
+        told = [(e.kind, e.actor, e.body["name"]) for e in events if e.kind.startswith("scenario")]
+        assert told == [("scenario_dropped", "program", "shut"), ("scenario", "program", "shut")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"members": 1}, "2 to 100000 members"),
+        ({"members": 100_000, "until": "1 h", "every": "1 s"}, "coarser 'every'"),
+        ({"budget": "0 s"}, "budget of no time"),
+        ({"known_by": "2025-06-15T15:08:00Z"}, "say at which moment"),
+        ({"at": START + 3600 * SECOND}, "ask for a forecast"),
+        ({"at": START - 3600 * SECOND}, "had no reading by"),
+        ({"until": "30 d", "every": "1 s"}, "coarser 'every'"),
+    ],
+)
+def test_that_what_cannot_be_asked_is_refused_with_what_could(
+    asked: dict[str, object], told: str
+) -> None:
+    with running() as site, pytest.raises((InputError, OutOfReachError), match=told):
+        site["tank"].scenarios.begin("x", **{"until": "1 min", **asked})  # type: ignore[arg-type]
