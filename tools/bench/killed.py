@@ -51,7 +51,7 @@ def killed(run: Run) -> Sequence[Check]:
     kills = run.count(50, 5)
     start = first_instant(SystemClock().wall())
     dice = random.Random(11)  # noqa: S311 -- when to kill, no secret
-    alive, replayed = [], []
+    alive, replayed, worked = [], [], []
     with broker(run, "killed") as (mosquitto, folder):
         store = folder / "bench.duckdb"
         arguments = (mosquitto.port, store, "--twins", TWINS, "--horizon", HORIZON)
@@ -64,8 +64,9 @@ def killed(run: Run) -> Sequence[Check]:
             for n in range(kills):
                 with Child(*command) as site:
                     replay = float(site.expect("resumed", LONGEST_REPLAY_S)[0])
-                    opened = float(site.expect("open")[0])
+                    opened, cpu = map(float, site.expect("open"))
                     alive.append(opened - site.began - replay)
+                    worked.append(cpu)
                     replayed.append(replay)
                     time.sleep(dice.random() * LONGEST_UP_S)
                 run.progress.say(f"killed {n + 1} of {kills} times")
@@ -90,7 +91,8 @@ def killed(run: Run) -> Sequence[Check]:
         "bytecode kept, as an installer leaves it) until it follows the broker, less the time in "
         "which it went back to keyframes and through the readings behind them: median "
         f"{np.median(replayed):.2f} s, longest {max(replayed):.2f} s; "
-        f"with that median {np.median(whole):.2f} s, longest {whole.max():.2f} s"
+        f"with that median {np.median(whole):.2f} s, longest {whole.max():.2f} s; of the processor "
+        f"it used median {np.median(worked):.2f} s, most {max(worked):.2f} s"
     )
     return [
         at_most(NAMES[0], lost, 0, "", how),

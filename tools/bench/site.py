@@ -66,7 +66,7 @@ async def followed(host: Host, asked: int) -> None:
 async def _told(host: Host) -> None:
     while host.link(LINK) is None:  # noqa: ASYNC110 -- nobody tells when a link is open
         await asyncio.sleep(0.002)
-    _say(f"open {time.monotonic():.6f}")
+    _say(f"open {time.monotonic():.6f} {time.process_time():.6f}")
     while True:
         await asyncio.sleep(TOLD_EVERY_S)
         counted = host.counted
