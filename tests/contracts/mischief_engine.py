@@ -109,4 +109,4 @@ def make(settings: bytes) -> Replayed:
 
 def opened(*, fork: bool = True, limit: Span = 20 * SECOND) -> HostedEngine:
     factory = f"{__name__}:make"
-    return HostedEngine.opened(factory, Settings(fork), limit, fork=fork)
+    return HostedEngine.opened("counter", factory, Settings(fork), limit, fork=fork)

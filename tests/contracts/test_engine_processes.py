@@ -203,7 +203,7 @@ def test_that_a_value_outside_its_bounds_is_refused_with_them(engine: HostedEngi
 
 def test_that_an_engine_that_is_not_there_is_told_when_it_is_opened() -> None:
     with pytest.raises(EngineError, match="No module named 'no_such_module'"):
-        HostedEngine.opened("no_such_module:make", Settings(), SECOND, fork=True)
+        HostedEngine.opened("nothing", "no_such_module:make", Settings(), SECOND, fork=True)
 
 
 def test_that_frames_come_out_whole_however_they_came_in() -> None:

@@ -110,10 +110,13 @@ class HostedEngine:
         self._open = True
 
     @classmethod
-    def opened(cls, factory: str, settings: msgspec.Struct, limit: Span, *, fork: bool) -> Self:
+    def opened(
+        cls, name: str, factory: str, settings: msgspec.Struct, limit: Span, *, fork: bool
+    ) -> Self:
         """An engine whose inside is ``factory(settings as JSON)`` in the other process.
 
         Args:
+            name: What is told if it cannot be opened.
             factory: ``package.module:Name``, importable with this process's ``sys.path``.
             settings: Of the adapter.
             limit: The longest that one call may take.
@@ -123,19 +126,19 @@ class HostedEngine:
             EngineError: it cannot be opened; with the reason.
         """
         if os.name != "posix":
-            raise EngineError(factory, "engines need the processes of Linux or macOS")
+            raise EngineError(name, "engines need the processes of Linux or macOS")
         blank = Blank(factory, msgspec.json.encode(settings), fork=fork)
         blank.join()
         try:
             worker = blank.worker()
             if not isinstance(worker, Worker):
-                raise EngineError(factory, str(worker))
+                raise EngineError(name, str(worker))
             reply = worker.ask(frames.Describe(), OPENING)
             if not isinstance(reply, Reply):
-                raise EngineError(factory, str(reply))
+                raise EngineError(name, str(reply))
             worker.close()
             if not isinstance(reply.answer, frames.Described):
-                raise EngineError(factory, str(_unexpected(reply)))
+                raise EngineError(name, str(_unexpected(reply)))
             return cls(reply.answer.spec(), blank, limit)
         finally:
             blank.leave()

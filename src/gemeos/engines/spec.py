@@ -81,6 +81,9 @@ class Variable:
     kind: Kind = Kind.REAL
     bounds: Bounds = (None, None)
     """Least and most that can be given; outside is refused."""
+    resolution: float = 0.0
+    """What is told may be off by this much after a restore, in the unit; what the engine goes on
+    from is not. 0 for nearly all."""
     start: Value | None = None
     """Its value unless something else is given; None where that is not known beforehand."""
     about: str = ""

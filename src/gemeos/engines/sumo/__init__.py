@@ -1,0 +1,5 @@
+"""Traffic: Eclipse SUMO, microscopic and mesoscopic, through libsumo. ``gemeos[sumo]``."""
+
+from gemeos.engines.sumo.settings import Sumo, opened
+
+__all__ = ["Sumo", "opened"]

@@ -1,0 +1,71 @@
+"""Which traffic is simulated, and how it is opened."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Final
+
+import msgspec
+
+from gemeos.engines.hosted import USUAL_LIMIT, HostedEngine
+from gemeos.errors import EngineError, SettingsError
+from gemeos.units.instant import SECOND, Span
+
+INSIDE: Final = "gemeos.engines.sumo.inside:SumoInside"
+KEPT: Final = (
+    # The adapter's own; another value would break forks, snapshots or the reading of answers.
+    *("--seed", "--scale", "--step-length", "--load-state", "--save-state.rng"),
+    *("--save-state.precision", "--precision", "--mesosim", "--begin", "--end"),
+)
+
+
+class Sumo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network with its traffic, either as SUMO's own configuration or file by file."""
+
+    config: str = ""
+    """Path of a ``.sumocfg``."""
+    net: str = ""
+    """Path of a ``.net.xml``; not with ``config``."""
+    routes: tuple[str, ...] = ()
+    """Paths of routes, trips or flows."""
+    additional: tuple[str, ...] = ()
+    """Paths of detectors, programs of signals and whatever else SUMO calls additional."""
+    begin_s: float | None = None
+    """The model's own beginning of time, in seconds; None for the configuration's, or 0."""
+    step: Span = SECOND
+    """One step of the simulation."""
+    mesoscopic: bool = False
+    """Queues instead of vehicles that follow each other: 25 to 40 times faster."""
+    flows: dict[str, tuple[str, ...]] = {}
+    """Name of a flow to its edges: all on its way, or those that the shortest way must pass. Each
+    is an input ``flow.NAME`` in vehicles per hour."""
+    lanes: bool = False
+    """Whether lanes can be read as well as edges: some thousands of names more."""
+    options: tuple[str, ...] = ()
+    """Of SUMO's command line, such as ``--time-to-teleport`` ``-1``."""
+
+    def __post_init__(self) -> None:
+        if bool(self.config) == bool(self.net):
+            raise SettingsError("SUMO needs a config or a net, and not both.")
+        if self.step <= 0 or self.step % 1000:
+            raise SettingsError(f"SUMO's steps are whole milliseconds; {self.step} us is not.")
+        for option in self.options:
+            if option.split("=")[0] in KEPT:
+                raise SettingsError(f"{option} is the adapter's own: say it in Sumo's fields.")
+
+
+def opened(sumo: Sumo, *, limit: Span = USUAL_LIMIT, fork: bool = True) -> HostedEngine:
+    """SUMO on this network.
+
+    Args:
+        sumo: What is simulated.
+        limit: The longest that one call may take.
+        fork: False where processes cannot be forked: then a fork is a snapshot that a new
+            process restores.
+
+    Raises:
+        EngineError: libsumo is not installed, or SUMO cannot read the files; with its words.
+    """
+    if importlib.util.find_spec("libsumo") is None:
+        raise EngineError("SUMO", "libsumo is not there. Install it: pip install 'gemeos[sumo]'.")
+    return HostedEngine.opened("SUMO", INSIDE, sumo, limit, fork=fork)
