@@ -220,6 +220,27 @@ def names_in(term: Term) -> Iterator[Name]:
             assert_never(term)
 
 
+def unit_of(term: Term, text: str, units: Mapping[str, str]) -> tuple[str, bool]:
+    """The unit of a term with a name in it, and whether it is a difference of two values.
+
+    Args:
+        term: Read from ``text``.
+        text: Shown in errors.
+        units: The unit of each variable by name.
+
+    Raises:
+        UnknownNameError, UnitError, ConditionError: as ``Condition.check``.
+    """
+    kind = _Reading(text, units).common((term,))
+    return kind.unit, kind.apart
+
+
+def numbers_of(term: Term, text: str, values: Values) -> Float[np.ndarray, "time member"]:
+    """A term with a name in it, in the unit that ``unit_of`` tells."""
+    reading = _Reading(text, {name: unit for name, (_, unit) in values.items()})
+    return np.asarray(_numbers(term, reading.common((term,)), values, reading))
+
+
 def marked(what: str, text: str, place: int) -> str:
     """The message ``what`` with the condition below it and a caret at ``place``."""
     start = max(place - MOST_SHOWN // 2, 0)
@@ -289,7 +310,7 @@ class _Reading:
         left, right = self.sides(term)
         self._fits(term.left, left)
         self._fits(term.right, right)
-        if left.apart and not right.apart and _has_own_zero(left.unit):
+        if left.apart and not right.apart and has_own_zero(left.unit):
             raise ConditionError(
                 marked(
                     f"A value in {right.unit} cannot be taken from a difference of two.",
@@ -316,7 +337,7 @@ class _Reading:
             conversion(unit, common.unit)
         except UnitError as error:
             raise UnitError(marked(str(error), self.text, term.place)) from error
-        if kind is not None and kind.apart != common.apart and _has_own_zero(common.unit):
+        if kind is not None and kind.apart != common.apart and has_own_zero(common.unit):
             raise ConditionError(
                 marked(
                     f"A difference in {unit} cannot be compared with a value in {common.unit}.",
@@ -331,7 +352,7 @@ def _is_bare(unit: str) -> bool:
 
 
 @cache
-def _has_own_zero(unit: str) -> bool:
+def has_own_zero(unit: str) -> bool:
     """Whether nought of it is not nought of everything, as for degC."""
     # Imported here: pint is slow to be ready, and few conditions compare differences.
     from gemeos.units.registry import registry  # noqa: PLC0415
