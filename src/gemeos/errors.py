@@ -9,7 +9,7 @@ Branches are by what the caller can do about it::
     |   |   `-- UnknownNameError   (also KeyError) asked for a name that is not there
     |   |-- UnitError              (also ValueError) a unit is missing, unknown or does not fit
     |   |-- TimeError              (also ValueError) a time or a span that cannot be read
-    |   |-- ConditionError         (also ValueError) a condition that cannot be read
+    |   |-- ConditionError         (also ValueError) a condition or objective that cannot be read
     |   |-- InterventionError      (also ValueError) a change that cannot be made
     |   |-- SettingsError          (also ValueError) site.toml
     |   `-- ReadingError           (also ValueError) a reading that goes to quarantine
@@ -108,7 +108,7 @@ class TimeError(InputError, ValueError):
 
 
 class ConditionError(InputError, ValueError):
-    """A condition such as ``stress > 120 MPa`` that cannot be read."""
+    """A condition such as ``stress > 120 MPa``, or an objective, that cannot be read."""
 
 
 class InterventionError(InputError, ValueError):
