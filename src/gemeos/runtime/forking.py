@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import Event as Flag
-from threading import Lock
 from typing import Final, Protocol, TypeAlias, final
 
 import numpy as np
@@ -16,11 +13,11 @@ from jaxtyping import Float
 
 from gemeos.clock import Clock
 from gemeos.ensemble.state import TwinState
-from gemeos.errors import StoppedError
 from gemeos.foresee.fork import Forks, blocks, played
 from gemeos.foresee.intervene import Acts
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.jobs import End, Jobs, Work
 from gemeos.runtime.questions import crew_of
 from gemeos.runtime.scenario import Progress, ScenarioRecord
 
@@ -28,6 +25,12 @@ AT_ONCE: Final = 8
 """Blocks of members that are run as one batch, at most; the first batch is one block, and each is
 twice the one before."""
 
+_PROGRESS: Final = {
+    End.DONE: Progress.DONE,
+    End.CANCELLED: Progress.CANCELLED,
+    End.FAILED: Progress.FAILED,
+    End.INTERRUPTED: Progress.INTERRUPTED,
+}
 Values: TypeAlias = Float[np.ndarray, "time variable member"]
 
 
@@ -50,8 +53,8 @@ class Running(Protocol):
 
 
 @dataclass(eq=False)
-class Job:
-    """One fork while it is run; changed by the thread that runs it, looked at by others."""
+class Job(Work):
+    """One fork while it is run."""
 
     record: ScenarioRecord
     """As it stands."""
@@ -59,16 +62,8 @@ class Job:
     acts: Acts
     kept: bool = True
     """Whether what becomes of it is stored; not where a stored answer is made again."""
-    values: list[Values] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list, init=False)
     """Of each block that was run."""
-    fraction: float = 0.0
-    """How far all of its members together are, 0..1."""
-    stop: bool = False
-    """Set by whoever wants it to end."""
-    future: Future[None] | None = None
-    """Of its run."""
-    over: Flag = field(default_factory=Flag)
-    """Set when all is kept that came of it; a future is done before its callbacks are."""
 
     @property
     def all_members(self) -> Values:
@@ -76,73 +71,27 @@ class Job:
         return np.concatenate(list(self.values), axis=2)
 
 
-class _EndedError(StoppedError):
-    """Somebody wanted it to end."""
-
-
 @final
 class Forking:
-    """Jobs that wait and the one that is run."""
+    """Runs the forks of a site."""
 
     def __init__(self, running: Running) -> None:
         """``running`` has the threads and the twins."""
         self._running = running
-        self._lock = Lock()
-        self._closing = False
-        self._jobs: dict[tuple[str, str], Job] = {}
-
-    @property
-    def waiting(self) -> int:
-        """How many there are, the one under way included."""
-        return len(self._jobs)
-
-    def of(self, twin: str, name: str) -> Job | None:
-        """The job of that name; None where none waits or is run."""
-        with self._lock:
-            return self._jobs.get((twin, name))
+        self.jobs: Jobs[Job] = Jobs(running.compute)
 
     def start(self, job: Job, over: Callable[[Job], None]) -> None:
         """Have it run when it is its turn; then ``over`` is called, whatever became of it."""
-        with self._lock:
-            self._jobs[job.record.twin, job.record.name] = job
-        job.future = self._running.compute.background(self._run, job)
-        job.future.add_done_callback(partial(self._over, job, over))
+        self.jobs.start(job, self._run, partial(self._ended, then=over))
 
-    def end(self, job: Job) -> None:
-        """Have it end: at once where it waits, soon where it is run."""
-        job.stop = True
-        if job.future is not None:
-            job.future.cancel()
-
-    def close(self) -> None:
-        """End all that is there."""
-        with self._lock:
-            self._closing = True
-            jobs = list(self._jobs.values())
-        for job in jobs:
-            self.end(job)
-
-    def _over(self, job: Job, then: Callable[[Job], None], future: Future[None]) -> None:
-        """Note how it ended. What a model raised ends here, as the failure of its fork."""
-        error = CancelledError() if future.cancelled() else future.exception()
-        progress, reason = Progress.DONE, job.record.reason
-        if self._closing and error is not None:
-            progress = Progress.INTERRUPTED
+    def _ended(self, job: Job, then: Callable[[Job], None]) -> None:
+        end, reason = job.end or End.FAILED, job.reason or job.record.reason
+        if end is End.DONE and not job.values:
+            end = End.FAILED
+        if end in {End.FAILED, End.INTERRUPTED}:
             job.values.clear()
-        elif isinstance(error, (_EndedError, CancelledError)):
-            progress = Progress.CANCELLED
-        elif error is not None or not job.values:
-            progress, reason = Progress.FAILED, reason if error is None else str(error)
-            job.values.clear()
-        job.record = replace(job.record, progress=progress, reason=reason)
-        try:
-            then(job)
-        finally:
-            key = (job.record.twin, job.record.name)
-            with self._lock:
-                if self._jobs.get(key) is job:
-                    del self._jobs[key]
-            job.over.set()
+        job.record = replace(job.record, progress=_PROGRESS[end], reason=reason)
+        then(job)
 
     def _run(self, job: Job) -> None:
         """All of its members, batch after batch."""
@@ -170,9 +119,7 @@ class Forking:
 
         def watch(tick: int) -> None:
             done = numbers[0] + len(numbers) * (tick - start) / steps
-            job.fraction = float(done) / total
-            if job.stop:
-                raise _EndedError(f"{record.name} was ended.")
+            job.at(float(done) / total)
 
         state, crew = blocks(job.state, crew_of(fleet, record.twin), numbers)
         gone = played(

@@ -94,7 +94,8 @@ class Scenarios:
         """``running`` lets them look."""
         self._running = running
         self._lock = Lock()
-        self._jobs = Forking(running)
+        self._forking = Forking(running)
+        self._jobs = self._forking.jobs
         self._held: OrderedDict[tuple[str, str, str], Values] = OrderedDict()
         """Answers by twin, name and digest, the newest last."""
 
@@ -160,7 +161,7 @@ class Scenarios:
         self._check_room(record, replacing=replacing)
         self._put(record, origin.state)
         self._tell(record, "scenario", actor)
-        self._jobs.start(Job(record, origin.state, made), self._over)
+        self._forking.start(Job(twin, name, record, origin.state, made), self._over)
         return record
 
     def _check_size(self, fleet: Fleet, record: ScenarioRecord) -> None:
@@ -318,7 +319,7 @@ class Scenarios:
         kept = not record.digest
         asked = record if kept else replace(record, members=record.ran, budget=None, failed=0)
         made = acts(fleet.schema, changes(record.changes))
-        job = self._made(Job(asked, state, made, kept=kept), wait_s)
+        job = self._made(Job(record.twin, record.name, asked, state, made, kept), wait_s)
         if not kept and job.record.digest != record.digest:
             raise OutOfReachError(
                 f"{record.name} was made again and came out otherwise: the machine or a library is "
@@ -327,7 +328,7 @@ class Scenarios:
         return job.all_members
 
     def _made(self, job: Job, wait_s: float) -> Job:
-        self._jobs.start(job, self._over)
+        self._forking.start(job, self._over)
         if not job.over.wait(wait_s):
             raise NotReadyError(
                 f"{job.record.name or 'What it is compared with'} is made again, "
@@ -370,7 +371,7 @@ class Scenarios:
             held = self._held.get(key)
         if held is not None:
             return held
-        job = self._made(Job(record, state, NOTHING, kept=False), wait_s)
+        job = self._made(Job(record.twin, record.name, record, state, NOTHING, kept=False), wait_s)
         values = job.all_members
         self._hold(key, values)
         return values

@@ -1,0 +1,176 @@
+"""Going through the past with only what was known then: what would have been warned of.
+
+At each instant of issue the twin stands where it stood then, late and corrected readings unknown,
+and its forecast is asked for the chance of a condition. What happened is told afterwards by the
+twin with all readings that are known today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from gemeos.ensemble.clause import Values
+from gemeos.ensemble.condition import Condition
+from gemeos.ensemble.state import NEVER, TwinState
+from gemeos.errors import OutOfReachError
+from gemeos.foresee.fork import Forks, played
+from gemeos.foresee.intervene import NOTHING
+from gemeos.foresee.warn import WarningRecord, judged
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.twin import Twin, together
+from gemeos.timeline.base import Timeline
+from gemeos.units import iso
+from gemeos.units.instant import Instant, Span
+
+LOOKS = 100
+"""So often a forecast, and what happened, is looked at within the reach of one warning."""
+HAPPENED = 0.5
+"""The chance, from all that is known today, from which on it was so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is gone through."""
+
+    condition: Condition
+    since: Instant
+    until: Instant
+    within: Span
+    """How far each warning reaches."""
+    every: Span
+    """Between two issues."""
+    likely: float
+    """The chance from which on it is warned."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hindcast:
+    """What came of it."""
+
+    issued: Int64[np.ndarray, " issue"]
+    chance: Float64[np.ndarray, " issue"]
+    times: Int64[np.ndarray, " time"]
+    is_so: Bool[np.ndarray, " time"]
+    record: WarningRecord
+
+    def occurrences(self) -> Iterator[tuple[Instant, Instant]]:
+        """Where it was so: first and last of the times that it was looked at."""
+        return _stretches(self.times, self.is_so)
+
+    def warnings(self, likely: float) -> Iterator[tuple[Instant, Instant]]:
+        """Where it was warned: first and last issue of each unbroken warning."""
+        return _stretches(self.issued, self.chance >= likely)
+
+
+def hindcast(
+    twin: Twin,
+    timeline: Timeline,
+    before: TwinState,
+    asked: Asked,
+    progress: Callable[[float], None],
+) -> Hindcast:
+    """Go through it.
+
+    Args:
+        twin: As declared.
+        timeline: Its readings.
+        before: The twin at ``asked.since``, as it was known then.
+        asked: What is gone through.
+        progress: Told how much is done, 0..1; may raise to end it.
+
+    Raises:
+        OutOfReachError: the twin was not born within that stretch.
+    """
+    look = max(asked.within // LOOKS, twin.schema.step)
+    length = asked.until - asked.since
+    issued, chance = [], []
+    for now, fleet, state in _lived(twin, timeline, before, asked, asked.every, as_known=True):
+        progress(0.5 * (now - asked.since) / length)
+        issued.append(now)
+        chance.append(_chance(fleet, state, asked, look))
+    times, is_so = [], []
+    for now, fleet, state in _lived(twin, timeline, before, asked, look, as_known=False):
+        progress(0.5 + 0.5 * (now - asked.since) / length)
+        share = asked.condition.holds(_values(fleet, state, asked.condition)).mean()
+        times.append(now)
+        is_so.append(share >= HAPPENED)
+    if not issued:
+        raise OutOfReachError(f"{twin.name} had no estimate yet by {iso(asked.until)}.")
+    found = np.array(issued), np.array(chance), np.array(times), np.array(is_so)
+    record = judged(*found, within=asked.within, likely=asked.likely)
+    return Hindcast(*found, record)
+
+
+def _lived(
+    twin: Twin,
+    timeline: Timeline,
+    before: TwinState,
+    asked: Asked,
+    every: Span,
+    *,
+    as_known: bool,
+) -> Iterator[tuple[Instant, Fleet, TwinState]]:
+    """The twin, moved on to each instant without readings that were not there yet."""
+    fleet = together([twin], horizon=twin.horizon)
+    fleet.restore([twin.name], before)
+    numbers = [timeline.book.number(b.series) for b in twin.bindings]
+    step, reached = fleet.schema.step, asked.since
+    for now in range(asked.since, asked.until + 1, every):
+        by = now if as_known else None
+        if as_known:
+            # What came late: known since the last issue, and valid before it.
+            late = timeline.changed_since(numbers, reached, reached, known_by=by)
+            if late is not None:
+                rows = timeline.range(numbers, late - 1, reached, known_by=by)
+                fleet.take(rows, timeline.book)
+        fleet.take(timeline.range(numbers, reached, now, known_by=by), timeline.book)
+        reached = now
+        state = fleet.state(twin.name)
+        if state.born[0] == NEVER:
+            continue
+        moved = fleet.cycle.stepper.advance(state, fleet.crew, np.maximum(state.tick, now // step))
+        yield now, fleet, fleet.ahead(twin.name, state, moved)
+
+
+def _chance(fleet: Fleet, state: TwinState, asked: Asked, look: Span) -> float:
+    """Of the condition coming to hold within its reach: the share of members that come to it."""
+    stepper, step = fleet.cycle.stepper, fleet.schema.step
+    names = asked.condition.names
+    rows = [stepper.told_names.index(name) for name in names]
+    start = int(state.tick[0])
+    gone = played(
+        stepper,
+        Forks(state, fleet.crew, [NOTHING]),
+        until=start + asked.within // step,
+        every=look // step,
+        inputs=fleet.school.inputs,
+        rows=rows,
+    )
+    if gone.failures[0] is not None:
+        return float("nan")
+    values = {
+        name: (gone.values[0, :, place], fleet.schema.variable(name).unit)
+        for place, name in enumerate(names)
+    }
+    return float(asked.condition.holds(values).any(axis=0).mean())
+
+
+def _values(fleet: Fleet, state: TwinState, condition: Condition) -> Values:
+    stepper = fleet.cycle.stepper
+    told = stepper.told(state, fleet.crew)
+    return {
+        name: (told[:, stepper.told_names.index(name)], fleet.schema.variable(name).unit)
+        for name in condition.names
+    }
+
+
+def _stretches(
+    times: Int64[np.ndarray, " time"], holds: Bool[np.ndarray, " time"]
+) -> Iterator[tuple[Instant, Instant]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], holds.astype(np.int8), [0]])))
+    for first, end in edges.reshape(-1, 2).tolist():
+        yield int(times[first]), int(times[end - 1])
