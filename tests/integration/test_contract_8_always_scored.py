@@ -24,7 +24,8 @@ from jaxtyping import Float64
 
 import gemeos as gm
 from gemeos.errors import SchemaError
-from gemeos.foresee.score import ENOUGH, LeadScore
+from gemeos.foresee.outcome import ENOUGH
+from gemeos.foresee.score import LeadScore
 from gemeos.link.base import Arrival
 from gemeos.runtime.host import Host
 from gemeos.runtime.settings import read

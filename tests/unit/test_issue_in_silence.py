@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 import gemeos as gm
 from gemeos.clock import ReplayClock
+from gemeos.runtime import scores
 from gemeos.runtime.host import Host
 from gemeos.schema.reading import Reading, Readings, Series
 from gemeos.timeline.memory import MemoryTimeline
@@ -26,8 +30,7 @@ class Still:
         return self.x
 
 
-def issued(seconds: list[int]) -> list[int]:
-    """Seconds at which forecasts were issued after one reading at each of ``seconds``."""
+def host_of() -> Host:
     twin = gm.Twin("still", Still, members=8, leads=("2 s", "5 s"), forecast_every="2 s")
     site = gm.Site(
         "s",
@@ -37,12 +40,24 @@ def issued(seconds: list[int]) -> list[int]:
     )
     host = Host(site, MemoryTimeline())
     host.resume()
+    return host
+
+
+def fed(host: Host, seconds: list[int]) -> None:
+    """One reading at each of them, all in one batch."""
     assert isinstance(host.clock, ReplayClock)
+    at = START + seconds[-1] * SECOND
+    host.clock.follow(at)
+    log = [Reading(Series("hand", "gauge"), START + s * SECOND, 0.01 * (s % 7)) for s in seconds]
+    rows = Readings.of(log, host.timeline.book)
+    host._assimilate(rows, host.timeline.append(rows, known_at=at))
+
+
+def issued(seconds: list[int]) -> list[int]:
+    """Seconds at which forecasts were issued after one reading at each of ``seconds``."""
+    host = host_of()
     for second in seconds:
-        at = START + second * SECOND
-        host.clock.follow(at)
-        rows = Readings.of([Reading(Series("hand", "gauge"), at, 0.0)], host.timeline.book)
-        host._assimilate(rows, host.timeline.append(rows, known_at=at))
+        fed(host, [second])
     found = host.timeline.forecasts("still", "gauge", 0, 2**62).issued_at
     return sorted({(int(at) - START) // SECOND for at in found})
 
@@ -53,3 +68,20 @@ def test_that_in_a_silence_only_forecasts_are_issued_whose_truth_may_come() -> N
     assert issued([0, 1, 2, 3, 4]) == [0, 2, 4]
     assert issued([0, 1, 2, 3, 4, 600]) == [0, 2, 4, 596, 598, 600]
     assert issued([0, 4, 8]) == [0, 2, 4, 6, 8]
+
+
+def test_that_a_backlog_is_forecast_as_if_it_had_come_reading_by_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scores, "AT_ONCE", 7)
+    at_once, one_by_one = host_of(), host_of()
+    fed(at_once, list(range(101)))
+    for second in range(101):
+        fed(one_by_one, [second])
+    got, want = (h.timeline.forecasts("still", "gauge", 0, 2**62) for h in (at_once, one_by_one))
+    # At every even second, two leads.
+    assert len(got.issued_at) == 2 * 51
+    np.testing.assert_array_equal(got.issued_at, want.issued_at)
+    np.testing.assert_array_equal(got.members, want.members)
+    np.testing.assert_array_equal(got.corrected, want.corrected)
+    assert at_once.scores.of("still") == one_by_one.scores.of("still")

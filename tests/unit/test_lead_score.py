@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from gemeos.errors import SchemaError
 from gemeos.foresee.issue import Scoring
-from gemeos.foresee.score import ENOUGH, Outcomes, Turned, extended, lead_score
+from gemeos.foresee.outcome import ENOUGH, More, Outcomes, Turned, extended
+from gemeos.foresee.score import lead_score
 from gemeos.schema.prior import Normal
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Measure, Sensor, State
@@ -42,7 +45,8 @@ def outcomes(
     wraps: float | None = None,
 ) -> Outcomes:
     """What is known of them."""
-    return extended(Outcomes.none(), turned(truth, last, members), lead=LEAD, wraps=wraps)
+    new = turned(truth, last, members)
+    return extended([More(Outcomes.none(), new, LEAD, wraps)])[0]
 
 
 def test_that_two_members_are_scored_by_their_distance_less_half_of_their_spread() -> None:
@@ -112,10 +116,36 @@ def test_that_adding_in_pieces_gives_what_adding_at_once_gives() -> None:
     pieces = Outcomes.none()
     for n in range(count):
         one = turned(truth[n : n + 1], last[n : n + 1], members[n : n + 1], first=n)
-        pieces = extended(pieces, one, lead=LEAD, wraps=None)
+        (pieces,) = extended([More(pieces, one, LEAD, None)])
     np.testing.assert_array_equal(pieces.persistence, whole.persistence)
     np.testing.assert_array_equal(pieces.climatology, whole.climatology)
     np.testing.assert_array_equal(pieces.crps, whole.crps)
+
+
+def test_that_scoring_several_variables_together_changes_no_bit() -> None:
+    rng = np.random.default_rng(2)
+
+    def more(count: int, members: int, levels: int, wraps: float | None) -> More:
+        new = turned(
+            rng.normal(size=count).tolist(),
+            rng.normal(size=count).tolist(),
+            rng.normal(size=(count, members)).tolist(),
+            corrected=rng.normal(size=(count, levels)).tolist(),
+        )
+        return More(Outcomes.none(), new, LEAD, wraps)
+
+    several = [
+        more(3 * ENOUGH, 8, 5, None),
+        more(3 * ENOUGH, 8, 5, None),
+        more(2 * ENOUGH, 7, 0, None),
+        more(2 * ENOUGH, 8, 5, 2.0),
+    ]
+    nothing = Turned(*(getattr(several[0].new, f.name)[:0] for f in fields(Turned)))
+    several.append(More(several[0].known, nothing, LEAD, None))
+    for got, alone in zip(extended(several), several, strict=True):
+        (own,) = extended([alone])
+        for f in fields(Outcomes):
+            np.testing.assert_array_equal(getattr(got, f.name), getattr(own, f.name))
 
 
 def test_that_skill_is_the_share_of_the_error_that_is_done_without() -> None:
@@ -196,12 +226,8 @@ def test_that_the_next_instant_a_forecast_is_valid_at_is_found() -> None:
 def test_that_what_was_told_is_scored_beside_what_the_ensemble_said() -> None:
     # The ensemble is four off, its corrected quantiles are right: told, the error is none. Of two
     # quantiles 0 and 2 about a truth of 1 the pinball losses are 1/4 each; twice their mean is 1/2.
-    got = extended(
-        Outcomes.none(),
-        turned([1.0, 1.0], [1.0, 1.0], [[5.0, 5.0]] * 2, corrected=[[0.0, 2.0], [np.nan] * 2]),
-        lead=LEAD,
-        wraps=None,
-    )
+    new = turned([1.0, 1.0], [1.0, 1.0], [[5.0, 5.0]] * 2, corrected=[[0.0, 2.0], [np.nan] * 2])
+    (got,) = extended([More(Outcomes.none(), new, LEAD, None)])
     assert got.raw_crps.tolist() == pytest.approx([4.0, 4.0])
     assert got.crps.tolist() == pytest.approx([0.5, 4.0])
     assert got.error.tolist() == pytest.approx([0.0, 4.0])

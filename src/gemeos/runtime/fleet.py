@@ -127,6 +127,11 @@ class Fleet:
         """A copy of the twin's state at its newest reading."""
         return self._live.take([self.place(twin)])
 
+    def monitors(self, twin: str) -> Float64[np.ndarray, "channel monitor"]:
+        """A copy of what is remembered of each of the twin's channels."""
+        place = self.place(twin)
+        return self._live.monitors[place, : len(self.channels[place])].copy()
+
     def everyone(self) -> TwinState:
         """A copy of the states of all twins at their newest readings, in the order of names."""
         return self._live.take(range(len(self.names)))

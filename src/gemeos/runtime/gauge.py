@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from gemeos.foresee.issue import Scoring
-from gemeos.foresee.score import HISTORY, LeadScore, Outcomes, Turned, lead_score
+from gemeos.foresee.outcome import HISTORY, Outcomes, Turned
+from gemeos.foresee.score import LeadScore, lead_score
 from gemeos.runtime.channels import Channel
 from gemeos.runtime.fleet import Fleet
 from gemeos.schema.reading import LARGEST, Quality, Readings

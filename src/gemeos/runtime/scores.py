@@ -22,7 +22,8 @@ from jaxtyping import Float64, Int64
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, joined
 from gemeos.errors import AssimilationError
 from gemeos.foresee.issue import readings_ahead, slack
-from gemeos.foresee.score import LeadScore, Outcomes, extended
+from gemeos.foresee.outcome import More, extended
+from gemeos.foresee.score import LeadScore
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.gauge import EVER, KEPT, Gauge, gauges_of, noise_of, told, truths, turned_out
 from gemeos.runtime.taken import Taken
@@ -108,8 +109,8 @@ class Scores:
         for fleet, of_fleet in fleets.items():
             for some in _pieces(of_fleet, MOST_AT_ONCE):
                 self._find_issued(fleet, some)
-                due = {name: self._due(fleet, name) for name in some}
-                self._issue_along(fleet, {n: ticks for n, ticks in due.items() if ticks}, known_at)
+                until = {name: self._until(fleet, name) for name in some}
+                self._issue_until(fleet, until, known_at)
 
     def _find_issued(self, fleet: Fleet, names: Sequence[str]) -> None:
         """Look up how far forecasts were issued before this start, once of each variable."""
@@ -145,9 +146,9 @@ class Scores:
         until = newest // every * every
         return until - every if until == newest and not _is_complete(fleet, name, newest) else until
 
-    def _due(self, fleet: Fleet, name: str) -> Sequence[int]:
+    def _due(self, fleet: Fleet, name: str, until: Instant | None) -> Sequence[int]:
         """The ticks at which the twin's forecasts are to be issued, and were not yet."""
-        scoring, until = self._scoring[name], self._until(fleet, name)
+        scoring = self._scoring[name]
         if until is None:
             return ()
         since = min(gauge.issued for gauge in self._gauges[name]) + scoring.every
@@ -159,13 +160,15 @@ class Scores:
         # In a silence nobody asked for forecasts, and those that end in it are never scored.
         return fleet.followed(name, ticks, scoring.leads[-1] // step)
 
-    def _issue_along(
-        self, fleet: Fleet, due: Mapping[str, Sequence[int]], known_at: Instant
+    def _issue_until(
+        self, fleet: Fleet, until: Mapping[str, Instant | None], known_at: Instant
     ) -> None:
-        """Go along the states at these ticks, and issue from some before the next are made.
+        """Go along the states at what is due, and issue from some before the next are made.
 
         A long backlog has many, and a state is far larger than the forecasts from it.
         """
+        due = {name: self._due(fleet, name, last) for name, last in until.items()}
+        due = {name: ticks for name, ticks in due.items() if ticks}
         begun: set[str] = set()
         names: list[str] = []
         states: list[TwinState] = []
@@ -173,28 +176,26 @@ class Scores:
             for of_twins, state in fleet.states_together(due):
                 born = np.flatnonzero(state.born != NEVER)
                 names += [of_twins[i] for i in born.tolist()]
-                states.append(state.take(born))
+                states.append(state if len(born) == len(state) else state.take(born))
                 if len(names) >= AT_ONCE:
-                    self._issue_from(fleet, names, joined(states), known_at)
+                    self._issue_from(fleet, names, _together(states), known_at)
                     begun.update(names)
                     names, states = [], []
             if names:
-                self._issue_from(fleet, names, joined(states), known_at)
+                self._issue_from(fleet, names, _together(states), known_at)
                 begun.update(names)
         except AssimilationError:
             if len(due) > 1:
                 # One of them cannot go on: find it, and let the others be forecast.
                 for name in due:
-                    rest = self._due(fleet, name)
-                    if rest:
-                        self._issue_along(fleet, {name: rest}, known_at)
+                    self._issue_until(fleet, {name: until[name]}, known_at)
                 return
             logger.warning("%s could not be forecast", next(iter(due)), exc_info=True)
             return
         for name in begun:
-            until = self._until(fleet, name)
+            last = until[name]
             for gauge in self._gauges[name]:
-                gauge.issued = max(gauge.issued, -EVER if until is None else until)
+                gauge.issued = gauge.issued if last is None else max(gauge.issued, last)
 
     def _issue_from(
         self, fleet: Fleet, names: Sequence[str], states: TwinState, known_at: Instant
@@ -206,7 +207,8 @@ class Scores:
         several: list[ForecastRows] = []
         for rows in alike.values():
             for some in _pieces(rows, MOST_AT_ONCE):
-                several += self._forecast(fleet, [names[i] for i in some], states.take(some))
+                own = states if len(some) == len(states) else states.take(some)
+                several += self._forecast(fleet, [names[i] for i in some], own)
         self._timeline.put_all_forecasts(several, known_at=known_at)
         at = states.tick * fleet.schema.step
         for name, instant in zip(names, at.tolist(), strict=True):
@@ -302,30 +304,22 @@ class Scores:
         rows = self._timeline.all_forecasts(
             [(g.twin, g.sensor.name, since, int(times[-1])) for g, since, _, times, _ in read]
         )
+        several: list[More] = []
         for (gauge, since, oldest, times, values), of_gauge in zip(read, rows, strict=True):
-            self._turn(gauge, of_gauge, (oldest, since), times, values)
-            gauge.looked = int(times[-1])
-
-    def _turn(
-        self,
-        gauge: Gauge,
-        rows: ForecastRows,
-        kept: tuple[Instant, Instant],
-        times: Int64[np.ndarray, " time"],
-        values: Float64[np.ndarray, " time"],
-    ) -> None:
-        """Put what became of these forecasts behind the outcomes that are ``kept``."""
-        scoring, (oldest, since) = self._scoring[gauge.twin], kept
-        found: dict[int, Outcomes] = {}
-        for lead in scoring.leads:
-            known = gauge.outcomes[lead]
-            known = known[(known.valid_at > oldest) & (known.valid_at <= since)]
-            within = slack(gauge.sensor, lead, self._fleets[gauge.twin].schema.step)
-            new = turned_out(rows, scoring, lead, times, values, within)
-            found[lead] = extended(known, new, lead=lead, wraps=gauge.sensor.wraps)
+            scoring = self._scoring[gauge.twin]
+            for lead in scoring.leads:
+                known = gauge.outcomes[lead]
+                known = known[(known.valid_at > oldest) & (known.valid_at <= since)]
+                within = slack(gauge.sensor, lead, self._fleets[gauge.twin].schema.step)
+                new = turned_out(of_gauge, scoring, lead, times, values, within)
+                several.append(More(known, new, lead, gauge.sensor.wraps))
+        found = iter(extended(several))
         with self._lock:
-            gauge.outcomes.update(found)
-            gauge.told.clear()
+            for gauge, _, _, times, _ in read:
+                # Leads in their order, as above.
+                gauge.outcomes.update(zip(self._scoring[gauge.twin].leads, found, strict=False))
+                gauge.told.clear()
+                gauge.looked = int(times[-1])
 
     def _read(self, looks: Sequence[_Look]) -> Iterator[_Read]:
         """What was read that the forecasts are held against."""
@@ -385,6 +379,10 @@ def _pieces(whole: Sequence[_Any], size: int) -> Iterator[Sequence[_Any]]:
         yield whole[first : first + size]
 
 
+def _together(states: Sequence[TwinState]) -> TwinState:
+    return states[0] if len(states) == 1 else joined(states)
+
+
 def _by_name(names: Sequence[str]) -> list[tuple[str, list[int]]]:
     """Each name, and where it stands."""
     places: dict[str, list[int]] = {}
@@ -395,6 +393,4 @@ def _by_name(names: Sequence[str]) -> list[tuple[str, list[int]]]:
 
 def _is_complete(fleet: Fleet, twin: str, at: Instant) -> bool:
     """Every bound channel has been read at ``at``: nothing more is to come for that instant."""
-    channels = len(fleet.channels[fleet.place(twin)])
-    last = fleet.state(twin).monitors[0][:channels, Monitor.LAST_AT]
-    return bool((last >= at).all())
+    return bool((fleet.monitors(twin)[:, Monitor.LAST_AT] >= at).all())
