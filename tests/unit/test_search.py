@@ -325,6 +325,19 @@ def test_that_the_library_is_as_talkative_after_a_search_as_before(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("space", "goal", "plant", "runs"), METHODS, ids=NAMES)
+def test_that_runs_of_whole_blocks_of_members_are_counted_as_one(
+    space: Space, goal: Goal, plant: Plant, runs: int
+) -> None:
+    plant.asked.clear()
+    ended = found(space, goal, plant, runs, block=4, at_once=5)
+    assert all(m.first % 4 == 0 and m.count % 4 == 0 for _, m in plant.asked)
+    assert plant.runs == 4 * ended.runs <= 4 * runs
+    assert ended.seen == max(m.end for _, m in plant.asked)
+    with pytest.raises(InputError, match="at least one member, not 0"):
+        found(space, goal, plant, runs, block=0)
+
+
 def test_that_members_are_numbered_from_nought() -> None:
     assert Members(3, 4).end == 7
     with pytest.raises(InputError, match="are none"):

@@ -230,6 +230,35 @@ def test_that_doing_nothing_is_no_improvement_on_itself() -> None:
     assert told.reasons == ("The best that was found is no other.",)
 
 
+@pytest.mark.parametrize("text", ["loss", "cvar(0.5, loss)", "quantile(0.5, loss)"])
+def test_that_copies_of_one_origin_make_no_gain_surer(text: str) -> None:
+    """Sixteen origins, each run 25 times over without any luck of its own."""
+    rows = np.random.default_rng(4).normal(size=(2, 16)) - [[1.0], [0.0]]
+    goal = Goal.of({"loss": "kW"}, minimise=text)
+
+    def copied(candidates: Sequence[Candidate], members: Members) -> Samples:
+        own = rows[[0 if c == BETTER else 1 for c in candidates]]
+        parts = np.tile(own, members.count // 16)[:, None]
+        return Samples(parts, np.empty((len(candidates), 0, members.count)))
+
+    def width(count: int, origins: int | None) -> float:
+        members = Members(400, count, fresh=True)
+        told = verdict(goal, [BETTER], copied, members=members, seed=1, origins=origins)
+        assert told.over_nothing is not None
+        interval = told.over_nothing.gains[0].gain
+        return interval.high - interval.low
+
+    # The median of sixteen lies between two of them, that of copies on one: nearly the same.
+    nearly = 0.25 if "quantile" in text else 1e-9
+    assert width(400, 16) == pytest.approx(width(16, None), rel=nearly)
+    assert width(400, None) < width(16, None) / 3
+
+
+def test_that_origins_are_run_in_whole_ensembles() -> None:
+    with pytest.raises(InputError, match="in whole ensembles; these are 200 from number 1000 on"):
+        verdict(LOSS, [BETTER], Plant(), members=FRESH, seed=1, origins=16)
+
+
 def test_that_a_level_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="between 0 and 1; it is 95"):
         verdict(LOSS, [BETTER], Plant(), members=FRESH, seed=1, level=95)

@@ -35,7 +35,7 @@ class Gain:
     gain: MeanInterval
     """In the objective's unit; NaN, and without ends, where it cannot be judged."""
     members: int
-    """That failed under neither."""
+    """That failed under neither; copies of one origin count as one."""
     fewest: int
     """Of them before anything is said."""
 
@@ -144,6 +144,8 @@ class Judge:
     goal: Goal
     level: float
     seed: int
+    origins: int | None = None
+    """Members n and n + origins began as one and know less than two; None if none did."""
 
     def comparison(self, one: Candidate, other: Candidate, pair: Samples) -> Comparison:
         """``pair`` has the one, then the other."""
@@ -167,21 +169,25 @@ class Judge:
         rows: Float64[np.ndarray, "candidate part member"],
     ) -> Gain:
         both: Bool[np.ndarray, " member"] = np.isfinite(rows).all(axis=(0, 1))
-        count = int(both.sum())
+        copies = 1 if self.origins is None else len(both) // self.origins
+        # An origin counts with all its copies or not at all: each then weighs as much.
+        whole = both.reshape(copies, -1).all(axis=0)
+        count = int(whole.sum())
         fewest = FEWEST
         if objective.tail < 1.0:
             fewest = max(fewest, math.ceil(FEWEST_IN_TAIL / objective.tail - 1e-9))
         if count < fewest or not all(w.is_judged for w in worths):
             unknown = MeanInterval(math.nan, -math.inf, math.inf)
             return Gain(objective, *worths, unknown, count, fewest)
-        one, other = rows[:, :, both]
+        one, other = rows[:, :, np.tile(whole, copies)]
         # As many chances to be called better as there are objectives: Bonferroni.
         level = 1.0 - (1.0 - self.level) / len(self.goal.objectives)
         of_one, of_other = objective.shares(one), objective.shares(other)
         if of_one is not None and of_other is not None:
-            gain = of_mean(objective.sense.sign * (of_other - of_one), level=level)
+            gains = (objective.sense.sign * (of_other - of_one)).reshape(copies, -1)
+            gain = of_mean(gains.mean(axis=0), level=level)
         else:
-            gain = self._drawn(objective, one, other, level)
+            gain = self._drawn(objective, one, other, level, copies)
         return Gain(objective, *worths, gain, count, fewest)
 
     def _drawn(
@@ -190,14 +196,16 @@ class Judge:
         one: Float64[np.ndarray, "part member"],
         other: Float64[np.ndarray, "part member"],
         level: float,
+        copies: int,
     ) -> MeanInterval:
-        """By the percentile bootstrap; both have the same members in each draw.
+        """By the percentile bootstrap; both have the same members, copies and all, in each draw.
 
         References:
             Efron (1979), Ann. Stat. 7, 1-26.
         """
-        count = one.shape[1]
-        drawn = np.random.default_rng(self.seed).integers(count, size=(DRAWS, count))
+        count = one.shape[1] // copies
+        origins = np.random.default_rng(self.seed).integers(count, size=(DRAWS, count))
+        drawn = np.concatenate([origins + count * copy for copy in range(copies)], axis=1)
         sign = objective.sense.sign
         gains = sign * (objective.values(other[:, drawn]) - objective.values(one[:, drawn]))
         tail = 0.5 * (1.0 - level)

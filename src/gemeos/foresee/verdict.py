@@ -90,6 +90,7 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
     seed: int,
     present: Candidate | None = None,
     nothing: Candidate = DO_NOTHING,
+    origins: int | None = None,
     level: float = 0.95,
 ) -> Verdict:
     """Whether to take the first finalist, to keep the present plan, or to do nothing.
@@ -103,6 +104,8 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
         seed: Of the bootstrap.
         present: The plan in force, if there is one.
         nothing: What the winner has to beat.
+        origins: Size of the ensemble that members begin from, where they are more than it has:
+            member n begins like member n + origins. Intervals of gains then rest on so many.
         level: Of the intervals of gains. The chance that a plan which gains nothing is
             recommended is at most half of what is left of it.
 
@@ -113,9 +116,14 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
         raise InputError("A verdict needs fresh members: runs that the search has seen flatter.")
     if not 0.0 < level < 1.0:
         raise InputError(f"The level of an interval lies between 0 and 1; it is {level}.")
+    if origins is not None and (members.count % origins or members.first % origins):
+        raise InputError(
+            f"Members of {origins} origins are asked for in whole ensembles; these are "
+            f"{members.count} from number {members.first} on."
+        )
     if not finalists:
         return _without_winner(members, level, present)
-    judge = Judge(goal, level, seed)
+    judge = Judge(goal, level, seed, origins)
     winner = finalists[0]
     asked = list(dict.fromkeys([winner, nothing, *([] if present is None else [present])]))
     samples = evaluate(asked, members)

@@ -1,12 +1,14 @@
 """What every method of search is given, and what it hands back.
 
-One *run* is one member of one candidate over the whole horizon. Members with one number share
-their random numbers in all candidates, so differences between candidates are paired. A search
-begins with member 0 and counts up; what it never saw are the numbers from ``Found.seen`` on.
+One *run* is one candidate over the whole horizon with a block of members: as many as are moved
+together anyway, one if they are not. Members with one number share their random numbers in all
+candidates, so differences between candidates are paired. A search begins with member 0 and
+counts up, whole blocks at a time; what it never saw are the numbers from ``Found.seen`` on.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -75,7 +77,7 @@ class Found:
     runs: int
     """Spent."""
     seen: int
-    """Members with numbers from here on were never looked at."""
+    """Members with numbers from here on were never looked at; a whole number of blocks."""
     tried: int
     """Different candidates that were run."""
     ending: Ending
@@ -102,6 +104,7 @@ class Trials:
         runs: int,
         stop: Callable[[], bool] = never,
         progress: Callable[[Progress], None] = untold,
+        block: int = 1,
         at_once: int | None = None,
     ) -> None:
         """A budget of ``runs``.
@@ -109,9 +112,10 @@ class Trials:
         Args:
             goal: What is sought.
             evaluate: Runs candidates.
-            runs: How many there may be, members of all candidates together.
+            runs: How many there may be, of all candidates together.
             stop: Asked before each batch; the search then ends with what it has.
             progress: Told after each step of the search.
+            block: Members of one run.
             at_once: Most runs in one call of ``evaluate``, but at least one candidate. What is
                 found does not depend on it.
 
@@ -120,12 +124,18 @@ class Trials:
         """
         if runs < 1:
             raise InputError(f"A search needs runs to spend; its budget is {runs}.")
+        if block < 1:
+            raise InputError(f"A run has at least one member, not {block}.")
         if at_once is not None and at_once < 1:
             raise InputError(f"At least one run is made at once, not {at_once}.")
         self.goal = goal
         self.runs = runs
         self.spent = 0
         self.seen = 0
+        """Runs of one candidate, at most; so for ``first`` and ``count`` below."""
+        self.block = block
+        self.wanted = math.ceil(goal.members_wanted / block)
+        """Runs of one candidate before its tails are seen at all."""
         self.is_stopped = False
         self._evaluate = evaluate
         self._stop = stop
@@ -138,14 +148,15 @@ class Trials:
         """Runs that may still be spent."""
         return self.runs - self.spent
 
-    def run(self, candidates: Sequence[Candidate], members: Members) -> Samples | None:
-        """What they gave; None if the search was stopped meanwhile.
+    def run(self, candidates: Sequence[Candidate], first: int, count: int) -> Samples | None:
+        """What ``count`` runs of each gave; None if the search was stopped meanwhile.
 
         The budget is the caller's to keep: nobody asks here for more than is left.
         """
+        members = Members(first * self.block, count * self.block)
         width = len(candidates)
         if self._at_once is not None:
-            width = max(1, self._at_once // members.count)
+            width = max(1, self._at_once // count)
         samples: Samples | None = None
         for start in range(0, len(candidates), width):
             if self.is_stopped or self._stop():
@@ -154,8 +165,8 @@ class Trials:
             batch = candidates[start : start + width]
             more = self._evaluate(batch, members)
             self.goal.check(more, candidates=len(batch), members=members.count)
-            self.spent += len(batch) * members.count
-            self.seen = max(self.seen, members.end)
+            self.spent += len(batch) * count
+            self.seen = max(self.seen, first + count)
             self._tried.update(batch)
             samples = more if samples is None else samples.more_candidates(more)
         return samples
@@ -168,4 +179,6 @@ class Trials:
     def found(self, method: str, finalists: Sequence[Candidate], *, spent: bool = False) -> Found:
         """The end; ``spent`` tells that there would have been more to do."""
         ending = Ending.STOPPED if self.is_stopped else Ending.SPENT if spent else Ending.DONE
-        return Found(method, tuple(finalists), self.spent, self.seen, len(self._tried), ending)
+        return Found(
+            method, tuple(finalists), self.spent, self.seen * self.block, len(self._tried), ending
+        )

@@ -57,6 +57,7 @@ def search(  # noqa: PLR0913  # each is one thing that the caller decides
     start: Candidate | None = None,
     stop: Callable[[], bool] = never,
     progress: Callable[[Progress], None] = untold,
+    block: int = 1,
     at_once: int | None = None,
 ) -> Found:
     """The best candidates of a space for a goal, as far as so many runs tell.
@@ -68,19 +69,22 @@ def search(  # noqa: PLR0913  # each is one thing that the caller decides
         space: What may be chosen.
         goal: What is sought.
         evaluate: Runs candidates.
-        runs: The budget: members of all candidates together. The final check is not among them.
+        runs: The budget: runs of all candidates together. The final check is not among them.
         seed: Of what the method draws. Members' random numbers are ``evaluate``'s.
         method: Else by the space and the number of objectives.
         start: A candidate to begin with, such as the present plan. It is compared in the end, too.
         stop: Asked before each batch; the search then ends with what it has.
         progress: Told after each step.
+        block: Members of one run: those that are moved together whether all are wanted or not.
         at_once: Most runs in one call of ``evaluate``.
 
     Raises:
         InputError: no budget or one that is too small, a method that does not fit the space, or
             a package that is not installed.
     """
-    trials = Trials(goal, evaluate, runs=runs, stop=stop, progress=progress, at_once=at_once)
+    trials = Trials(
+        goal, evaluate, runs=runs, stop=stop, progress=progress, block=block, at_once=at_once
+    )
     method = chosen(space, goal, runs) if method is None else method
     if len(goal.objectives) > 1 and method is not Method.PARETO:
         raise InputError(

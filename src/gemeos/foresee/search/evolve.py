@@ -23,14 +23,14 @@ from jaxtyping import Float64
 
 from gemeos.ensemble.optional import needed
 from gemeos.errors import InputError
-from gemeos.foresee.search.base import MOST_FINALISTS, Found, Members, Trials
+from gemeos.foresee.search.base import MOST_FINALISTS, Found, Trials
 from gemeos.foresee.search.halving import best_first
 from gemeos.foresee.space import Candidate, Continuous, Integer, Space
 
 STEP = 0.3
 """First standard deviation, as a share of each axis."""
 GENERATIONS = 30
-"""With one member a candidate; a budget that allows more has more members, too."""
+"""With one run a candidate; a budget that allows more has more runs of each, too."""
 FEWEST_GENERATIONS = 10
 KEPT_BACK = 0.1
 """Share of the runs for holding places against each other in the end."""
@@ -145,15 +145,15 @@ def _descend(cube: _Unit, trials: Trials, kept_back: int, optimiser: _Optimiser)
     """Where one distribution ended, and the best of its last generation, for what it is worth."""
     size = optimiser.population_size
     spare = trials.left - kept_back
-    # Both members and generations grow with the budget. A tail is not seen by few members; but a
-    # few generations are the least that moves anywhere.
-    tail = min(trials.goal.members_wanted, spare // (size * FEWEST_GENERATIONS))
-    members = max(1, math.isqrt(spare // (size * GENERATIONS)), tail)
+    # Both runs of each and generations grow with the budget. A tail is not seen by few runs; but
+    # a few generations are the least that moves anywhere.
+    tail = min(trials.wanted, spare // (size * FEWEST_GENERATIONS))
+    runs = max(1, math.isqrt(spare // (size * GENERATIONS)), tail)
     last: list[Candidate] = []
-    while trials.left - kept_back >= size * members and not optimiser.should_stop():
+    while trials.left - kept_back >= size * runs and not optimiser.should_stop():
         asked = [optimiser.ask() for _ in range(size)]
         tried = [cube.candidate(at) for at, _ in asked]
-        samples = trials.run(tried, Members(trials.seen, members))
+        samples = trials.run(tried, trials.seen, runs)
         if samples is None:
             break
         marks = trials.goal.marks(samples)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from gemeos.errors import InputError
 from gemeos.foresee.goal import Samples
-from gemeos.foresee.search.base import MOST_FINALISTS, Found, Members, Trials
+from gemeos.foresee.search.base import MOST_FINALISTS, Found, Trials
 from gemeos.foresee.space import Candidate
 
 
@@ -53,12 +53,12 @@ def best_first(candidates: Sequence[Candidate], trials: Trials) -> list[Candidat
     for turn in range(rounds):
         count = trials.left // (len(left) * (rounds - turn))
         # Fewer members than a tail needs say nothing of it.
-        enough = min(trials.goal.members_wanted, trials.left // (2 * len(left)))
+        enough = min(trials.wanted, trials.left // (2 * len(left)))
         count = max(count, enough, 1)
         if count * len(left) > trials.left:
             break
-        done = 0 if samples is None else samples.members
-        more = trials.run([candidates[i] for i in left], Members(first + done, count))
+        done = 0 if samples is None else samples.members // trials.block
+        more = trials.run([candidates[i] for i in left], first + done, count)
         if more is None:
             break
         samples = more if samples is None else samples.more_members(more)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 from gemeos.errors import InputError
-from gemeos.foresee.search.base import MOST_FINALISTS, Found, Members, Trials
+from gemeos.foresee.search.base import MOST_FINALISTS, Found, Trials
 from gemeos.foresee.search.halving import best_first
 from gemeos.foresee.search.sampled import Tried, begin_with, explore, quiet
 from gemeos.foresee.space import Candidate, Space
@@ -23,7 +23,7 @@ LEAST_RUNS = 8
 BATCH = 8
 """Candidates at once: fewer would learn more from each, more would run faster together."""
 FEWEST_CANDIDATES = 40
-"""That a budget should allow before members are added for the sake of a tail."""
+"""That a budget should allow before each has more runs for the sake of a tail."""
 KEPT_BACK = 0.3
 """Share of the runs for holding the best against each other in the end."""
 
@@ -47,8 +47,8 @@ def mixed(space: Space, trials: Trials, *, seed: int, start: Candidate | None = 
     if start is not None:
         space.check(start)
     kept_back = math.ceil(KEPT_BACK * trials.runs)
-    count = _members(trials.goal.members_wanted, trials.left - kept_back)
-    tried = Tried(trials, Members(trials.seen, count))
+    count = _runs_each(trials.wanted, trials.left - kept_back)
+    tried = Tried(trials, trials.seen, count)
     with quiet(by="a search over lists or conditions") as optuna:
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
         study = optuna.create_study(sampler=sampler)
@@ -69,7 +69,7 @@ def mixed(space: Space, trials: Trials, *, seed: int, start: Candidate | None = 
     return trials.found("TPE", best_first(places, trials) if places else [], spent=spent)
 
 
-def _members(wanted: int, runs: int) -> int:
-    """Members of each candidate. Both they and the candidates grow with the budget."""
+def _runs_each(wanted: int, runs: int) -> int:
+    """Runs of each candidate. Both they and the candidates grow with the budget."""
     tail = min(wanted, runs // FEWEST_CANDIDATES)
     return max(1, math.isqrt(runs) // 4, tail)

@@ -19,7 +19,7 @@ import numpy as np
 
 from gemeos.errors import InputError
 from gemeos.foresee.goal import Marks
-from gemeos.foresee.search.base import Found, Members, Trials
+from gemeos.foresee.search.base import Found, Trials
 from gemeos.foresee.search.sampled import Optuna, Tried, begin_with, explore, front, quiet
 from gemeos.foresee.space import Candidate, Space
 
@@ -55,11 +55,11 @@ def pareto(space: Space, trials: Trials, *, seed: int, start: Candidate | None =
     size = space.size
     if size is not None and size <= spare:
         method, spent = "all compared", False
-        tried = Tried(trials, Members(trials.seen, spare // size))
+        tried = Tried(trials, trials.seen, spare // size)
         tried.run(list(space.candidates()))
     else:
         count = max(1, math.isqrt(spare // POPULATION) // 2)
-        tried = Tried(trials, Members(trials.seen, count))
+        tried = Tried(trials, trials.seen, count)
         many = len(trials.goal.objectives) >= MANY_OBJECTIVES
         method = "NSGA-III" if many else "NSGA-II"
         with quiet(by="a search for a front") as optuna:
@@ -112,7 +112,7 @@ def _confirmed(candidates: list[Candidate], trials: Trials) -> list[Candidate]:
     count = trials.left // max(len(candidates), 1)
     if not candidates or not count:
         return candidates
-    samples = trials.run(candidates, Members(trials.seen, count))
+    samples = trials.run(candidates, trials.seen, count)
     if samples is None:
         return candidates
     return [candidates[i] for i in on_front(trials.goal.marks(samples))]

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from gemeos.ensemble.optional import needed
 from gemeos.foresee.goal import Marks
-from gemeos.foresee.search.base import Members, Trials
+from gemeos.foresee.search.base import Trials
 from gemeos.foresee.space import Axis, Candidate, Choice, Continuous, Integer, Space, Value
 
 if TYPE_CHECKING:
@@ -53,20 +53,20 @@ def _asked(study: Study, space: Space, count: int) -> list[tuple[Trial, Candidat
 class Tried:
     """Candidates that were run, all with the same members, and how they did."""
 
-    def __init__(self, trials: Trials, members: Members) -> None:
+    def __init__(self, trials: Trials, first: int, count: int) -> None:
         self.candidates: list[Candidate] = []
         self.excess: list[float] = []
         self.cost: list[Float64[np.ndarray, " objective"]] = []
         self._place: dict[Candidate, int] = {}
         self._trials = trials
-        self._members = members
+        self._first, self._count = first, count
 
     def run(self, batch: Sequence[Candidate]) -> bool | None:
         """Whether any was new; None if the search was stopped. None is run twice."""
         new = [c for c in dict.fromkeys(batch) if c not in self._place]
         if not new:
             return False
-        samples = self._trials.run(new, self._members)
+        samples = self._trials.run(new, self._first, self._count)
         if samples is None:
             return None
         marks = self._trials.goal.marks(samples)
