@@ -62,10 +62,12 @@ class _Server:
                 answer = frames.Cannot(_told(error))
             _flush()
             self._socket.sendall(frames.framed(answer))
-        if self._inside is not None:
-            self._inside.end()
-        _flush()
-        os._exit(0)  # foreign libraries may hang or crash in their finalizers
+        try:
+            if self._inside is not None:
+                self._inside.end()
+            _flush()
+        finally:
+            os._exit(0)  # foreign libraries may hang or crash in their finalizers
 
     def _answered(self, request: frames.Request, fds: Sequence[int]) -> frames.Answer:  # noqa: C901 - a match of all requests
         match request:

@@ -22,7 +22,7 @@ class Role(Enum):
     """What may be done with a variable."""
 
     PARAM = "param"
-    """Given at ``reset``; fixed from then on."""
+    """Given at ``reset``; fixed from then on unless it is tunable."""
     INPUT = "input"
     """From outside; set at any time, held until set again."""
     CONTROL = "control"
@@ -86,6 +86,8 @@ class Variable:
     from is not. 0 for nearly all."""
     start: Value | None = None
     """Its value unless something else is given; None where that is not known beforehand."""
+    tunable: bool = False
+    """Of a param: whether it can be set at any time, as an input can."""
     about: str = ""
 
 
@@ -126,7 +128,7 @@ class Spec:
 
     @cached_property
     def _may_be_set(self) -> frozenset[str]:
-        return frozenset(v.name for v in self.variables if v.role in SETTABLE)
+        return frozenset(v.name for v in self.variables if v.role in SETTABLE or v.tunable)
 
     @property
     def names(self) -> tuple[str, ...]:
