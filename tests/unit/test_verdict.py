@@ -9,7 +9,7 @@ from gemeos.errors import InputError
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.search import Members
 from gemeos.foresee.space import DO_NOTHING, Candidate
-from gemeos.foresee.verdict import Advice, Verdict, verdict
+from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
 
 LOSS = Goal.of({"loss": "kW"}, minimise="loss")
 GUARDED = Goal.of({"loss": "kW", "load": "kN"}, minimise="loss", subject_to="P(load > 1 kN) < 0.05")
@@ -252,6 +252,13 @@ def test_that_copies_of_one_origin_make_no_gain_surer(text: str) -> None:
     nearly = 0.25 if "quantile" in text else 1e-9
     assert width(400, 16) == pytest.approx(width(16, None), rel=nearly)
     assert width(400, None) < width(16, None) / 3
+
+
+def test_that_fresh_members_begin_where_the_search_ended_and_are_enough_to_decide() -> None:
+    # 59 runs without a breach show less than 5 %; twice that is 118, and two blocks hold it.
+    assert fresh_members(GUARDED, 320) == Members(320, 118, fresh=True)
+    assert fresh_members(GUARDED, 320, block=64) == Members(320, 128, fresh=True)
+    assert fresh_members(LOSS, 0) == Members(0, 64, fresh=True)
 
 
 def test_that_origins_are_run_in_whole_ensembles() -> None:

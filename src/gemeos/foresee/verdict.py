@@ -13,6 +13,7 @@ at its limit would have given as few breaches with a chance of at most 5 % (Clop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -81,6 +82,17 @@ class Verdict:
         return "\n".join([what[self.advice], *self.reasons])
 
 
+def fresh_members(goal: Goal, seen: int, *, block: int = 1) -> Members:
+    """Members that can decide, none of which the search saw.
+
+    Args:
+        goal: Says how many are wanted.
+        seen: ``Found.seen`` of the search.
+        block: Members of one run, as in the search; whole blocks are asked for.
+    """
+    return Members(seen, math.ceil(goal.fresh_wanted / block) * block, fresh=True)
+
+
 def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
     goal: Goal,
     finalists: Sequence[Candidate],
@@ -99,8 +111,7 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
         goal: What is sought.
         finalists: The winner first, as ``Found.finalists``; the others are only told of.
         evaluate: Runs candidates, ``nothing`` among them.
-        members: Those that the search never saw, ``fresh``; ``Goal.fresh_wanted`` says how many
-            can decide.
+        members: Those that the search never saw, as ``fresh_members`` gives them.
         seed: Of the bootstrap.
         present: The plan in force, if there is one.
         nothing: What the winner has to beat.

@@ -116,8 +116,7 @@ class Trials:
             stop: Asked before each batch; the search then ends with what it has.
             progress: Told after each step of the search.
             block: Members of one run.
-            at_once: Most runs in one call of ``evaluate``, but at least one candidate. What is
-                found does not depend on it.
+            at_once: Most runs in one call of ``evaluate``. What is found does not depend on it.
 
         Raises:
             InputError: there is no budget.
@@ -153,10 +152,21 @@ class Trials:
 
         The budget is the caller's to keep: nobody asks here for more than is left.
         """
+        most = count * len(candidates) if self._at_once is None else self._at_once
+        samples: Samples | None = None
+        for done in range(0, count, most):
+            some = min(most, count - done)
+            more = self._run(candidates, first + done, some, max(1, most // some))
+            if more is None:
+                return None
+            samples = more if samples is None else samples.more_members(more)
+        return samples
+
+    def _run(
+        self, candidates: Sequence[Candidate], first: int, count: int, width: int
+    ) -> Samples | None:
+        """As ``run``, for ``width`` candidates at once."""
         members = Members(first * self.block, count * self.block)
-        width = len(candidates)
-        if self._at_once is not None:
-            width = max(1, self._at_once // count)
         samples: Samples | None = None
         for start in range(0, len(candidates), width):
             if self.is_stopped or self._stop():
