@@ -187,7 +187,11 @@ def test_that_failed_members_are_left_out_and_counted() -> None:
     assert worth.told("kW") == "3 kW (1 of 3 members failed)"
     np.testing.assert_array_equal(samples.broken[0, 0], [0.0, np.nan, 1.0])
     # The failed one counts as a breach: two thirds of them, where half are allowed.
-    assert goal.marks(samples).excess[0] == pytest.approx(2 / 3 - 0.5)
+    # Two breaches of three, where a search allows two fifths of a half; one more is feared, or a
+    # standard deviation of sqrt(0.25 / 3) forgiven.
+    assert goal.marks(samples).excess[0] == pytest.approx(3 / 5 - 0.2)
+    lenient = goal.marks(samples, lenient=True).excess[0]
+    assert lenient == pytest.approx(2 / 3 - 0.2 - math.sqrt(0.25 / 3))
 
 
 def test_that_half_of_the_members_failing_leaves_nothing_to_judge() -> None:
@@ -251,9 +255,9 @@ def test_that_a_goal_seeks_something_and_names_what_it_needs() -> None:
     )
     assert goal.names == ("T2.power", "inlet", "stress", "sway")
     assert [o.sense for o in goal.objectives] == [*[Sense.MINIMISE] * 2, Sense.MAXIMISE]
-    assert goal.members_wanted == 100
-    # Twice the 299 runs that show a share of 1 % without a breach.
-    assert goal.fresh_wanted == 598
+    assert goal.members_wanted == 250
+    # Four times the 299 runs that show a share of 1 % without a breach.
+    assert goal.fresh_wanted == 1196
 
 
 def test_that_who_keeps_to_the_constraints_comes_first_and_who_is_not_judged_last() -> None:

@@ -255,9 +255,9 @@ def test_that_copies_of_one_origin_make_no_gain_surer(text: str) -> None:
 
 
 def test_that_fresh_members_begin_where_the_search_ended_and_are_enough_to_decide() -> None:
-    # 59 runs without a breach show less than 5 %; twice that is 118, and two blocks hold it.
-    assert fresh_members(GUARDED, 320) == Members(320, 118, fresh=True)
-    assert fresh_members(GUARDED, 320, block=64) == Members(320, 128, fresh=True)
+    # 59 runs without a breach show less than 5 %; of four times that some may break it.
+    assert fresh_members(GUARDED, 320) == Members(320, 236, fresh=True)
+    assert fresh_members(GUARDED, 320, block=64) == Members(320, 256, fresh=True)
     assert fresh_members(LOSS, 0) == Members(0, 64, fresh=True)
 
 

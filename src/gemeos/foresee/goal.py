@@ -22,6 +22,11 @@ FEWEST_FRESH = 64
 """Members of a fresh check, whatever is asked."""
 CONFIDENCE = 0.95
 """With which a constraint must be shown to hold."""
+FRESH_TIMES = 4
+"""How many times the runs that show a constraint without a breach: some then may be."""
+AIM = 0.4
+"""Share of the limit at which so many runs show a constraint in four cases of five: with a limit
+of p they are about 12/p, six breaches are allowed of them (Poisson), and 4.8 expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,14 @@ class Constraint:
     def meets(self, share: float) -> bool:
         """Whether that share of members may break it."""
         return share < self.limit if self.strict else share <= self.limit
+
+    @property
+    def aim(self) -> float:
+        """The share that a search keeps below.
+
+        The best plan lies at the border, and of a plan at the border runs can show nothing.
+        """
+        return AIM * self.limit
 
     @property
     def runs_to_show(self) -> int:
@@ -142,7 +155,7 @@ class Marks:
     """How candidates did, as far as their samples tell. Less is better."""
 
     excess: Float64[np.ndarray, " candidate"]
-    """By how much shares of broken constraints are above their limits, summed up; 0 if none is."""
+    """By how much shares of broken constraints are above what is allowed, summed up; 0 if none."""
     cost: Float64[np.ndarray, "candidate objective"]
     """Values, negative where much is sought; infinite where they cannot be judged."""
 
@@ -216,17 +229,17 @@ class Goal:
     @property
     def members_wanted(self) -> int:
         """Members of one candidate before its tails are seen at all; searches work with fewer."""
-        tails = [o.tail for o in self.objectives] + [c.limit for c in self.constraints]
+        tails = [o.tail for o in self.objectives] + [c.aim for c in self.constraints]
         return math.ceil(1.0 / min(tails) - 1e-9)
 
     @property
     def fresh_wanted(self) -> int:
         """Members of a fresh check that can decide: enough in each tail, enough for each share.
 
-        For a constraint, twice what shows it without any breach, so that some may occur.
+        For a constraint, several times what shows it without any breach, so that some may occur.
         """
         tails = (math.ceil(ENOUGH_IN_TAIL / o.tail) for o in self.objectives if o.tail < 1.0)
-        shares = (2 * c.runs_to_show for c in self.constraints)
+        shares = (FRESH_TIMES * c.runs_to_show for c in self.constraints)
         return max(FEWEST_FRESH, *tails, *shares, 0)
 
     def samples(
@@ -257,11 +270,25 @@ class Goal:
             for o, end in zip(self.objectives, ends.tolist(), strict=True)
         )
 
-    def marks(self, samples: Samples) -> Marks:
-        """How each candidate did. A failed member counts as one that breaks every constraint."""
+    def marks(self, samples: Samples, *, lenient: bool = False) -> Marks:
+        """How each candidate did. A failed member counts as one that breaks every constraint.
+
+        Args:
+            samples: Of the candidates.
+            lenient: A share counts as too large only where it is so by a standard deviation: to
+                compare what was found. Else one more breach is counted than was seen: whoever
+                goes to the border of one sample is beyond it in another.
+        """
+        aims = np.array([c.aim for c in self.constraints])
         limits = np.array([c.limit for c in self.constraints])
-        breaks = np.where(np.isnan(samples.broken), 1.0, samples.broken).mean(axis=2)
-        excess = np.maximum(breaks - limits, 0.0).sum(axis=1)
+        members = samples.members
+        breaches = np.where(np.isnan(samples.broken), 1.0, samples.broken).sum(axis=2)
+        if lenient:
+            allowed = aims + np.sqrt(limits * (1.0 - limits) / members)
+            excess = np.maximum(breaches / members - allowed, 0.0).sum(axis=1)
+        else:
+            # The mean of what is possible if every share is as likely: Laplace.
+            excess = np.maximum((breaches + 1.0) / (members + 2.0) - aims, 0.0).sum(axis=1)
         cost = np.full((len(samples), len(self.objectives)), np.inf)
         for i in range(len(samples)):
             for j, worth in enumerate(self.worths(samples, i)):

@@ -2,9 +2,11 @@
 
 Whole numbers are handled by its variant with a margin. Two things make it fit for noise. In one
 generation all candidates have the same members, and the next generation has new ones, so that no
-member's luck is learned. And what is returned is where the distribution ended, held against other
-such places on members that none of them has seen: never the candidate that looked best, since
-the best of many noisy values is mostly noise.
+member's luck is learned. (Where there are constraints all generations have the same: a narrow
+population breaks them alike under whatever members, and would drift over the border.) And what
+is returned is where the distribution ended, held against other such places on members that none
+of them has seen: never the candidate that looked best, since the best of many noisy values is
+mostly noise.
 
 References:
     Hansen & Ostermeier (2001), Evol. Comput. 9, 159-195; restarts with twice the population:
@@ -150,10 +152,11 @@ def _descend(cube: _Unit, trials: Trials, kept_back: int, optimiser: _Optimiser)
     tail = min(trials.wanted, spare // (size * FEWEST_GENERATIONS))
     runs = max(1, math.isqrt(spare // (size * GENERATIONS)), tail)
     last: list[Candidate] = []
+    first = trials.seen
     while trials.left - kept_back >= size * runs and not optimiser.should_stop():
         asked = [optimiser.ask() for _ in range(size)]
         tried = [cube.candidate(at) for at, _ in asked]
-        samples = trials.run(tried, trials.seen, runs)
+        samples = trials.run(tried, first if trials.goal.constraints else trials.seen, runs)
         if samples is None:
             break
         marks = trials.goal.marks(samples)

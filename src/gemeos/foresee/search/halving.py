@@ -62,7 +62,7 @@ def best_first(candidates: Sequence[Candidate], trials: Trials) -> list[Candidat
         if more is None:
             break
         samples = more if samples is None else samples.more_members(more)
-        marks = trials.goal.marks(samples)
+        marks = trials.goal.marks(samples, lenient=True)
         order = [i for i in marks.order() if math.isfinite(marks.cost[i, 0])]
         if not order:
             left = []

@@ -115,4 +115,4 @@ def _confirmed(candidates: list[Candidate], trials: Trials) -> list[Candidate]:
     samples = trials.run(candidates, trials.seen, count)
     if samples is None:
         return candidates
-    return [candidates[i] for i in on_front(trials.goal.marks(samples))]
+    return [candidates[i] for i in on_front(trials.goal.marks(samples, lenient=True))]
