@@ -227,5 +227,15 @@ class StoppedError(GemeosError):
     """The twin, the site or the simulation is not running."""
 
 
+class GuardError(GemeosError):
+    """A plan is not applied, and nothing was sent."""
+
+    def __init__(self, plan: str, reasons: Iterable[str]) -> None:
+        """``reasons`` are all that speak against it, not the first one found."""
+        self.plan = plan
+        self.reasons = tuple(reasons)
+        super().__init__(f"{plan} is not applied, nothing was sent: {' '.join(self.reasons)}")
+
+
 class AccessError(GemeosError):
     """The token is missing, unknown, revoked, or its role does not allow this."""

@@ -1,4 +1,4 @@
-"""The port of what carries readings in.
+"""The ports of what carries readings in, and commands out.
 
 Life of a source: it is entered (``async with``: connects), ``arrivals`` is iterated, each arrival
 is acknowledged once it is durable, and leaving the block closes it. A source promises neither
@@ -7,6 +7,11 @@ order nor completeness nor that something comes only once.
 Three endings: the iteration ends when the source is *finished* or *closed by us* (``finished``
 tells which); it raises ``LinkError`` when the connection is *broken* beyond what the source mends
 by itself.
+
+Life of an actuator: it is entered (connects), told to send and asked, and leaving the block closes
+it. It never mends itself: what waited on a lost connection must not be sent later by itself. When
+``lost`` ends, whoever holds it opens a new one. Only ``gemeos.act`` and the runtime's one way to it
+may hold one (contract 7).
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from gemeos.schema.command import Acknowledgement, Command, Reported
 from gemeos.schema.reading import Readings, Refused
 from gemeos.units.instant import Instant
 
@@ -69,4 +75,47 @@ class Source(Protocol):
 
     async def acknowledge(self, arrival: Arrival) -> None:
         """Everything in ``arrival`` is durable: tell whoever waits for that."""
+        ...
+
+
+class Actuator(Protocol):
+    """Where commands go, in the device's own names and units. Every wait has an end."""
+
+    @property
+    def name(self) -> str:
+        """As in site.toml."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    async def send(self, command: Command, place: str, *, within_s: float) -> Acknowledgement:
+        """Send it once, and wait for the answer that carries its id.
+
+        ``place`` is the device's name of the control. Answers to other ids, second answers and
+        what cannot be read are no answer; the first that is one counts. ``Silent`` after
+        ``within_s``; ``Unsent`` where it did not leave. Sends nothing again by itself.
+        """
+        ...
+
+    async def ask(self, place: str, *, within_s: float) -> Reported | None:
+        """What the device says that the control stands at now; None where it does not say."""
+        ...
+
+    async def beat(self, twin: str, at: Instant) -> None:
+        """Tell the plant that the twin sees it. Without this it falls back by itself."""
+        ...
+
+    async def lost(self) -> None:
+        """Wait for the connection's end.
+
+        Raises:
+            LinkError: it is lost.
+        """
         ...

@@ -1,33 +1,16 @@
-"""The life cycle of a twin: one enumeration, one rule that tells the phase from what is known."""
+"""The life cycle of a twin: one rule that tells the phase from what is known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from gemeos.schema.phase import Phase
 from gemeos.units.instant import Instant, Span
+
+__all__ = ["Phase", "Standing", "phase_of"]
 
 READINGS_TO_START = 30
 SILENT_INTERVALS = 5
-
-
-class Phase(Enum):
-    """How a twin stands to its original."""
-
-    PLANNED = "planned"
-    """No original yet: nothing is bound."""
-    STARTING = "starting"
-    """Fewer than 30 readings assimilated."""
-    CATCHING_UP = "catching up"
-    """Its event time is behind the site's clock by more than its readings may be late."""
-    IN_STEP = "in step"
-    DRIFTING = "drifting"
-    """A sequential test has rejected at 1 % that spread and error agree."""
-    BLIND = "blind"
-    """No accepted reading from any channel for five of its usual intervals."""
-    FINISHED = "finished"
-    """Every source said that nothing more will come."""
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -24,7 +23,10 @@ import msgspec
 
 from gemeos.clock import Clock, SystemClock
 from gemeos.errors import AccessError, SettingsError, UnknownNameError
+from gemeos.schema.role import Role
 from gemeos.units import iso
+
+__all__ = ["EVERY_TWIN", "LOCAL_ADMIN", "Actor", "Role", "Token", "TokenFile"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,22 +34,6 @@ SECRET_BYTES: Final = 32
 SECRET_PREFIX: Final = "gemeos_"  # noqa: S105 -- the part that all have
 """Makes a secret that leaked into a log or a repository easy to find."""
 EVERY_TWIN: Final = "*"
-
-
-class Role(Enum):
-    """What a token may do; each may what those before it may."""
-
-    VIEWER = "viewer"
-    """Ask."""
-    OPERATOR = "operator"
-    """Send readings."""
-    ADMIN = "admin"
-    """Everything."""
-
-    def includes(self, other: Role) -> bool:
-        """Whether who has this role may do what needs ``other``."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,185 @@
+"""Plans: what should be done, what it rests on, and what is then expected to be seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+from typing_extensions import override
+
+from gemeos.errors import InputError
+from gemeos.schema.intervention import Changes, changes
+from gemeos.units import iso, known_unit
+from gemeos.units.instant import Instant
+
+LONGEST_NAME: Final = 100
+MOST_INSTANTS: Final = 10_000
+"""Of one band."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Where one variable is expected to be, instant by instant."""
+
+    variable: str
+    unit: str
+    share: float
+    """How much of what may be lies within, 0..1, equal tails outside."""
+    valid_at: tuple[Instant, ...]
+    """Rising."""
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        known_unit(self.unit)
+        count = len(self.valid_at)
+        if not 1 <= count <= MOST_INSTANTS or not count == len(self.low) == len(self.high):
+            raise InputError(
+                f"The band of {self.variable} has {count} instants, {len(self.low)} low and "
+                f"{len(self.high)} high ends: as many of each, 1 to {MOST_INSTANTS}."
+            )
+        if any(b <= a for a, b in pairwise(self.valid_at)):
+            raise InputError(f"The instants of the band of {self.variable} do not rise.")
+        if not 0.0 < self.share < 1.0:
+            raise InputError(f"The band of {self.variable} holds a share of {self.share}.")
+        for low, high in zip(self.low, self.high, strict=True):
+            if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+                raise InputError(f"The band of {self.variable} has the ends {low} and {high}.")
+
+    def around(self, at: Instant) -> tuple[float, float] | None:
+        """Its ends at ``at``, straight between its instants; None outside of them."""
+        if not self.valid_at[0] <= at <= self.valid_at[-1]:
+            return None
+        last = next(i for i, each in enumerate(self.valid_at) if at <= each)
+        if self.valid_at[last] == at:
+            return self.low[last], self.high[last]
+        begin, end = self.valid_at[last - 1], self.valid_at[last]
+        part = (at - begin) / (end - begin)
+        return (
+            self.low[last - 1] + part * (self.low[last] - self.low[last - 1]),
+            self.high[last - 1] + part * (self.high[last] - self.high[last - 1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much better than doing nothing, with its doubt."""
+
+    of: str
+    """What is gained: the objective, in words."""
+    unit: str
+    mean: float
+    low: float
+    high: float
+    share: float = 0.9
+    """How surely it lies between ``low`` and ``high``, 0..1."""
+
+    @override
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.of}: {self.mean:.4g}{unit} ({self.low:.4g} to {self.high:.4g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What should be done to one twin's controls. What happens to it is kept apart from it."""
+
+    twin: str
+    name: str
+    """One of a twin has it."""
+    changes: dict[str, str]
+    """By control, in the words of ``gemeos.schema.intervention``; spans count from ``begins_at``,
+    or, where that is None, from the moment it is applied."""
+    made_at: Instant
+    actor: str
+    """Who made it, or asked for it to be made."""
+    cause: str
+    """What it was made from: ``scenario calm``, ``optimise calm`` ..."""
+    expires_at: Instant
+    """It is not begun later."""
+    state_at: Instant
+    """The instant of the state that it rests on."""
+    begins_at: Instant | None = None
+    origin: str = ""
+    """Hash of that state."""
+    model: str = ""
+    """Identity of the model that foresaw it."""
+    bands: tuple[Band, ...] = ()
+    """What is expected to be read if it is carried out."""
+    nothing: tuple[Band, ...] = ()
+    """What is expected if nothing is done."""
+    gain: Gain | None = None
+    best: float | None = None
+    """Probability that it is the best of what was tried, 0..1."""
+    recommended: bool = True
+    reasons: tuple[str, ...] = ()
+    """Why it is recommended."""
+    against: tuple[str, ...] = ()
+    """Why it is not; at least one where it is not."""
+    not_modelled: tuple[str, ...] = ()
+    """What the forecast leaves out."""
+    seeds: tuple[int, ...] = ()
+    candidates: int = 0
+    """How many were tried."""
+
+    def __post_init__(self) -> None:
+        bad = [c for c in self.name if c.isspace() or c in "/?#:%"]
+        if bad or not 0 < len(self.name) <= LONGEST_NAME:
+            raise InputError(
+                f"{self.name[:LONGEST_NAME]!r} cannot name a plan: 1 to {LONGEST_NAME} characters, "
+                "no spaces, none of '/', '?', '#', ':', '%'."
+            )
+        if not self.changes:
+            raise InputError(f"The plan {self.name} changes nothing: there is nothing to apply.")
+        if self.expires_at <= self.made_at:
+            raise InputError(f"The plan {self.name} would expire before it is made.")
+        if self.best is not None and not 0.0 <= self.best <= 1.0:
+            raise InputError(f"P(best) of {self.name} is {self.best}; it lies within 0 and 1.")
+        if not self.recommended and not self.against:
+            raise InputError(f"The plan {self.name} is not recommended: say why, against=...")
+        changes(self.changes)
+
+    @property
+    def read(self) -> Changes:
+        """Its changes, read."""
+        return changes(self.changes)
+
+    @property
+    def id(self) -> str:
+        """Hash of everything in it: a plan of the same name that says otherwise is another one."""
+        return sha256(self.to_bytes()).hexdigest()[:24]
+
+    def to_bytes(self) -> bytes:
+        """For the store and the wire."""
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def from_bytes(stored: bytes) -> Plan:
+        """What ``to_bytes`` wrote.
+
+        Raises:
+            InputError: it is no plan.
+        """
+        try:
+            return msgspec.msgpack.decode(stored, type=Plan)
+        except (msgspec.MsgspecError, InputError) as error:
+            raise InputError(f"This is no plan: {error}") from error
+
+    @override
+    def __repr__(self) -> str:
+        """What somebody has to know who is asked to approve it."""
+        head = f"Plan {self.name} for {self.twin}, by {self.actor} from {self.cause}"
+        told = [f"{name} = {text}" for name, text in self.changes.items()]
+        told.append(f"rests on {iso(self.state_at)}, expires {iso(self.expires_at)}")
+        if self.gain is not None:
+            told.append(f"gain: {self.gain}")
+        if self.best is not None:
+            told.append(f"P(best) = {self.best:.2f} of {self.candidates}")
+        told += [f"because {each}" for each in self.reasons]
+        told += [f"NOT recommended: {each}" for each in self.against]
+        told += [f"not modelled: {each}" for each in self.not_modelled]
+        return "\n  ".join([head, *told])
