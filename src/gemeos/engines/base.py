@@ -107,7 +107,8 @@ class SupportsFork(Engine, Protocol):
     def fork(self) -> Outcome[Self]:
         """A second engine that stands where this one does and runs on independently.
 
-        Both draw the same random numbers from here on. The caller closes it.
+        Both draw the same random numbers from here on. The caller closes it. ``Failed`` may also
+        mean that it cannot be doubled just now; the engine itself then goes on.
 
         Raises:
             InputError: ``spec.capabilities`` says that it cannot.

@@ -105,33 +105,46 @@ class _Server:
 
     def _double(self, control: int, chatter: int, lifeline: int) -> frames.Answer:
         """Fork. Answers twice: here with the pid, and on the new socket as the new process."""
-        if threads() > 1:
-            for fd in (control, chatter, lifeline):
-                os.close(fd)
-            # Only the forking thread lives on in the copy; what the others held stays locked.
-            raise RuntimeError(f"{threads()} threads run in the engine: it cannot be forked")
-        _flush()
-        gc.freeze()  # what is shared stays shared: the collector would write to every page
-        pid = os.fork()
+        try:
+            pid = self._fork()
+        except BaseException:
+            _close(control, chatter, lifeline)
+            raise
         if pid:
-            gc.unfreeze()
-            for fd in (control, chatter, lifeline):
-                os.close(fd)
+            _close(control, chatter, lifeline)
             self._forks.append(pid)
             return frames.Doubled(pid)
         os.setsid()
         os.dup2(chatter, 1)
         os.dup2(chatter, 2)
-        os.close(chatter)
-        os.close(self._lifeline)
+        _close(chatter, self._lifeline)
         self._socket.close()
         self._forks = []
         self._listen(control, lifeline)
         return frames.Done()
 
+    def _fork(self) -> int:
+        if threads() > 1:
+            # Only the forking thread lives on in the copy; what the others held stays locked.
+            raise RuntimeError(f"{threads()} threads run in the engine: it cannot be forked")
+        _flush()
+        gc.freeze()  # what is shared stays shared: the collector would write to every page
+        pid = 0
+        try:
+            pid = os.fork()
+        finally:
+            if pid:
+                gc.unfreeze()
+        return pid
+
     def _reap(self) -> None:
         """Let the system forget forks that have ended."""
         self._forks = [pid for pid in self._forks if os.waitpid(pid, os.WNOHANG) == (0, 0)]
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def threads() -> int:

@@ -62,23 +62,26 @@ class Blank:
     def worker(self) -> Worker | Ended:
         """A process that has loaded the engine and begun nothing."""
         with self._lock:
-            if not self._fork:
-                return self._spawned()
-            if self._worker is None:
-                spawned = self._spawned()
-                if not isinstance(spawned, Worker):
-                    return spawned
-                self._worker = spawned
-            forked = self._worker.forked(OPENING)
-            match forked:
-                case Failed():  # foreign code has started threads: never fork it
-                    self._fork = False
-                    self._worker.close()
-                    self._worker = None
-                    return self._spawned()
-                case Crashed() | TimedOut():
-                    self._worker = None
+            if self._fork and self._worker is not None:
+                forked = self._forked(self._worker)
+                if forked is not None:
+                    return forked
+            spawned = self._spawned()
+            if not self._fork or not isinstance(spawned, Worker):
+                return spawned
+            self._worker = spawned
+            return self._forked(spawned) or self._spawned()
+
+    def _forked(self, blank: Worker) -> Worker | None:
+        """None where there is no more to be had of this blank."""
+        forked = blank.forked(OPENING)
+        if isinstance(forked, Worker):
             return forked
+        self._worker = None
+        if isinstance(forked, Failed):  # foreign code has started threads: never fork it
+            self._fork = False
+            blank.close()
+        return None
 
     def _spawned(self) -> Worker | Ended:
         worker = Worker.spawned()

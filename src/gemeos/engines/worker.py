@@ -226,7 +226,9 @@ class Worker:
             except subprocess.TimeoutExpired:
                 return
         elif self._ended is not None:
-            select.select([self._ended], [], [], longest)
+            ended = select.poll()  # select itself knows no descriptor beyond 1023
+            ended.register(self._ended, select.POLLIN)
+            ended.poll(longest * 1000)
 
     def _kill(self) -> int | None:
         """Kill what is left, let go of everything. The exit code, where it is told."""
