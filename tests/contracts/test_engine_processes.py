@@ -133,6 +133,18 @@ def test_that_closing_leaves_no_process() -> None:
     assert until(lambda: all(gone(pid) for pid in started))
 
 
+def test_that_forks_that_were_closed_first_leave_not_even_a_zombie() -> None:
+    with opened() as counter:
+        engine = counter.another()
+        told(engine.reset({}, 1, T0))
+        forks = [told(engine.fork()) for _ in range(5)]
+        pids = [fork.pid for fork in forks]
+        for fork in forks:
+            fork.close()
+        engine.close()
+        assert until(lambda: not any(psutil.pid_exists(pid or 0) for pid in pids))
+
+
 ORPHANS = """
 import os, sys, threading, time
 from gemeos.testing.contracts.engine import T0

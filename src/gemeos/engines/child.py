@@ -62,6 +62,7 @@ class _Server:
                 answer = frames.Cannot(_told(error))
             _flush()
             self._socket.sendall(frames.framed(answer))
+        self._reap()  # not every container has somebody who does it for orphans
         try:
             if self._inside is not None:
                 self._inside.end()
