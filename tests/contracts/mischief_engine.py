@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
+import stat
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -94,6 +97,13 @@ def _misbehave(how: str) -> None:
             time.sleep(3600)
         case "raise":
             raise ValueError("no such valve")
+        case "threads":
+            threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+        case "nonsense":
+            for fd in range(3, 64):
+                with contextlib.suppress(OSError):
+                    if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                        os.write(fd, b"\x03\0\0\0abc")
         case "chatter":
             ctypes.CDLL(None).puts(b"from C")
             sys.stdout.write("x" * CHATTER)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,6 +111,69 @@ def test_that_a_stopped_process_is_killed_at_the_limit() -> None:
         os.kill(pid, signal.SIGSTOP)
         assert str(engine.advance(T0 + STEP)) == "gave no answer within 1 s"
         assert until(lambda: gone(pid))
+
+
+def test_that_a_process_that_speaks_nonsense_is_a_crash(engine: HostedEngine) -> None:
+    told(engine.set({"mischief": "nonsense"}))
+    pid = engine.pid
+    assert pid is not None
+    assert isinstance(engine.advance(T0 + STEP), Crashed)
+    assert until(lambda: gone(pid))
+
+
+def test_that_an_engine_with_threads_says_that_it_cannot_be_forked_and_goes_on(
+    engine: HostedEngine,
+) -> None:
+    told(engine.set({"mischief": "threads"}))
+    told(engine.advance(T0 + STEP))
+    told(engine.set({"mischief": ""}))
+    refused = engine.fork()
+    assert isinstance(refused, Failed)
+    assert "2 threads run in the engine" in refused.why
+    told(engine.advance(T0 + 2 * STEP))
+    assert told(engine.get(["count"])) == {"count": 2.0}
+
+
+def test_that_a_fork_of_an_engine_that_ended_is_its_end(engine: HostedEngine) -> None:
+    told(engine.set({"mischief": "raise"}))
+    failed = engine.advance(T0 + STEP)
+    assert engine.fork() == failed
+    assert engine.snapshot() == failed
+
+
+def test_that_a_blank_process_that_was_killed_is_made_again() -> None:
+    with opened() as engine:
+        told(engine.reset({}, 1, T0))
+        (blank,) = (
+            child.pid
+            for child in psutil.Process().children()
+            if engine.pid in {fork.pid for fork in child.children()}
+        )
+        os.kill(blank, signal.SIGKILL)
+        told(engine.advance(T0 + STEP))  # the simulation itself does not need it
+        told(engine.reset({"first": 4.0}, 1, T0))
+        assert told(engine.get(["count"])) == {"count": 4.0}
+
+
+def test_that_an_interrupted_call_ends_the_simulation_and_mixes_up_no_answers(
+    engine: HostedEngine,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    told(engine.set({"mischief": "hang"}))
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    later = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
+    later.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.advance(T0 + STEP)
+    finally:
+        later.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert isinstance(engine.get(["count"]), Crashed)
+    told(engine.reset({}, 1, T0))
+    assert told(engine.get(["count"])) == {"count": 0.0}
 
 
 def test_that_each_simulation_has_a_process_of_its_own(engine: HostedEngine) -> None:

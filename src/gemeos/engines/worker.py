@@ -110,6 +110,8 @@ class Worker:
         self, request: frames.Request, limit: Span, fds: Sequence[int] = ()
     ) -> Reply | Crashed | TimedOut:
         """What the process answers within ``limit``."""
+        if not self._open:
+            return Crashed(None)
         self._said.clear()
         deadline = time.monotonic() + limit / SECOND
         try:
@@ -121,11 +123,17 @@ class Worker:
             return TimedOut(limit, self._words())
         except (OSError, EOFError, ValueError, msgspec.DecodeError):
             return self._buried()
+        except BaseException:
+            self._kill()  # interrupted: the answer would come to the next question
+            raise
         self._hear()
         return Reply(answer, self._words())
 
     def forked(self, limit: Span) -> Worker | Crashed | TimedOut | Failed:
-        """A copy of the process, with all that is in it. ``Failed`` if it has threads."""
+        """A copy of the process, with all that is in it.
+
+        ``Failed`` if there is none, for threads or for want of memory; the process itself goes on.
+        """
         ours, theirs, ends = _ends()
         try:
             reply = self.ask(frames.Double(), limit, ends)
@@ -135,8 +143,8 @@ class Worker:
                 os.close(fd)
         if isinstance(reply, Reply) and isinstance(reply.answer, frames.Doubled):
             copy = Worker(*ours, reply.answer.pid, None)
-            hello = copy.hello(limit)
-            return copy if hello is None else hello
+            ended = copy.hello(limit)
+            return copy if ended is None else Failed(f"its copy {ended}")
         _close_all(*ours)
         if isinstance(reply, Reply):
             why = reply.answer.why if isinstance(reply.answer, frames.Cannot) else "no fork"
