@@ -14,7 +14,8 @@ import gemeos as gm
 from gemeos.errors import BusyError, InputError, NotReadyError, OutOfReachError, StoppedError
 from gemeos.runtime import scenarios as rules
 from gemeos.runtime.run import RunningSite
-from gemeos.runtime.scenario import Progress, packed, unpacked
+from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
+from gemeos.runtime.shelf import Shelf
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.played import Batch, PlayedLink
 from gemeos.units.instant import SECOND
@@ -91,11 +92,9 @@ def test_that_one_that_comes_out_otherwise_is_told_instead_of_shown(tmp_path: Pa
     with running(store) as site:
         site["tank"].scenario("shut", valve="0", until="10 min")
     with running(store) as site:
-        timeline = site.host.timeline
-        found = timeline.record("scenario", "tank", "shut")
-        assert found is not None
-        other = replace(unpacked(found), digest="0" * 32)
-        timeline.put_record(packed(other, found.attachment))
+        shelf = Shelf(site.host, KIND, ScenarioRecord)
+        found, state = shelf.found("tank", "shut")
+        shelf.put(replace(found, digest="0" * 32), state)
         with pytest.raises(OutOfReachError, match="came out otherwise"):
             site["tank"].scenarios.estimate("shut")
 
@@ -207,7 +206,10 @@ def test_that_what_was_done_to_a_scenario_is_in_the_log_with_who_did_it() -> Non
         twin.scenarios.drop("shut")
         events = site.host.timeline.events(twin="tank")
         told = [(e.kind, e.actor, e.body["name"]) for e in events if e.kind.startswith("scenario")]
-        assert told == [("scenario_dropped", "program", "shut"), ("scenario", "program", "shut")]
+        assert told == [
+            ("scenario_dropped", "program", "shut"),
+            ("scenario_begun", "program", "shut"),
+        ]
 
 
 @pytest.mark.parametrize(

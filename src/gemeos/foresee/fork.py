@@ -73,7 +73,19 @@ def blocks(
     """
     same = np.zeros(len(numbers), np.intp)
     further = crew.take(same)
-    return state.take(same), replace(further, keys=apart(further.keys, numbers))
+    return slim(state).take(same), replace(further, keys=apart(further.keys, numbers))
+
+
+def slim(state: TwinState) -> TwinState:
+    """The state without what only readings touch: hundreds of copies of it are made."""
+    return replace(
+        state,
+        monitors=state.monitors[:, :0],
+        issued=state.issued[:, :0],
+        awaiting=state.awaiting[:, :0],
+        read_then=state.read_then[:, :0],
+        lessons=state.lessons[:, :, :0],
+    )
 
 
 def played(
@@ -153,9 +165,7 @@ class _Going:
         start, size = int(state.tick[0]), state.members.shape[2]
         self._unfolding = [Unfolding(a, start, size) for a in acts]
         self._acting = [i for i, a in enumerate(acts) if a.each]
-        self._drive: Drive | None = (
-            None if inputs is None else inputs.drive(state, crew, until - start)
-        )
+        self._drive = None if inputs is None else _drive(inputs, state, crew, until - start)
         self._free = state.driven
         if self._drive is None and any(a.needs_members for a in acts):
             self._free = np.repeat(by_member(state.driven), size, axis=2)
@@ -237,6 +247,13 @@ class _Going:
     def _unit(self, name: str) -> str:
         schema: Schema = self._stepper.schema
         return schema.variable(name).unit
+
+
+def _drive(inputs: InputMemory, state: TwinState, crew: Crew, ahead: int) -> Drive:
+    """Forks of one key are driven alike: foreseen once for all of them."""
+    _, first, which = np.unique(crew.keys, return_index=True, return_inverse=True)
+    drive = inputs.drive(state.take(first), crew.take(first), ahead)
+    return replace(drive, first=drive.first[which], paths=drive.paths[which])
 
 
 def _like(

@@ -20,6 +20,7 @@ from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
 from gemeos.runtime.keyframe import packed
+from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
@@ -63,6 +64,7 @@ class Host:
         self.feed = Feed()
         self.questions = Questions(self)
         self.scenarios = Scenarios(self)
+        self.optimisations = Optimisations(self)
         self.loop_lag_s = 0.0
         self.counted: Counter[str] = Counter()
         """Readings taken in, duplicates, too late ones, refused ones, commits."""
@@ -167,6 +169,7 @@ class Host:
         for twin in self._twins.values():
             twin.attach(None, None)
         self.scenarios.close()
+        self.optimisations.close()
         self.compute.close()
         self.timeline.close()
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
-import msgspec
-
-from gemeos.errors import InputError, TimelineError
-from gemeos.timeline.base import Record
 from gemeos.units.instant import Instant, Span
 
-KIND = "scenario"
-LONGEST_NAME = 100
+KIND: Final = "scenario"
 
 
 class Progress(Enum):
@@ -78,39 +74,3 @@ class ScenarioRecord:
         """The changes in a line."""
         told = ", ".join(f"{name} = {text}" for name, text in self.changes.items())
         return told or "nothing is changed"
-
-
-def check_name(name: str) -> str:
-    """The name, if it can be one.
-
-    Raises:
-        InputError: it cannot.
-    """
-    bad = [c for c in name if c.isspace() or c in "/?#:%"]
-    if bad or not 0 < len(name) <= LONGEST_NAME:
-        raise InputError(
-            f"{name[:LONGEST_NAME]!r} cannot name a scenario: 1 to {LONGEST_NAME} characters, no "
-            "spaces, none of '/', '?', '#', ':', '%'."
-        )
-    return name
-
-
-def packed(record: ScenarioRecord, state: bytes = b"") -> Record:
-    """For the store, with the state that it begins from."""
-    return Record(
-        KIND, record.twin, record.name, msgspec.msgpack.encode(record), record.created, state
-    )
-
-
-def unpacked(stored: Record) -> ScenarioRecord:
-    """From the store.
-
-    Raises:
-        TimelineError: another version of this program wrote it.
-    """
-    try:
-        return msgspec.msgpack.decode(stored.body, type=ScenarioRecord)
-    except msgspec.MsgspecError as error:
-        raise TimelineError(
-            f"The scenario {stored.name!r} of {stored.twin} cannot be read: {error}."
-        ) from error

@@ -26,7 +26,6 @@ from gemeos.errors import (
     NotReadyError,
     OutOfReachError,
     StoppedError,
-    UnknownNameError,
 )
 from gemeos.foresee.fork import instants
 from gemeos.foresee.intervene import NOTHING, acts
@@ -35,16 +34,15 @@ from gemeos.runtime.compute import Compute
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.forking import Forking, Job, Values
 from gemeos.runtime.questions import Origin, Questions
-from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord, check_name, packed, unpacked
+from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
+from gemeos.runtime.shelf import PATH_S, Shelf
 from gemeos.schema.intervention import Written, as_written, changes
-from gemeos.timeline.base import Event, Record, Timeline
+from gemeos.timeline.base import Timeline
 from gemeos.units import span, span_told
 from gemeos.units.instant import Span
 
 MOST_WAITING: Final = 32
 """Scenarios that may wait for their turn; beyond, whoever asks is refused."""
-MOST_KEPT: Final = 1000
-"""Scenarios of one twin."""
 MOST_MEMBERS: Final = 100_000
 MOST_NUMBERS: Final = 60_000_000
 """Of one answer: a quarter of a gigabyte in float32."""
@@ -52,8 +50,6 @@ MOST_HELD: Final = 120_000_000
 """Numbers of all answers that are held."""
 DEFAULT_INSTANTS: Final = 100
 """Of an answer for which no ``every`` is asked."""
-PATH_S: Final = 30.0
-"""How long to wait for the path, which may be behind."""
 BASELINE: Final = ""
 """The name of the fork in which nothing is changed; no scenario can have it."""
 
@@ -94,6 +90,7 @@ class Scenarios:
         """``running`` lets them look."""
         self._running = running
         self._lock = Lock()
+        self._shelf = Shelf(running, KIND, ScenarioRecord)
         self._forking = Forking(running)
         self._jobs = self._forking.jobs
         self._held: OrderedDict[tuple[str, str, str], Values] = OrderedDict()
@@ -135,13 +132,13 @@ class Scenarios:
         """
         fleet, told = self._running.fleet(twin), changes(written)
         made = acts(fleet.schema, told)
-        check_name(name)
+        self._shelf.check_room(twin, name, replacing=replacing)
         questions = self._running.questions
         if at is None and known_by is not None:
             raise InputError("known_by is a question about the past: say at which moment, at=...")
         origin = questions.present(twin) if at is None else questions.past(twin, at, known_by)
         step = fleet.schema.step
-        ahead, pace = _reach(until, every, step)
+        ahead, pace = reach(until, every, step)
         record = ScenarioRecord(
             twin=twin,
             name=name,
@@ -158,9 +155,12 @@ class Scenarios:
             created=self._running.clock.now(),
         )
         self._check_size(fleet, record)
-        self._check_room(record, replacing=replacing)
-        self._put(record, origin.state)
-        self._tell(record, "scenario", actor)
+        if self._jobs.waiting >= MOST_WAITING:
+            raise BusyError("scenarios", self._jobs.waiting, MOST_WAITING)
+        if replacing:
+            self._stopped(twin, name)
+        self._shelf.put(record, origin.state.to_bytes())
+        self._shelf.tell(record, "begun", actor, changes=record.changed)
         self._forking.start(Job(twin, name, record, origin.state, made), self._over)
         return record
 
@@ -181,20 +181,6 @@ class Scenarios:
                 "a coarser 'every', or fewer members."
             )
 
-    def _check_room(self, record: ScenarioRecord, *, replacing: bool) -> None:
-        kept = self._running.timeline.records(KIND, twin=record.twin)
-        if any(r.name == record.name for r in kept) and not replacing:
-            raise InputError(
-                f"{record.twin} has a scenario {record.name!r} already. Name this one otherwise, "
-                "drop that one, or say that it is to be replaced."
-            )
-        if len(kept) >= MOST_KEPT:
-            raise InputError(f"{record.twin} has {len(kept)} scenarios; drop some first.")
-        if self._jobs.waiting >= MOST_WAITING:
-            raise BusyError("scenarios", self._jobs.waiting, MOST_WAITING)
-        if replacing:
-            self._stopped(record.twin, record.name)
-
     def _over(self, job: Job) -> None:
         """Hold and keep what came of it."""
         record = job.record
@@ -204,7 +190,7 @@ class Scenarios:
             self._hold((record.twin, record.name, record.digest), values)
         job.record = record
         if job.kept:
-            self._put(record, job.state)
+            self._shelf.put(record, job.state.to_bytes())
 
     def _hold(self, key: tuple[str, str, str], values: Values) -> None:
         with self._lock:
@@ -212,14 +198,10 @@ class Scenarios:
             while sum(v.size for v in self._held.values()) > MOST_HELD and len(self._held) > 1:
                 self._held.popitem(last=False)
 
-    def _store(self, record: ScenarioRecord, state: TwinState) -> None:
-        self._running.timeline.put_record(packed(record, state.to_bytes()))
-
     def all(self, twin: str) -> Sequence[ScenarioRecord]:
         """The twin's scenarios, the oldest first."""
         self._running.fleet(twin)
-        stored = self._running.timeline.records(KIND, twin=twin)
-        return [self._as_it_stands(unpacked(each)) for each in stored]
+        return [self._as_it_stands(each) for each in self._shelf.all(twin)]
 
     def record(self, twin: str, name: str) -> ScenarioRecord:
         """One of them.
@@ -227,7 +209,7 @@ class Scenarios:
         Raises:
             UnknownNameError: there is none of the name.
         """
-        return self._as_it_stands(unpacked(self._found(twin, name)))
+        return self._as_it_stands(self._found(twin, name)[0])
 
     def fraction(self, twin: str, name: str) -> float:
         """How much of it is done, 0..1.
@@ -238,15 +220,13 @@ class Scenarios:
         job = self._jobs.of(twin, name)
         if job is not None:
             return job.fraction
-        return 1.0 if unpacked(self._found(twin, name)).progress.is_over else 0.0
+        return 1.0 if self._found(twin, name)[0].progress.is_over else 0.0
 
-    def _found(self, twin: str, name: str) -> Record:
+    def _found(self, twin: str, name: str) -> tuple[ScenarioRecord, TwinState]:
+        """It as it is stored, and the state that it begins from."""
         self._running.fleet(twin)
-        found = self._running.timeline.record(KIND, twin, name)
-        if found is None:
-            known = [r.name for r in self._running.timeline.records(KIND, twin=twin)]
-            raise UnknownNameError("scenario", name, known, where=twin)
-        return found
+        record, packed = self._shelf.found(twin, name)
+        return record, TwinState.from_bytes(packed)
 
     def _as_it_stands(self, stored: ScenarioRecord) -> ScenarioRecord:
         """What is stored says how it began and how it ended; in between there is the job."""
@@ -282,8 +262,8 @@ class Scenarios:
             raise NotReadyError(
                 f"{name} is {job.record.progress.value}, {job.fraction:.0%} done. Ask again later."
             )
-        found = self._found(twin, name)
-        record, state = self._as_it_stands(unpacked(found)), TwinState.from_bytes(found.attachment)
+        stored, state = self._found(twin, name)
+        record = self._as_it_stands(stored)
         return self._told(record, state, self._values(record, state, wait_s))
 
     def _told(self, record: ScenarioRecord, state: TwinState, values: Values) -> Estimate:
@@ -354,8 +334,7 @@ class Scenarios:
         after = self.estimate(twin, name, wait_s=wait_s)
         if against is not None:
             return compare(self.estimate(twin, against, wait_s=wait_s), after, on=on)
-        found = self._found(twin, name)
-        record, state = unpacked(found), TwinState.from_bytes(found.attachment)
+        record, state = self._found(twin, name)
         nothing = replace(
             record, name=BASELINE, changes={}, members=after.values.shape[2], budget=None, digest=""
         )
@@ -384,7 +363,7 @@ class Scenarios:
         """
         record = self.record(twin, name)
         if self._stopped(twin, name):
-            self._tell(record, "scenario_cancelled", actor)
+            self._shelf.tell(record, "cancelled", actor)
         return self.record(twin, name)
 
     def drop(self, twin: str, name: str, *, actor: str = "program") -> None:
@@ -395,10 +374,8 @@ class Scenarios:
         """
         record = self.record(twin, name)
         self._stopped(twin, name)
-        self._running.compute.path(self._running.timeline.drop_record, KIND, twin, name).result(
-            PATH_S
-        )
-        self._tell(record, "scenario_dropped", actor)
+        self._shelf.drop(twin, name)
+        self._shelf.tell(record, "dropped", actor)
 
     def close(self) -> None:
         """End what is run; asked for again, it is run again."""
@@ -414,24 +391,8 @@ class Scenarios:
             raise NotReadyError(f"{name} did not end in {PATH_S:g} s; ask again later.")
         return True
 
-    def _put(self, record: ScenarioRecord, state: TwinState) -> None:
-        self._running.compute.path(self._store, record, state).result(PATH_S)
 
-    def _tell(self, record: ScenarioRecord, kind: str, actor: str) -> None:
-        """For the log: who did what."""
-        event = Event(
-            kind=kind,
-            twin=record.twin,
-            valid_at=record.created if kind == "scenario" else self._running.clock.now(),
-            actor=actor,
-            cause="asked for",
-            body={"name": record.name, "changes": record.changed},
-        )
-        timeline, now = self._running.timeline, self._running.clock.now()
-        self._running.compute.path(timeline.put_event, event, known_at=now).result(PATH_S)
-
-
-def _reach(until: str | Span, every: str | Span | None, step: Span) -> tuple[Span, Span]:
+def reach(until: str | Span, every: str | Span | None, step: Span) -> tuple[Span, Span]:
     """How far and how fine, in whole steps."""
     ahead = span(until) if isinstance(until, str) else until
     if every is None:

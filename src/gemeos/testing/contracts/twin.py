@@ -392,7 +392,7 @@ class TwinContract:
         for name in ("one", "two"):
             whatifs.begin(name, {"x0": "1"}, until="10 s")
         assert [r.name for r in whatifs.all()][before:] == ["one", "two"]
-        with pytest.raises(InputError, match="has a scenario 'one' already"):
+        with pytest.raises(InputError, match="has the scenario 'one' already"):
             whatifs.begin("one", {"x0": "2"}, until="10 s")
         whatifs.begin("one", {"x0": "2"}, until="10 s", replacing=True)
         assert whatifs.record("one").changes == {"x0": "2.0"}

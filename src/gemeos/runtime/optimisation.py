@@ -1,0 +1,118 @@
+"""What is kept of a search for a plan: what was asked, what was tried, what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from gemeos.foresee.verdict import Advice
+from gemeos.runtime.scenario import Progress
+from gemeos.units.instant import Instant, Span
+
+KIND: Final = "optimisation"
+MOST_TRIED: Final = 2000
+"""Candidates that are kept, the first ones; ``tried`` counts all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One candidate as the search saw it. The search flatters the best: see the gains."""
+
+    values: dict[str, float | int | str]
+    """In declared units."""
+    runs: int
+    value: float | None
+    """Of the first objective; None where it cannot be judged."""
+    excess: float
+    """By how much it broke the constraints."""
+
+
+@dataclass(frozen=True, slots=True)
+class GainTold:
+    """By how much the winner is better in one objective; below zero is worse."""
+
+    objective: str
+    unit: str
+    winner: float | None
+    nothing: float | None
+    gain: float | None
+    low: float | None
+    high: float | None
+    """Ends of the interval of the gain; None where nothing can be said."""
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptimisationRecord:
+    """A search, and what it comes to."""
+
+    twin: str
+    name: str
+    over: dict[str, str]
+    """What may be chosen, by control or constant."""
+    minimise: tuple[str, ...]
+    maximise: tuple[str, ...]
+    subject_to: tuple[str, ...]
+    until: Span
+    every: Span
+    budget: str
+    """As in ``20 s`` or ``5000 runs``."""
+    seed: int
+    present: str
+    """The optimisation whose plan is in force; empty where none is."""
+    forked_at: Instant
+    known_at: Instant
+    model: str
+    origin: str
+    actor: str
+    created: Instant
+    progress: Progress = Progress.WAITING
+    runs: int = 0
+    """The budget in runs, one member of one candidate each; with it the search is made again."""
+    ran: int = 0
+    method: str = ""
+    ending: str = ""
+    tried: int = 0
+    candidates: tuple[Tried, ...] = ()
+    winner: dict[str, str] | None = None
+    """The best that was found, as changes; None where nothing was."""
+    advice: Advice | None = None
+    """None while it is run."""
+    reasons: tuple[str, ...] = ()
+    gains: tuple[GainTold, ...] = ()
+    """Of the winner over doing nothing, on members that the search never saw."""
+    over_present: tuple[GainTold, ...] = ()
+    fresh: int = 0
+    """Members of the check."""
+    finalists: tuple[dict[str, float | int | str], ...] = ()
+    chances: tuple[float, ...] = ()
+    """That each finalist is the best of them."""
+    latest: Instant | None = None
+    """Put into force later than that it was not shown to gain; None where it gains at no time."""
+    unmodelled: tuple[str, ...] = ()
+    took: Span = 0
+    reason: str = field(default="")
+    """Why it failed."""
+
+    @property
+    def is_recommended(self) -> bool:
+        """Whether its winner is to be taken."""
+        return self.advice is Advice.CHANGE
+
+    @property
+    def told(self) -> str:
+        """What it comes to, for people."""
+        if self.advice is None:
+            return (
+                f"{self.name} is {self.progress.value}{f': {self.reason}' if self.reason else ''}."
+            )
+        head = {
+            Advice.CHANGE: "Recommended: " + self._winner(),
+            Advice.KEEP: f"Keep the present plan, {self.present}.",
+            Advice.NOTHING: "No recommendation: do nothing.",
+        }[self.advice]
+        return "\n".join([head, *self.reasons, *(f"Not modelled: {u}" for u in self.unmodelled)])
+
+    def _winner(self) -> str:
+        told = ", ".join(f"{n} = {c}" for n, c in (self.winner or {}).items())
+        return f"{told}."

@@ -1,0 +1,429 @@
+"""Searches for plans on forks of a running twin: begun, run behind the live path, kept.
+
+A search draws nothing but what its seed and its budget in runs say, so the record makes it again.
+Where the budget was told as time, a first look at how fast forks run here turns it into runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, final
+
+import numpy as np
+
+from gemeos.ensemble.state import TwinState
+from gemeos.errors import BusyError, InputError, NotReadyError
+from gemeos.foresee.choices import Asked, as_written, space_of
+from gemeos.foresee.fork import instants
+from gemeos.foresee.goal import Goal, Samples
+from gemeos.foresee.judge import Gain, Judge
+from gemeos.foresee.search import Members, search
+from gemeos.foresee.search import Progress as SearchProgress
+from gemeos.foresee.space import DO_NOTHING, Candidate, Space
+from gemeos.foresee.verdict import Advice, Verdict, verdict
+from gemeos.runtime import scenarios
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.jobs import End, Jobs, Work
+from gemeos.runtime.optimisation import KIND, MOST_TRIED, GainTold, OptimisationRecord, Tried
+from gemeos.runtime.phase import Phase
+from gemeos.runtime.scenario import Progress
+from gemeos.runtime.shelf import PATH_S, Shelf
+from gemeos.runtime.trial import Trial, changes_of
+from gemeos.schema.intervention import as_written as changes_as_written
+from gemeos.schema.variable import Const, Input
+from gemeos.units import span
+from gemeos.units.instant import Instant, Span
+
+MOST_WAITING: Final = 8
+MOST_RUNS: Final = 10_000_000
+DEFAULT_BUDGET: Final = "20 s"
+OF_SEARCH: Final = 0.6
+"""Share of a budget of time that the search may spend; the rest is for the check of its winner."""
+PILOT: Final = 4
+"""Candidates of the first look at how fast forks run: as a batch, as the search runs them."""
+DELAYS: Final = (0.125, 0.25, 0.5, 0.75)
+"""Of the horizon: how much later a plan is tried to be put into force."""
+_RUNS = re.compile(r"\s*(\d+)\s*runs?\s*")
+_PROGRESS: Final = {
+    End.DONE: Progress.DONE,
+    End.CANCELLED: Progress.CANCELLED,
+    End.FAILED: Progress.FAILED,
+    End.INTERRUPTED: Progress.INTERRUPTED,
+}
+
+
+class Running(scenarios.Running, Protocol):
+    """What optimisations need of the running site: what scenarios do."""
+
+
+@dataclass(eq=False)
+class _Job(Work):
+    record: OptimisationRecord
+    state: TwinState
+    space: Space
+    goal: Goal
+    present: Candidate | None
+    tried: dict[Candidate, Samples] = field(default_factory=dict, init=False)
+
+
+@final
+class Optimisations:
+    """See the module. May be asked from any thread but the path's own."""
+
+    def __init__(self, running: Running) -> None:
+        """``running`` lets them look."""
+        self._running = running
+        self._shelf = Shelf(running, KIND, OptimisationRecord)
+        self._jobs: Jobs[_Job] = Jobs(running.compute)
+
+    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        twin: str,
+        name: str,
+        over: Mapping[str, Asked],
+        *,
+        until: str | Span,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        every: str | Span | None = None,
+        budget: str = DEFAULT_BUDGET,
+        present: str = "",
+        seed: int = 0,
+        replacing: bool = False,
+        actor: str = "program",
+    ) -> OptimisationRecord:
+        """Fork a twin, keep what is asked, and have it searched when it is its turn.
+
+        Args:
+            twin: Its name.
+            name: Of the optimisation.
+            over: What may be chosen, by control or constant, as ``foresee.choices`` reads it.
+            until: How far ahead plans are judged.
+            minimise: Objectives, as ``foresee.objective`` reads them.
+            maximise: The same; one of both at least.
+            subject_to: Constraints, as in ``P(stress > 140 MPa) < 0.01``.
+            every: Between two instants that are looked at; by default a hundredth of ``until``.
+            budget: Of the search, as in ``20 s`` or ``5000 runs``; one run is one member of one
+                candidate.
+            present: The optimisation whose plan is in force, if one is: it stays unless another
+                is shown to be better.
+            seed: Of what the search draws.
+            replacing: Take the place of one of that name.
+            actor: Who asks.
+
+        Raises:
+            InputError: it cannot be done as asked; the message says how it could.
+            BusyError: too many wait.
+        """
+        fleet = self._running.fleet(twin)
+        schema = fleet.schema
+        self._shelf.check_room(twin, name, replacing=replacing)
+        space = space_of(schema, over)
+        units = {v.name: v.unit for v in schema.variables if not isinstance(v, Const)}
+        goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
+        runs = _runs(budget)
+        ahead, pace = scenarios.reach(until, every, schema.step)
+        instants(0, ahead // schema.step, pace // schema.step)
+        candidate = self._present(twin, present, space) if present else None
+        if self._jobs.waiting >= MOST_WAITING:
+            raise BusyError("optimisations", self._jobs.waiting, MOST_WAITING)
+        origin = self._running.questions.present(twin)
+        record = OptimisationRecord(
+            twin=twin,
+            name=name,
+            over=as_written(space),
+            minimise=_several(minimise),
+            maximise=_several(maximise),
+            subject_to=_several(subject_to),
+            until=ahead,
+            every=pace,
+            budget=budget,
+            seed=seed,
+            present=present,
+            forked_at=int(origin.state.tick[0]) * schema.step,
+            known_at=origin.known_at,
+            model=fleet.identity,
+            origin=origin.digest,
+            actor=actor,
+            created=self._running.clock.now(),
+            runs=runs or 0,
+            unmodelled=_unmodelled(fleet, space),
+        )
+        if replacing:
+            self._stopped(twin, name)
+        self._shelf.put(record, origin.state.to_bytes())
+        self._shelf.tell(record, "begun", actor)
+        job = _Job(twin, name, record, origin.state, space, goal, candidate)
+        self._jobs.start(job, self._run, self._over)
+        return record
+
+    def _present(self, twin: str, name: str, space: Space) -> Candidate:
+        """The candidate of the plan in force."""
+        record = self.record(twin, name)
+        if not record.finalists or record.winner is None:
+            raise InputError(f"{name} of {twin} found no plan that could be in force.")
+        candidate = Candidate.of(record.finalists[0])
+        space.check(candidate)
+        return candidate
+
+    def _run(self, job: _Job) -> None:
+        began = self._running.clock.wall()
+        job.record = replace(job.record, progress=Progress.RUNNING)
+        phase = self._running.questions.trust(job.twin).phase
+        if phase in {Phase.DRIFTING, Phase.BLIND}:
+            self._refuse(job, phase)
+            return
+        fleet = self._running.fleet(job.twin)
+        step = fleet.schema.step
+        trial = Trial(
+            fleet,
+            job.twin,
+            job.state,
+            job.goal,
+            until=job.record.until // step,
+            every=job.record.every // step,
+            at=lambda: job.at(job.fraction),
+        )
+        budget = None if job.record.runs else span(job.record.budget)
+        if budget is not None:
+            job.record = replace(job.record, runs=self._worth(trial, budget, job.space))
+        deadline = None if budget is None else began + budget * OF_SEARCH
+
+        def evaluate(candidates: Sequence[Candidate], members: Members) -> Samples:
+            samples = trial.evaluate(candidates, members)
+            _note(job, candidates, samples)
+            return samples
+
+        def told(progress: SearchProgress) -> None:
+            job.at(0.8 * progress.runs / progress.of)
+
+        found = search(
+            job.space,
+            job.goal,
+            evaluate,
+            runs=job.record.runs,
+            seed=job.record.seed,
+            start=job.present,
+            stop=lambda: deadline is not None and self._running.clock.wall() > deadline,
+            progress=told,
+            at_once=trial.at_once,
+        )
+        job.at(0.8)
+        fresh = Members(0, job.goal.fresh_wanted, fresh=True)
+        decided = verdict(
+            job.goal,
+            found.finalists,
+            trial.evaluate,
+            members=fresh,
+            seed=job.record.seed,
+            present=job.present,
+        )
+        job.at(0.9)
+        job.record = replace(
+            job.record,
+            ran=found.runs,
+            method=found.method,
+            ending=found.ending.value,
+            tried=found.tried,
+            candidates=_tried(job),
+            fresh=fresh.count,
+            latest=self._latest(job, trial, decided, fresh),
+            took=self._running.clock.wall() - began,
+        )
+        job.record = _decided(job.record, fleet, decided)
+
+    def _refuse(self, job: _Job, phase: Phase) -> None:
+        """A twin that is out of step gives no advice (contract 8)."""
+        job.record = replace(
+            job.record,
+            advice=Advice.KEEP if job.present is not None else Advice.NOTHING,
+            reasons=(f"{job.twin} is {phase.value}: what it foresees is not to be relied on.",),
+        )
+
+    def _worth(self, trial: Trial, budget: Span, space: Space) -> int:
+        """How many runs such a time is worth here, to two digits."""
+        pilot = Members(0, max(1, trial.state.members.shape[2] // 2))
+        some = [DO_NOTHING] * PILOT
+        trial.evaluate(some, pilot)  # what is compiled or fetched the first time
+        began = self._running.clock.wall()
+        trial.evaluate(some, pilot)
+        each = max(self._running.clock.wall() - began, 1) / (PILOT * pilot.count)
+        runs = min(max(round(budget * OF_SEARCH / each), 1), MOST_RUNS)
+        digits = max(len(str(runs)) - 2, 0)
+        return max(runs // 10**digits * 10**digits, 2 * (space.size or 1) if space.size else 1)
+
+    def _latest(self, job: _Job, trial: Trial, decided: Verdict, fresh: Members) -> Instant | None:
+        """Until when the winner still gains if it is put into force only then."""
+        if decided.advice is not Advice.CHANGE or decided.winner is None:
+            return None
+        judge = Judge(job.goal, decided.level, job.record.seed)
+        nothing = trial.evaluate([DO_NOTHING], fresh)
+        latest = job.record.forked_at
+        for share in DELAYS:
+            job.at(0.9 + 0.1 * share)
+            delay = round(share * job.record.until)
+            later = trial.later(delay).evaluate([decided.winner], fresh)
+            pair = later.more_candidates(nothing)
+            if not judge.comparison(decided.winner, DO_NOTHING, pair).is_better:
+                break
+            latest = job.record.forked_at + delay
+        return latest
+
+    def _over(self, job: _Job) -> None:
+        progress = _PROGRESS[job.end or End.FAILED]
+        job.record = replace(job.record, progress=progress, reason=job.reason)
+        self._shelf.put(job.record, job.state.to_bytes())
+
+    def all(self, twin: str) -> Sequence[OptimisationRecord]:
+        """The twin's, the oldest first."""
+        self._running.fleet(twin)
+        return [self._as_it_stands(each) for each in self._shelf.all(twin)]
+
+    def record(self, twin: str, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
+        """One of them; with ``wait_s`` when it is over.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+            NotReadyError: it takes longer.
+        """
+        self._running.fleet(twin)
+        job = self._jobs.of(twin, name)
+        if job is not None and wait_s is not None and not job.over.wait(wait_s):
+            raise NotReadyError(
+                f"{name} is {job.record.progress.value}, {job.fraction:.0%} done. Ask again later."
+            )
+        return self._as_it_stands(self._shelf.found(twin, name)[0])
+
+    def fraction(self, twin: str, name: str) -> float:
+        """How much of it is done, 0..1."""
+        job = self._jobs.of(twin, name)
+        return 1.0 if job is None else job.fraction
+
+    def cancel(self, twin: str, name: str, *, actor: str = "program") -> OptimisationRecord:
+        """End it; nothing is advised then. One that is over stays as it is."""
+        record = self.record(twin, name)
+        if self._stopped(twin, name):
+            self._shelf.tell(record, "cancelled", actor)
+        return self.record(twin, name)
+
+    def drop(self, twin: str, name: str, *, actor: str = "program") -> None:
+        """Delete it."""
+        record = self.record(twin, name)
+        self._stopped(twin, name)
+        self._shelf.drop(twin, name)
+        self._shelf.tell(record, "dropped", actor)
+
+    def close(self) -> None:
+        """End what is run."""
+        self._jobs.close()
+
+    def _as_it_stands(self, stored: OptimisationRecord) -> OptimisationRecord:
+        job = self._jobs.of(stored.twin, stored.name)
+        if job is not None:
+            return job.record
+        if stored.progress.is_over:
+            return stored
+        return replace(stored, progress=Progress.INTERRUPTED)
+
+    def _stopped(self, twin: str, name: str) -> bool:
+        job = self._jobs.of(twin, name)
+        if job is None:
+            return False
+        self._jobs.end(job)
+        if not job.over.wait(PATH_S):
+            raise NotReadyError(f"{name} did not end in {PATH_S:g} s; ask again later.")
+        return True
+
+
+def _runs(budget: str) -> int | None:
+    """The budget in runs; None where it is a time.
+
+    Raises:
+        InputError: it is nothing, too much, or cannot be read.
+    """
+    found = _RUNS.fullmatch(budget)
+    if found is None:
+        if span(budget) <= 0:
+            raise InputError(f"A budget of {budget} searches nothing.")
+        return None
+    runs = int(found[1])
+    if not 0 < runs <= MOST_RUNS:
+        raise InputError(f"A budget is 1 to {MOST_RUNS} runs; {runs} were given.")
+    return runs
+
+
+def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def _unmodelled(fleet: Fleet, space: Space) -> tuple[str, ...]:
+    """What plans are judged without."""
+    names = {axis.name for axis in space.axes}
+    held = [v.name for v in fleet.schema.driven if v.name not in names]
+    told = []
+    if fleet.school.inputs is None:
+        inputs = [v.name for v in fleet.schema.driven if isinstance(v, Input)]
+        if inputs:
+            told.append(f"where inputs go: {', '.join(inputs)} are held as last heard")
+    else:
+        held = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
+    controls = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
+    if controls:
+        told.append(f"anybody who sets {', '.join(controls)} meanwhile: they are held")
+    return tuple(told)
+
+
+def _note(job: _Job, candidates: Sequence[Candidate], samples: Samples) -> None:
+    """Keep what was seen of the first candidates."""
+    for place, candidate in enumerate(candidates):
+        if candidate in job.tried:
+            before = job.tried[candidate]
+            job.tried[candidate] = before.more_members(samples.of([place]))
+        elif len(job.tried) < MOST_TRIED:
+            job.tried[candidate] = samples.of([place])
+
+
+def _tried(job: _Job) -> tuple[Tried, ...]:
+    told = []
+    for candidate, samples in job.tried.items():
+        marks = job.goal.marks(samples)
+        cost = float(marks.cost[0, 0])
+        value = job.goal.objectives[0].sense.sign * cost if np.isfinite(cost) else None
+        told.append(Tried(dict(candidate), samples.members, value, float(marks.excess[0])))
+    return tuple(told)
+
+
+def _decided(record: OptimisationRecord, fleet: Fleet, decided: Verdict) -> OptimisationRecord:
+    """The record with what the verdict says."""
+    winner, over_nothing = decided.winner, decided.over_nothing
+    over_present = decided.over_present
+    changed = None if winner is None else changes_as_written(changes_of(fleet.schema, winner))
+    return replace(
+        record,
+        winner=changed,
+        advice=decided.advice,
+        reasons=decided.reasons,
+        gains=() if over_nothing is None else tuple(map(_told, over_nothing.gains)),
+        over_present=() if over_present is None else tuple(map(_told, over_present.gains)),
+        finalists=tuple(dict(f) for f in decided.finalists),
+        chances=decided.chances,
+    )
+
+
+def _told(gain: Gain) -> GainTold:
+    def number(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    return GainTold(
+        objective=str(gain.objective),
+        unit=gain.objective.unit,
+        winner=number(gain.worth.value),
+        nothing=number(gain.other.value),
+        gain=number(gain.gain.mean),
+        low=number(gain.gain.low),
+        high=number(gain.gain.high),
+        members=gain.members,
+    )

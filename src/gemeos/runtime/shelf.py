@@ -1,0 +1,142 @@
+"""Where a running site keeps what people gave names to, and notes who did what to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Generic, Protocol, TypeVar, final
+
+import msgspec
+
+from gemeos.clock import Clock
+from gemeos.errors import InputError, TimelineError, UnknownNameError
+from gemeos.runtime.compute import Compute
+from gemeos.timeline.base import Event, Record, Timeline
+from gemeos.units.instant import Instant
+
+MOST_KEPT: Final = 1000
+"""Of one kind and twin."""
+LONGEST_NAME: Final = 100
+PATH_S: Final = 30.0
+"""How long to wait for the path, which may be behind."""
+
+
+class Named(Protocol):
+    """What can be kept."""
+
+    @property
+    def twin(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """One of its kind and twin has it."""
+        ...
+
+    @property
+    def created(self) -> Instant:
+        """Site time."""
+        ...
+
+
+class Running(Protocol):
+    """What a shelf needs of the running site."""
+
+    @property
+    def clock(self) -> Clock:
+        """Site time."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """The memory."""
+        ...
+
+    @property
+    def compute(self) -> Compute:
+        """The threads: what is written is written on the path."""
+        ...
+
+
+_N = TypeVar("_N", bound=Named)
+
+
+@final
+class Shelf(Generic[_N]):
+    """Those of one kind. May be asked from any thread but the path's own."""
+
+    def __init__(self, running: Running, kind: str, of: type[_N]) -> None:
+        """``of`` is the dataclass of what is kept."""
+        self._running, self._kind, self._of = running, kind, of
+
+    def check_room(self, twin: str, name: str, *, replacing: bool) -> None:
+        """See that there is place for one more of that name.
+
+        Raises:
+            InputError: there is not; the message says what can be done.
+        """
+        bad = [c for c in name if c.isspace() or c in "/?#:%"]
+        if bad or not 0 < len(name) <= LONGEST_NAME:
+            raise InputError(
+                f"{name[:LONGEST_NAME]!r} cannot name a {self._kind}: 1 to {LONGEST_NAME} "
+                "characters, no spaces, none of '/', '?', '#', ':', '%'."
+            )
+        kept = self._running.timeline.records(self._kind, twin=twin)
+        if any(r.name == name for r in kept) and not replacing:
+            raise InputError(
+                f"{twin} has the {self._kind} {name!r} already. Name this one otherwise, "
+                "drop that one, or say that it is to be replaced."
+            )
+        if len(kept) >= MOST_KEPT:
+            raise InputError(f"{twin} has {len(kept)} of the kind {self._kind}; drop some first.")
+
+    def put(self, named: _N, attachment: bytes) -> None:
+        """Keep it, instead of one of its name."""
+        body = msgspec.msgpack.encode(named)
+        record = Record(self._kind, named.twin, named.name, body, named.created, attachment)
+        self._running.compute.path(self._running.timeline.put_record, record).result(PATH_S)
+
+    def all(self, twin: str) -> Sequence[_N]:
+        """Those of a twin, the oldest first."""
+        stored = self._running.timeline.records(self._kind, twin=twin)
+        return [self._read(each) for each in stored]
+
+    def found(self, twin: str, name: str) -> tuple[_N, bytes]:
+        """One with what it began from.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+            TimelineError: another version of this program wrote it.
+        """
+        timeline = self._running.timeline
+        found = timeline.record(self._kind, twin, name)
+        if found is None:
+            known = [r.name for r in timeline.records(self._kind, twin=twin)]
+            raise UnknownNameError(self._kind, name, known, where=twin)
+        return self._read(found), found.attachment
+
+    def drop(self, twin: str, name: str) -> None:
+        """Delete it, if it is there."""
+        timeline = self._running.timeline
+        self._running.compute.path(timeline.drop_record, self._kind, twin, name).result(PATH_S)
+
+    def tell(self, named: _N, what: str, actor: str, **body: str) -> None:
+        """For the log: who did ``what`` to it."""
+        timeline, now = self._running.timeline, self._running.clock.now()
+        event = Event(
+            kind=f"{self._kind}_{what}",
+            twin=named.twin,
+            valid_at=now,
+            actor=actor,
+            cause="asked for",
+            body={"name": named.name, **body},
+        )
+        self._running.compute.path(timeline.put_event, event, known_at=now).result(PATH_S)
+
+    def _read(self, stored: Record) -> _N:
+        try:
+            return msgspec.msgpack.decode(stored.body, type=self._of)
+        except msgspec.MsgspecError as error:
+            raise TimelineError(
+                f"The {self._kind} {stored.name!r} of {stored.twin} cannot be read: {error}."
+            ) from error

@@ -1,0 +1,144 @@
+"""Running candidates of a search: many plans times many members as one batch of forks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from gemeos.ensemble.noise import apart
+from gemeos.ensemble.state import TwinState
+from gemeos.foresee.fork import Forks, Played, played, slim
+from gemeos.foresee.goal import Goal, Samples
+from gemeos.foresee.intervene import Acts, acts
+from gemeos.foresee.search.base import Members
+from gemeos.foresee.space import Candidate
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.questions import crew_of
+from gemeos.schema.intervention import Change, Changes, Hold
+from gemeos.schema.schema import Schema
+from gemeos.units import Quantity
+from gemeos.units.instant import Span
+
+MOST_NUMBERS: Final = 30_000_000
+"""Of one batch: an eighth of a gigabyte in float32."""
+FEWEST_APART: Final = 16
+"""Members of an ensemble that is split, one half for the search and one for the final check."""
+_FRESH: Final = 1 << 20
+"""Blocks of members from here on are for the final check; no search comes so far."""
+
+
+def changes_of(schema: Schema, candidate: Candidate, *, after: Span = 0) -> Changes:
+    """What a candidate does, as an intervention."""
+    return {
+        name: (Change(Hold(Quantity(float(value), schema.variable(name).unit)), after),)
+        for name, value in candidate.items()
+        if not isinstance(value, str)
+    }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Forks of one twin at one instant, to be run under candidates."""
+
+    fleet: Fleet
+    twin: str
+    state: TwinState
+    goal: Goal
+    until: int
+    """Steps."""
+    every: int
+    """Steps."""
+    at: Callable[[], None]
+    """Called while forks go on; may raise to end them."""
+    after: Span = 0
+    """How much later than the fork candidates are put into force."""
+
+    @property
+    def at_once(self) -> int:
+        """Runs that fit into one batch."""
+        return max(1, MOST_NUMBERS // (self.until // self.every * max(len(self._rows), 1)))
+
+    @property
+    def _rows(self) -> list[int]:
+        names = self.fleet.cycle.stepper.told_names
+        return [names.index(name) for name in self.goal.names]
+
+    def later(self, after: Span) -> Trial:
+        """The same with candidates put into force later."""
+        return replace(self, after=after)
+
+    def evaluate(self, candidates: Sequence[Candidate], members: Members) -> Samples:
+        """See ``foresee.search.base.Evaluate``.
+
+        Half of the ensemble and noise of their own are for the search, the rest for the fresh
+        check: else it would be made on the very states that the winner was chosen on.
+        """
+        most = max(1, self.at_once // len(candidates))
+        if members.count > most:
+            # The answer for one member depends on no other: in as many pieces as memory asks for.
+            first = self.evaluate(candidates, replace(members, count=most))
+            rest = replace(members, first=members.first + most, count=members.count - most)
+            return first.more_members(self.evaluate(candidates, rest))
+        half = _half(self.state.members.shape[2], fresh=members.fresh)
+        size = half.stop - half.start
+        first, last = members.first // size, (members.end - 1) // size
+        blocks = np.arange(first, last + 1)
+        # Members of one block only: no more of them than are asked for.
+        width = size if len(blocks) > 1 else members.end - first * size
+        numbers = blocks + (_FRESH if members.fresh else 1)
+        gone = self._gone([self._acts(c) for c in candidates], half, numbers, width)
+        shape = (len(candidates), len(blocks), *gone.values.shape[1:])
+        # [candidate, block, time, row, member] to [time, row, candidate, block x member].
+        values = np.moveaxis(gone.values.reshape(shape), (2, 3), (0, 1))
+        values = values.reshape(*values.shape[:2], len(candidates), -1)
+        start = members.first - first * size
+        return self._samples(gone, values[:, :, :, start : start + members.count])
+
+    def _samples(
+        self, gone: Played, values: Float[np.ndarray, "time row candidate member"]
+    ) -> Samples:
+        schema, step = self.fleet.schema, self.fleet.schema.step
+        told = {
+            name: (values[:, place].reshape(len(values), -1), schema.variable(name).unit)
+            for place, name in enumerate(self.goal.names)
+        }
+        return self.goal.samples(told, gone.ticks * step, candidates=values.shape[2])
+
+    def _acts(self, candidate: Candidate) -> Acts:
+        return acts(self.fleet.schema, changes_of(self.fleet.schema, candidate, after=self.after))
+
+    def _gone(self, made: Sequence[Acts], half: slice, numbers: np.ndarray, width: int) -> Played:
+        state = slim(self.state)
+        some = slice(half.start, half.start + width)
+        state = replace(state, members=state.members[:, :, some])
+        if state.driven.ndim == 3 and state.driven.shape[2] > 1:
+            state = replace(state, driven=state.driven[:, :, some])
+        every = np.zeros(len(made) * len(numbers), np.intp)
+        crew = crew_of(self.fleet, self.twin).take(every)
+        crew = replace(crew, keys=apart(crew.keys, np.tile(numbers, len(made))))
+        forks = Forks(state.take(every), crew, [a for a in made for _ in numbers])
+        start = int(self.state.tick[0])
+
+        def watch(_: int) -> None:
+            self.at()
+
+        return played(
+            self.fleet.cycle.stepper,
+            forks,
+            until=start + self.until,
+            every=self.every,
+            inputs=self.fleet.school.inputs,
+            rows=self._rows,
+            watch=watch,
+        )
+
+
+def _half(members: int, *, fresh: bool) -> slice:
+    """Which members of the ensemble: the first half for the search, the second when ``fresh``."""
+    if members < FEWEST_APART:
+        return slice(0, members)
+    return slice(members // 2, members) if fresh else slice(0, members // 2)
