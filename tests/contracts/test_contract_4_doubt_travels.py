@@ -23,10 +23,10 @@ import pytest
 from gemeos.cli import main
 from gemeos.cli.ask import COMMANDS
 from gemeos.ensemble.estimate import Estimate
+from gemeos.runtime.asked import Answers
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.run import RunningSite, run
 from gemeos.runtime.trust import Trust
-from gemeos.runtime.twin import Answers
 from gemeos.serve import messages as m
 from gemeos.serve.app import OPERATIONS
 from gemeos.serve.client import ConnectedTwin, Connection, connect

@@ -48,6 +48,7 @@ KNOW_MORE = {
     "forecast",
     "sendReadings",
     "beginScenario",
+    "beginOptimisation",
 }
 
 

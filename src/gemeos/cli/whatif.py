@@ -1,4 +1,4 @@
-"""What-ifs from the command line: begin a scenario, see it beside doing nothing, list, drop."""
+"""What-ifs from the command line: scenarios beside doing nothing, and searches for plans."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.ensemble.marginal import told
 from gemeos.errors import InputError
-from gemeos.runtime.asked import LONGEST_WAIT_S
+from gemeos.runtime.asked import LONGEST_WAIT_S, Searches, WhatIfs
+from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection
 from gemeos.units import iso, span_told
 
 COMMANDS = {
     "scenario": "What would be if something were done, beside doing nothing.",
+    "optimise": "Search for the best plan, and say whether it is to be taken.",
     "scenarios": "The scenarios of a twin: list them, see one, cancel or drop it.",
 }
 LOOK_EVERY_S = 0.2
@@ -38,6 +40,9 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         chosen.add_argument("--cancel", metavar="NAME", help="end one that is run")
         chosen.add_argument("--drop", metavar="NAME", help="delete one")
         parser.set_defaults(run=_scenarios)
+        return
+    if name == "optimise":
+        _add_optimise(parser)
         return
     parser.add_argument(
         "changes",
@@ -58,6 +63,57 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_scenario)
 
 
+def _add_optimise(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "over",
+        nargs="+",
+        metavar="[TWIN] CHOICE",
+        help="as in valve='0 .. 1' pump='0 kW, 5 kW'; first the twin, where there are several",
+    )
+    parser.add_argument("--minimise", action="append", default=[], help="as in 'mean(max(level))'")
+    parser.add_argument("--maximise", action="append", default=[], help="as in 'total(power)'")
+    parser.add_argument(
+        "--subject-to", action="append", default=[], help="as in 'P(level < 1 m) < 0.01'"
+    )
+    parser.add_argument("--name", help="to keep it under; by default the first one that is free")
+    parser.add_argument("--until", default="6 h", help="how far ahead plans are judged")
+    parser.add_argument("--every", help="time between two instants that are looked at")
+    parser.add_argument("--budget", default=DEFAULT_BUDGET, help="as in '20 s' or '5000 runs'")
+    parser.add_argument("--present", default="", help="the optimisation whose plan is in force")
+    parser.set_defaults(run=_optimise)
+
+
+def _optimise(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        words = list(args.over)
+        name = words.pop(0) if "=" not in words[0] else only(site)
+        twin = site[name]
+        searches = twin.optimisations
+        taken = {r.name for r in searches.all()}
+        plan = args.name or next(
+            f"plan-{n}" for n in range(1, len(taken) + 2) if f"plan-{n}" not in taken
+        )
+        searches.begin(
+            plan,
+            dict(_change(word) for word in words),
+            until=args.until,
+            minimise=args.minimise,
+            maximise=args.maximise,
+            subject_to=args.subject_to,
+            every=args.every,
+            budget=args.budget,
+            present=args.present,
+        )
+        _wait(plan, searches, quiet=args.json)
+        if args.json:
+            path = f"/api/twins/{quote(name, safe='')}/optimisations/{quote(plan, safe='')}"
+            print(json_of(site, path, {}, args))
+            return
+        record = searches.record(plan)
+        print(f"{plan} of {name}, {record.tried} candidates, {record.ran} runs: {record.method}")
+        print(record.told)
+
+
 def _scenario(args: argparse.Namespace) -> None:
     with reached(args) as site:
         words = list(args.changes)
@@ -74,7 +130,7 @@ def _scenario(args: argparse.Namespace) -> None:
             budget=args.budget,
             replacing=args.replace,
         )
-        _wait(twin, record.name, quiet=args.json)
+        _wait(record.name, twin.scenarios, quiet=args.json)
         _show(site, twin, record.name, args)
 
 
@@ -105,7 +161,7 @@ def _free(twin: ConnectedTwin) -> str:
     return next(f"scenario-{n}" for n in range(1, len(taken) + 2) if f"scenario-{n}" not in taken)
 
 
-def _wait(twin: ConnectedTwin, name: str, *, quiet: bool) -> None:
+def _wait(name: str, asked: WhatIfs | Searches, *, quiet: bool) -> None:
     """Until it is over, with how far it is. Ctrl-C leaves it running: it has a name."""
     columns = (TextColumn(name), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), transient=True, disable=quiet) as progress:
@@ -113,9 +169,9 @@ def _wait(twin: ConnectedTwin, name: str, *, quiet: bool) -> None:
         end = time.monotonic() + LONGEST_WAIT_S
         pause = 0.02
         while time.monotonic() < end:
-            done = twin.scenarios.progress(name)
+            done = asked.progress(name)
             progress.update(bar, completed=done)
-            if twin.scenarios.record(name).progress.is_over:
+            if asked.record(name).progress.is_over:
                 return
             time.sleep(pause)
             pause = min(2 * pause, LOOK_EVERY_S)

@@ -42,6 +42,25 @@ def as_written(space: Space) -> dict[str, str]:
     return {axis.name: _written(axis) for axis in space.axes}
 
 
+def text_of(name: str, told: Asked) -> str:
+    """What somebody wrote as text, for whoever cannot see the schema.
+
+    Raises:
+        InputError: it depends on another choice, which has no text.
+    """
+    match told:
+        case str():
+            return told
+        case Continuous() | Integer() | Choice():
+            if told.when is not None:
+                raise InputError(f"{name} depends on {told.when.name}: that cannot be sent.")
+            return _written(told)
+        case tuple() if len(told) == 2:
+            return f"{told[0]} .. {told[1]}"
+        case _:
+            return ", ".join(map(str, told))
+
+
 def _written(axis: Continuous | Integer | Choice) -> str:
     unit = f" {axis.unit}" if axis.unit else ""
     match axis:

@@ -9,6 +9,8 @@ from typing import Final, Protocol, TypeAlias
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
+from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.trust import Trust
@@ -136,8 +138,88 @@ class WhatIfs(Protocol):
         ...
 
 
+class Searches(Protocol):
+    """What can be asked of the optimisations of one twin."""
+
+    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        name: str,
+        over: Mapping[str, Choices],
+        *,
+        until: str,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        every: str | None = None,
+        budget: str = DEFAULT_BUDGET,
+        present: str = "",
+        seed: int = 0,
+        replacing: bool = False,
+    ) -> OptimisationRecord:
+        """Search for a plan; comes back at once.
+
+        Args:
+            name: Of the optimisation; it is kept under it.
+            over: What may be chosen, as in ``{"damper": "-5 m/s^2 .. 5 m/s^2"}``; see
+                ``gemeos.foresee.choices``.
+            until: How far ahead plans are judged, as in ``"6 h"``.
+            minimise: One objective or several, as in ``"mean(max(stress))"``; see
+                ``gemeos.foresee.objective``.
+            maximise: The same.
+            subject_to: Constraints, as in ``"P(stress > 140 MPa) < 0.01"``.
+            every: Between two instants that are looked at; by default a hundredth of ``until``.
+            budget: Of the search, as in ``"20 s"`` or ``"5000 runs"``; one run is one
+                candidate with half of the twin's members.
+            present: The optimisation whose plan is in force, if one is: it stays unless another is
+                shown to be better.
+            seed: Of what the search draws.
+            replacing: Take the place of one of that name.
+
+        Raises:
+            InputError: it cannot be done as asked; the message says how it could.
+            BusyError: too many wait.
+        """
+        ...
+
+    def all(self) -> Sequence[OptimisationRecord]:
+        """Every one, the oldest first."""
+        ...
+
+    def record(self, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
+        """What one is, and what it comes to; with ``wait_s`` when it is over.
+
+        Raises:
+            NotReadyError: it takes longer.
+        """
+        ...
+
+    def progress(self, name: str) -> float:
+        """How much of it is done, 0..1."""
+        ...
+
+    def cancel(self, name: str) -> OptimisationRecord:
+        """End it; nothing is advised then."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Delete it."""
+        ...
+
+
+class Futures(Protocol):
+    """Whoever has the scenarios and optimisations of twins by name: a running site."""
+
+    def scenarios(self, twin: str) -> WhatIfs:
+        """The scenarios of a twin."""
+        ...
+
+    def optimisations(self, twin: str) -> Searches:
+        """The optimisations of a twin."""
+        ...
+
+
 class AsksWhatIf(ABC):
-    """A twin whose scenarios can be asked for."""
+    """A twin whose scenarios and optimisations can be asked for."""
 
     @property
     @abstractmethod
@@ -183,3 +265,47 @@ class AsksWhatIf(ABC):
         ``against`` names another scenario instead. Raises as ``scenarios.compare``.
         """
         return self.scenarios.compare(name, on=on, against=against)
+
+    @property
+    @abstractmethod
+    def optimisations(self) -> Searches:
+        """Its searches for plans: begin, list, ask, cancel, drop."""
+
+    def optimise(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        name: str | None = None,
+        *,
+        over: Mapping[str, Choices],
+        until: str,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        every: str | None = None,
+        budget: str = DEFAULT_BUDGET,
+        present: str = "",
+        seed: int = 0,
+        wait_s: float = LONGEST_WAIT_S,
+    ) -> OptimisationRecord:
+        """The best plan that a search finds, and whether it is to be taken: ``is_recommended``.
+
+        The live twin is untouched. ``optimisations.begin`` tells every word; without a name it
+        is ``plan-1``, ``plan-2`` and so on. Raises as ``optimisations.begin`` and ``record``.
+        """
+        searches = self.optimisations
+        if name is None:
+            taken = {record.name for record in searches.all()}
+            free = (f"plan-{n}" for n in range(1, len(taken) + 2))
+            name = next(each for each in free if each not in taken)
+        searches.begin(
+            name,
+            over,
+            until=until,
+            minimise=minimise,
+            maximise=maximise,
+            subject_to=subject_to,
+            every=every,
+            budget=budget,
+            present=present,
+            seed=seed,
+        )
+        return searches.record(name, wait_s=wait_s)

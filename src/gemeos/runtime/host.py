@@ -32,7 +32,7 @@ from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.taken import Taken
 from gemeos.runtime.twin import Twin, together
-from gemeos.runtime.whatif import TwinScenarios
+from gemeos.runtime.whatif import TwinWhatIfs
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
 from gemeos.units.instant import Instant
@@ -147,9 +147,9 @@ class Host:
 
     async def run(self) -> None:
         """Follow every link until all end."""
-        whatifs = partial(TwinScenarios, self.scenarios)
+        futures = TwinWhatIfs(self.scenarios, self.optimisations)
         for twin in self._twins.values():
-            twin.attach(self.questions, whatifs)
+            twin.attach(self.questions, futures)
         looking = asyncio.create_task(self._look(), name="gemeos-look")
         try:
             async with asyncio.TaskGroup() as group:

@@ -10,6 +10,7 @@ from gemeos.runtime.scenario import Progress
 from gemeos.units.instant import Instant, Span
 
 KIND: Final = "optimisation"
+DEFAULT_BUDGET: Final = "20 s"
 MOST_TRIED: Final = 2000
 """Candidates that are kept, the first ones; ``tried`` counts all."""
 
@@ -68,7 +69,8 @@ class OptimisationRecord:
     created: Instant
     progress: Progress = Progress.WAITING
     runs: int = 0
-    """The budget in runs, one member of one candidate each; with it the search is made again."""
+    """The budget in runs, one candidate with half of the members each; with it the search is made
+    again."""
     ran: int = 0
     method: str = ""
     ending: str = ""

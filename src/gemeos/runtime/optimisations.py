@@ -22,11 +22,18 @@ from gemeos.foresee.judge import Gain, Judge
 from gemeos.foresee.search import Members, search
 from gemeos.foresee.search import Progress as SearchProgress
 from gemeos.foresee.space import DO_NOTHING, Candidate, Space
-from gemeos.foresee.verdict import Advice, Verdict, verdict
+from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
 from gemeos.runtime import scenarios
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.jobs import End, Jobs, Work
-from gemeos.runtime.optimisation import KIND, MOST_TRIED, GainTold, OptimisationRecord, Tried
+from gemeos.runtime.optimisation import (
+    DEFAULT_BUDGET,
+    KIND,
+    MOST_TRIED,
+    GainTold,
+    OptimisationRecord,
+    Tried,
+)
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.shelf import PATH_S, Shelf
@@ -37,8 +44,9 @@ from gemeos.units import span
 from gemeos.units.instant import Instant, Span
 
 MOST_WAITING: Final = 8
-MOST_RUNS: Final = 10_000_000
-DEFAULT_BUDGET: Final = "20 s"
+MOST_RUNS: Final = 1_000_000
+LEAST_RUNS: Final = 50
+"""That a budget of time is worth on the slowest machine; the deadline ends them."""
 OF_SEARCH: Final = 0.6
 """Share of a budget of time that the search may spend; the rest is for the check of its winner."""
 PILOT: Final = 4
@@ -106,8 +114,8 @@ class Optimisations:
             maximise: The same; one of both at least.
             subject_to: Constraints, as in ``P(stress > 140 MPa) < 0.01``.
             every: Between two instants that are looked at; by default a hundredth of ``until``.
-            budget: Of the search, as in ``20 s`` or ``5000 runs``; one run is one member of one
-                candidate.
+            budget: Of the search, as in ``20 s`` or ``5000 runs``; one run is one
+                candidate with half of the twin's members.
             present: The optimisation whose plan is in force, if one is: it stays unless another
                 is shown to be better.
             seed: Of what the search draws.
@@ -189,7 +197,7 @@ class Optimisations:
         )
         budget = None if job.record.runs else span(job.record.budget)
         if budget is not None:
-            job.record = replace(job.record, runs=self._worth(trial, budget, job.space))
+            job.record = replace(job.record, runs=self._worth(trial, budget))
         deadline = None if budget is None else began + budget * OF_SEARCH
 
         def evaluate(candidates: Sequence[Candidate], members: Members) -> Samples:
@@ -209,10 +217,11 @@ class Optimisations:
             start=job.present,
             stop=lambda: deadline is not None and self._running.clock.wall() > deadline,
             progress=told,
-            at_once=trial.at_once,
+            block=trial.block,
+            at_once=max(1, trial.at_once // trial.block),
         )
         job.at(0.8)
-        fresh = Members(0, job.goal.fresh_wanted, fresh=True)
+        fresh = fresh_members(job.goal, found.seen, block=trial.block)
         decided = verdict(
             job.goal,
             found.finalists,
@@ -220,6 +229,7 @@ class Optimisations:
             members=fresh,
             seed=job.record.seed,
             present=job.present,
+            origins=trial.block,
         )
         job.at(0.9)
         job.record = replace(
@@ -243,23 +253,23 @@ class Optimisations:
             reasons=(f"{job.twin} is {phase.value}: what it foresees is not to be relied on.",),
         )
 
-    def _worth(self, trial: Trial, budget: Span, space: Space) -> int:
+    def _worth(self, trial: Trial, budget: Span) -> int:
         """How many runs such a time is worth here, to two digits."""
-        pilot = Members(0, max(1, trial.state.members.shape[2] // 2))
+        pilot = Members(0, trial.block)
         some = [DO_NOTHING] * PILOT
         trial.evaluate(some, pilot)  # what is compiled or fetched the first time
         began = self._running.clock.wall()
         trial.evaluate(some, pilot)
-        each = max(self._running.clock.wall() - began, 1) / (PILOT * pilot.count)
-        runs = min(max(round(budget * OF_SEARCH / each), 1), MOST_RUNS)
+        each = max(self._running.clock.wall() - began, 1) / PILOT
+        runs = min(max(round(budget * OF_SEARCH / each), LEAST_RUNS), MOST_RUNS)
         digits = max(len(str(runs)) - 2, 0)
-        return max(runs // 10**digits * 10**digits, 2 * (space.size or 1) if space.size else 1)
+        return runs // 10**digits * 10**digits
 
     def _latest(self, job: _Job, trial: Trial, decided: Verdict, fresh: Members) -> Instant | None:
         """Until when the winner still gains if it is put into force only then."""
         if decided.advice is not Advice.CHANGE or decided.winner is None:
             return None
-        judge = Judge(job.goal, decided.level, job.record.seed)
+        judge = Judge(job.goal, decided.level, job.record.seed, trial.block)
         nothing = trial.evaluate([DO_NOTHING], fresh)
         latest = job.record.forked_at
         for share in DELAYS:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from gemeos.ensemble.noise import apart
 from gemeos.ensemble.state import TwinState
+from gemeos.errors import InputError
 from gemeos.foresee.fork import Forks, Played, played, slim
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.intervene import Acts, acts
@@ -33,11 +34,13 @@ _FRESH: Final = 1 << 20
 
 def changes_of(schema: Schema, candidate: Candidate, *, after: Span = 0) -> Changes:
     """What a candidate does, as an intervention."""
-    return {
-        name: (Change(Hold(Quantity(float(value), schema.variable(name).unit)), after),)
-        for name, value in candidate.items()
-        if not isinstance(value, str)
-    }
+    told = {}
+    for name, value in candidate.items():
+        if isinstance(value, str):
+            raise InputError(f"{name} is a number; it cannot be {value!r}.")
+        unit = schema.variable(name).unit
+        told[name] = (Change(Hold(Quantity(float(value), "" if unit == "1" else unit)), after),)
+    return told
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,14 @@ class Trial:
     """How much later than the fork candidates are put into force."""
 
     @property
+    def block(self) -> int:
+        """Members that are moved together: half of the ensemble."""
+        half = _half(self.state.members.shape[2], fresh=True)
+        return half.stop - half.start
+
+    @property
     def at_once(self) -> int:
-        """Runs that fit into one batch."""
+        """Members of all candidates that fit into one batch."""
         return max(1, MOST_NUMBERS // (self.until // self.every * max(len(self._rows), 1)))
 
     @property
@@ -141,4 +150,5 @@ def _half(members: int, *, fresh: bool) -> slice:
     """Which members of the ensemble: the first half for the search, the second when ``fresh``."""
     if members < FEWEST_APART:
         return slice(0, members)
-    return slice(members // 2, members) if fresh else slice(0, members // 2)
+    half = members // 2
+    return slice(half, 2 * half) if fresh else slice(0, half)

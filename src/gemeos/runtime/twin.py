@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +15,7 @@ from gemeos.assimilate.fast import analyst
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
-from gemeos.runtime.asked import Answers, AsksWhatIf, WhatIfs, When
+from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Searches, WhatIfs, When
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
@@ -111,7 +111,7 @@ class Twin(AsksWhatIf):
         self._bindings: list[Binding] = []
         self._shown_first = tuple(self.schema.variable(each).name for each in show)
         self._questions: Answers | None = None
-        self._whatifs: Callable[[str], WhatIfs] | None = None
+        self._futures: Futures | None = None
 
     @property
     def schema(self) -> Schema:
@@ -225,12 +225,9 @@ class Twin(AsksWhatIf):
         assimilator = SerialSquareRoot(tuple(params))
         return Cycle(Stepper(self.simulator), assimilator, analyst(assimilator, schema))
 
-    def attach(self, questions: Answers | None, whatifs: Callable[[str], WhatIfs] | None) -> None:
-        """Called by the host: from now on it can be asked, or (None) no more.
-
-        ``whatifs`` gives the scenarios of a twin by its name.
-        """
-        self._questions, self._whatifs = questions, whatifs
+    def attach(self, questions: Answers | None, futures: Futures | None) -> None:
+        """Called by the host: from now on it can be asked, or (None) no more."""
+        self._questions, self._futures = questions, futures
 
     def _asked(self) -> Answers:
         if self._questions is None:
@@ -247,9 +244,17 @@ class Twin(AsksWhatIf):
     @override
     def scenarios(self) -> WhatIfs:
         """Its named forks: begin, list, ask, compare, cancel, drop."""
-        if self._whatifs is None:
+        if self._futures is None:
             raise self._stopped()
-        return self._whatifs(self.name)
+        return self._futures.scenarios(self.name)
+
+    @property
+    @override
+    def optimisations(self) -> Searches:
+        """Its searches for plans: begin, list, ask, cancel, drop."""
+        if self._futures is None:
+            raise self._stopped()
+        return self._futures.optimisations(self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""

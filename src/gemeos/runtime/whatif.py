@@ -1,4 +1,4 @@
-"""The scenarios of one twin in this process."""
+"""The scenarios and optimisations of one twin in this process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import final
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
-from gemeos.runtime.asked import LONGEST_WAIT_S, When
+from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.asked import LONGEST_WAIT_S, Searches, WhatIfs, When
+from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
+from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.scenarios import Scenarios
 from gemeos.schema.intervention import Written
@@ -79,3 +82,80 @@ class TwinScenarios:
     def drop(self, name: str) -> None:
         """See ``WhatIfs``."""
         self._all.drop(self._twin, name)
+
+
+@final
+class TwinOptimisations:
+    """Those of one twin of a site; see ``Searches``."""
+
+    def __init__(self, optimisations: Optimisations, twin: str) -> None:
+        """``optimisations`` of the site."""
+        self._all, self._twin = optimisations, twin
+
+    def begin(  # noqa: PLR0913 -- as the protocol
+        self,
+        name: str,
+        over: Mapping[str, Choices],
+        *,
+        until: str,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        every: str | None = None,
+        budget: str = DEFAULT_BUDGET,
+        present: str = "",
+        seed: int = 0,
+        replacing: bool = False,
+    ) -> OptimisationRecord:
+        """See ``Searches``."""
+        return self._all.begin(
+            self._twin,
+            name,
+            over,
+            until=until,
+            minimise=minimise,
+            maximise=maximise,
+            subject_to=subject_to,
+            every=every,
+            budget=budget,
+            present=present,
+            seed=seed,
+            replacing=replacing,
+        )
+
+    def all(self) -> Sequence[OptimisationRecord]:
+        """See ``Searches``."""
+        return self._all.all(self._twin)
+
+    def record(self, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
+        """See ``Searches``."""
+        return self._all.record(self._twin, name, wait_s=wait_s)
+
+    def progress(self, name: str) -> float:
+        """See ``Searches``."""
+        return self._all.fraction(self._twin, name)
+
+    def cancel(self, name: str) -> OptimisationRecord:
+        """See ``Searches``."""
+        return self._all.cancel(self._twin, name)
+
+    def drop(self, name: str) -> None:
+        """See ``Searches``."""
+        self._all.drop(self._twin, name)
+
+
+@final
+class TwinWhatIfs:
+    """Both, of every twin of a site."""
+
+    def __init__(self, scenarios: Scenarios, optimisations: Optimisations) -> None:
+        """Of the site."""
+        self._scenarios, self._optimisations = scenarios, optimisations
+
+    def scenarios(self, twin: str) -> WhatIfs:
+        """The scenarios of a twin."""
+        return TwinScenarios(self._scenarios, twin)
+
+    def optimisations(self, twin: str) -> Searches:
+        """The optimisations of a twin."""
+        return TwinOptimisations(self._optimisations, twin)

@@ -97,7 +97,7 @@ class ConnectedScenarios:
             path = f"{self._one(name)}/estimate"
             return hear.estimate(self._connection.asked(path, m.EstimateMessage, **asked))
 
-        return answer() if early else _waited(answer, wait_s)
+        return answer() if early else waited(answer, wait_s)
 
     def compare(
         self, name: str, *, on: str, against: str | None = None, wait_s: float = LONGEST_WAIT_S
@@ -111,7 +111,7 @@ class ConnectedScenarios:
             # Both come with their members, so that the difference is made here as it is there.
             return compare(hear.estimate(told.before), hear.estimate(told.after), on=on)
 
-        return _waited(answer, wait_s)
+        return waited(answer, wait_s)
 
     def cancel(self, name: str) -> ScenarioRecord:
         """See ``WhatIfs``."""
@@ -126,7 +126,7 @@ class ConnectedScenarios:
         return f"{self._path}/{quote(name, safe='')}"
 
 
-def _waited(answer: Callable[[], _Told], wait_s: float) -> _Told:
+def waited(answer: Callable[[], _Told], wait_s: float) -> _Told:
     """The answer as soon as it is ready.
 
     Raises:

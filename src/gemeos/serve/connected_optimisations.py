@@ -1,0 +1,155 @@
+"""The optimisations of one twin of a running site from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+from urllib.parse import quote
+
+from gemeos.errors import InputError, NotReadyError
+from gemeos.foresee.choices import Asked as Choices
+from gemeos.foresee.choices import text_of
+from gemeos.foresee.verdict import Advice
+from gemeos.runtime.optimisation import DEFAULT_BUDGET, GainTold, OptimisationRecord, Tried
+from gemeos.runtime.scenario import Progress
+from gemeos.serve import hear
+from gemeos.serve import optimisation_messages as om
+from gemeos.serve.connected_scenarios import Asks, waited
+from gemeos.serve.scenario_messages import DroppedMessage
+from gemeos.units import instant
+
+
+@final
+class ConnectedOptimisations:
+    """See ``gemeos.runtime.asked.Searches``."""
+
+    def __init__(self, connection: Asks, twin: str) -> None:
+        """``connection`` to the site."""
+        self._connection = connection
+        self._path = f"/api/twins/{quote(twin, safe='')}/optimisations"
+
+    def begin(  # noqa: PLR0913 -- as the protocol
+        self,
+        name: str,
+        over: Mapping[str, Choices],
+        *,
+        until: str,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        every: str | None = None,
+        budget: str = DEFAULT_BUDGET,
+        present: str = "",
+        seed: int = 0,
+        replacing: bool = False,
+    ) -> OptimisationRecord:
+        """See ``Searches``."""
+        if not over:
+            raise InputError("There is nothing to choose: `over` names no control.")
+        body = {
+            "name": name,
+            "over": {each: text_of(each, choices) for each, choices in over.items()},
+            "until": until,
+            "minimise": _several(minimise),
+            "maximise": _several(maximise),
+            "subject_to": _several(subject_to),
+            "every": every,
+            "budget": budget,
+            "present": present,
+            "seed": seed,
+            "replacing": replacing,
+        }
+        return _record(self._connection.told("POST", self._path, om.OptimisationMessage, body))
+
+    def all(self) -> Sequence[OptimisationRecord]:
+        """See ``Searches``; without the candidates."""
+        told = self._connection.asked(self._path, om.OptimisationsMessage)
+        return [_record(each) for each in told.optimisations]
+
+    def record(self, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
+        """See ``Searches``."""
+
+        def answer() -> OptimisationRecord:
+            told = self._connection.asked(self._one(name), om.OptimisationMessage)
+            record = _record(told)
+            if wait_s is not None and not record.progress.is_over:
+                raise NotReadyError(
+                    f"{name} is {told.progress}, {told.done:.0%} done. Ask again later."
+                )
+            return record
+
+        return answer() if wait_s is None else waited(answer, wait_s)
+
+    def progress(self, name: str) -> float:
+        """See ``Searches``."""
+        return self._connection.asked(self._one(name), om.OptimisationMessage).done
+
+    def cancel(self, name: str) -> OptimisationRecord:
+        """See ``Searches``."""
+        path = f"{self._one(name)}/cancel"
+        return _record(self._connection.told("POST", path, om.OptimisationMessage, {}))
+
+    def drop(self, name: str) -> None:
+        """See ``Searches``."""
+        self._connection.told("DELETE", self._one(name), DroppedMessage)
+
+    def _one(self, name: str) -> str:
+        return f"{self._path}/{quote(name, safe='')}"
+
+
+def _several(texts: str | Sequence[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
+def _record(told: om.OptimisationMessage) -> OptimisationRecord:
+    return OptimisationRecord(
+        twin=told.twin,
+        name=told.name,
+        over=told.over,
+        minimise=tuple(told.minimise),
+        maximise=tuple(told.maximise),
+        subject_to=tuple(told.subject_to),
+        until=hear.span_of(told.until_s),
+        every=hear.span_of(told.every_s),
+        budget=told.budget,
+        seed=told.seed,
+        present=told.present,
+        forked_at=instant(told.forked_at),
+        known_at=instant(told.known_at),
+        model=told.model,
+        origin=told.origin,
+        actor=told.actor,
+        created=instant(told.created),
+        progress=Progress(told.progress),
+        runs=told.runs,
+        ran=told.ran,
+        method=told.method,
+        ending=told.ending,
+        tried=told.tried,
+        candidates=tuple(Tried(t.values, t.runs, t.value, t.excess) for t in told.candidates),
+        winner=told.winner,
+        advice=None if told.advice is None else Advice(told.advice),
+        reasons=tuple(told.reasons),
+        gains=tuple(map(_gain, told.gains)),
+        over_present=tuple(map(_gain, told.over_present)),
+        fresh=told.fresh,
+        finalists=tuple(told.finalists),
+        chances=tuple(told.chances),
+        latest=None if told.latest is None else instant(told.latest),
+        unmodelled=tuple(told.unmodelled),
+        took=hear.span_of(told.took_s),
+        reason=told.reason,
+    )
+
+
+def _gain(told: om.GainMessage) -> GainTold:
+    return GainTold(
+        objective=told.objective,
+        unit=told.unit,
+        winner=told.winner,
+        nothing=told.nothing,
+        gain=told.gain,
+        low=told.low,
+        high=told.high,
+        members=told.members,
+    )
