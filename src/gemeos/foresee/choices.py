@@ -62,7 +62,7 @@ def text_of(name: str, told: Asked) -> str:
 
 
 def _written(axis: Continuous | Integer | Choice) -> str:
-    unit = f" {axis.unit}" if axis.unit else ""
+    unit = f" {axis.unit}" if axis.unit.strip() not in {"", "1"} else ""
     match axis:
         case Continuous(_, least, most):
             return f"{least!r}{unit} .. {most!r}{unit}"

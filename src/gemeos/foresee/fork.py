@@ -171,6 +171,7 @@ class _Going:
             self._free = np.repeat(by_member(state.driven), size, axis=2)
             state = replace(state, driven=self._free)
         self._state = state
+        self._due = int(state.tick[0])
 
     def through(
         self,
@@ -184,11 +185,12 @@ class _Going:
         self._act(tick)
         for instant in ticks.tolist():
             while tick < instant:
-                tick = min(instant, self._next(tick), tick + LONGEST_STRIDE)
+                tick = min(instant, self._due, tick + LONGEST_STRIDE)
                 self._state = self._stepper.advance(
                     self._state, self._crew, np.full(len(self._state), tick)
                 )
-                self._act(tick)
+                if tick >= self._due:
+                    self._act(tick)
                 if watch is not None:
                     watch(tick)
             told.append(self._stepper.told(self._state, self._crew)[:, rows])
@@ -202,7 +204,11 @@ class _Going:
         return min(ahead, default=np.iinfo(np.int64).max)
 
     def _act(self, tick: int) -> None:
-        """Have done what is to be done at ``tick``."""
+        """Have done what is to be done at ``tick``, and note when there is something next."""
+        self._acted(tick)
+        self._due = self._next(tick)
+
+    def _acted(self, tick: int) -> None:
         state = self._state
         before = state.driven
         if self._drive is not None:
