@@ -1,0 +1,186 @@
+"""The smoother of black boxes against Bayes' theorem: in closed form, and by quadrature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from jaxtyping import Float64
+
+from gemeos.assimilate.es_mda import Draws, EsMda, Params, Predictions
+from gemeos.assimilate.mda_schedule import Constant, Falling, Schedule
+from gemeos.assimilate.observed import Observed
+
+MANY = 20_000
+SCHEDULES: tuple[Schedule, ...] = (
+    Constant(1),
+    Constant(4),
+    Falling(4),
+    Falling(3, first=20.0),
+)
+"""Every way to share the readings out gives the same posterior if all is linear and Gaussian."""
+
+
+def correlated(shared: float, count: int) -> Float64[np.ndarray, "row row"]:
+    """Correlation of errors of which a part is common to neighbours."""
+    apart = np.abs(np.arange(count)[:, None] - np.arange(count))
+    return np.asarray(shared**apart)
+
+
+class Line:
+    """Three parameters, five readings, everything linear and Gaussian."""
+
+    mean = np.array([1.0, -2.0, 0.5])
+    covariance = np.array([[1.0, 0.6, 0.0], [0.6, 2.0, -0.3], [0.0, -0.3, 0.5]])
+    seen = np.array([[1, 0, 0], [1, 1, 0], [0, 1, -1], [2, 0, 1], [0.5, -1, 3]], np.float64)
+    read = np.array([2.3, 0.4, -1.0, 3.9, 4.0])
+    variance = np.array([0.5, 0.3, 1.0, 0.8, 2.0])
+    names = ("a", "b", "c", "d", "e")
+
+    def members(self, count: int) -> Params:
+        normal = Draws(5, "line", 0).normal("start", ("x", "y", "z"), count)
+        return self.mean[:, None] + np.linalg.cholesky(self.covariance) @ normal
+
+    def predict(self, params: Params, draw: int) -> Predictions:  # noqa: ARG002
+        return self.seen @ params
+
+    def posterior(
+        self, noise: Float64[np.ndarray, "reading reading"]
+    ) -> tuple[Float64[np.ndarray, " param"], Float64[np.ndarray, "param param"]]:
+        """Bayes: precisions add up."""
+        precision = np.linalg.inv(self.covariance) + self.seen.T @ np.linalg.solve(noise, self.seen)
+        after = np.linalg.inv(precision)
+        told = self.seen.T @ np.linalg.solve(noise, self.read)
+        return after @ (np.linalg.solve(self.covariance, self.mean) + told), after
+
+
+def check_moments(
+    params: Params,
+    mean: Float64[np.ndarray, " param"],
+    covariance: Float64[np.ndarray, "param param"],
+) -> None:
+    """Within four standard errors of the sample: sd/sqrt(N), and Isserlis for covariances.
+
+    The ensemble's own error enters each step's gain; doubling the error allows for it.
+    """
+    size = params.shape[1]
+    error = 2 * 4 * np.sqrt(np.diag(covariance) / size)
+    assert (np.abs(params.mean(axis=1) - mean) < error).all()
+    variances = np.diag(covariance)
+    error = 2 * 4 * np.sqrt((np.outer(variances, variances) + covariance**2) / size)
+    assert (np.abs(np.cov(params) - covariance) < error).all()
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: s.identity)
+def test_that_a_linear_gaussian_posterior_is_exact(schedule: Schedule) -> None:
+    line = Line()
+    smoother = EsMda(schedule, energy=1.0, cut_off=0.0)
+    observed = Observed(line.names, line.read, line.variance)
+    after = smoother.smoothed(line.members(MANY), line.predict, observed, Draws(1, "line", 7))
+    assert math.fsum(1 / a for a in after.coefficients) == pytest.approx(1.0, abs=1e-12)
+    check_moments(after.params, *line.posterior(np.diag(line.variance)))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: s.identity)
+def test_that_correlated_errors_of_readings_are_counted_as_such(schedule: Schedule) -> None:
+    line = Line()
+    correlation = correlated(0.7, 5)
+    deviation = np.sqrt(line.variance)
+    observed = Observed(line.names, line.read, line.variance, correlation=correlation)
+    smoother = EsMda(schedule, energy=1.0, cut_off=0.0)
+    after = smoother.smoothed(line.members(MANY), line.predict, observed, Draws(1, "line", 7))
+    check_moments(after.params, *line.posterior(np.outer(deviation, deviation) * correlation))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: s.identity)
+def test_that_the_chance_in_the_simulator_itself_is_counted_once(schedule: Schedule) -> None:
+    line = Line()
+    scatter = np.array([1.0, 0.0, 0.4, 3.0, 0.7])
+
+    def predict(params: Params, draw: int) -> Predictions:
+        own = Draws(9, "engine", draw).normal("own", line.names, params.shape[1])
+        return line.seen @ params + np.sqrt(scatter)[:, None] * own
+
+    observed = Observed(line.names, line.read, line.variance, scatter=scatter)
+    smoother = EsMda(schedule, energy=1.0, cut_off=0.0)
+    after = smoother.smoothed(line.members(MANY), predict, observed, Draws(1, "line", 7))
+    check_moments(after.params, *line.posterior(np.diag(line.variance + scatter)))
+
+
+def test_that_one_step_is_the_analysis_with_the_inverse_written_out() -> None:
+    line = Line()
+    members = line.members(30)
+    observed = Observed(line.names, line.read, line.variance)
+    draws = Draws(3, "line", 11)
+    after = EsMda(energy=1.0, cut_off=0.0).update(
+        members, line.predict(members, 0), observed, 3.0, draws
+    )
+    seen = line.seen @ members
+    both = np.cov(np.concatenate([members, seen]))
+    gain = both[:3, 3:] @ np.linalg.inv(both[3:, 3:] + 3.0 * np.diag(line.variance))
+    moved = gain @ (line.read - seen.mean(axis=1))
+    assert after.params.mean(axis=1) == pytest.approx(members.mean(axis=1) + moved, abs=1e-12)
+    # Members differ from each other by what is left of their anomalies and by perturbations that
+    # have no mean: the residual against the gain times the perturbations is the same for all.
+    left = after.params - members - gain @ (line.read[:, None] - seen)
+    back = np.linalg.lstsq(gain, left, rcond=None)[0]
+    assert gain @ back == pytest.approx(left, abs=1e-12)
+    assert left.mean(axis=1) == pytest.approx(np.zeros(3), abs=1e-12)
+
+
+def test_that_readings_that_say_the_same_do_not_break_the_inverse() -> None:
+    """A thousand copies of one reading with a thousand times its variance are that reading."""
+    line = Line()
+    copies = 1000
+    smoother = EsMda(Constant(1), cut_off=0.0)
+    one = Observed(("a",), line.read[:1], line.variance[:1])
+    many = Observed(
+        tuple(f"a{i}" for i in range(copies)),
+        np.full(copies, line.read[0]),
+        np.full(copies, copies * line.variance[0]),
+    )
+    members, draws = line.members(60), Draws(1, "line", 2)
+    single = smoother.smoothed(members, lambda p, _: p[:1], one, draws).params.mean(axis=1)
+    spread = smoother.smoothed(
+        members, lambda p, _: np.repeat(p[:1], copies, axis=0), many, draws
+    ).params.mean(axis=1)
+    assert spread == pytest.approx(single, rel=1e-9)
+
+
+def cubic(x: Float64[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
+    """A scalar problem of the kind in Evensen (2018), Comput. Geosci. 22, 885-908."""
+    return x * (1.0 + 0.2 * x**2)
+
+
+def by_quadrature(
+    model: Callable[[Float64[np.ndarray, " x"]], Float64[np.ndarray, " x"]],
+    read: float,
+    sd: float,
+) -> tuple[float, float]:
+    """Posterior mean and standard deviation for the prior N(1, 1)."""
+    x = np.linspace(-7.0, 9.0, 160_001)
+    weight = np.exp(-0.5 * (x - 1.0) ** 2 - 0.5 * ((model(x) - read) / sd) ** 2)
+    weight /= weight.sum()
+    mean = float((weight * x).sum())
+    return mean, math.sqrt(float((weight * (x - mean) ** 2).sum()))
+
+
+@pytest.mark.parametrize(("read", "sd"), [(2.0, 0.5), (-1.0, 1.0), (4.0, 0.3)])
+def test_that_more_steps_come_nearer_to_a_posterior_that_is_not_gaussian(
+    read: float, sd: float
+) -> None:
+    mean, spread = by_quadrature(cubic, read, sd)
+    members = 1.0 + Draws(1, "cubic", 0).normal("start", ("x",), MANY)
+    observed = Observed(("y",), np.array([read]), np.array([sd**2]))
+    off: dict[int, float] = {}
+    for steps in (1, 4, 16):
+        after = EsMda(Constant(steps)).smoothed(
+            members, lambda p, _: cubic(p), observed, Draws(2, "cubic", 0)
+        )
+        off[steps] = abs(float(after.params.mean()) - mean) / spread
+        if steps == 16:
+            assert float(after.params.std()) == pytest.approx(spread, rel=0.25)
+    assert off[4] < off[1]
+    assert off[16] < 0.25
