@@ -8,7 +8,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tools.bench import killed, late, memory, mqtt, store, tick
+from tools.bench import engines, killed, late, memory, mqtt, store, tick
 from tools.bench.progress import Progress
 from tools.bench.report import Check, failed, table, write
 from tools.bench.run import Run, Subject
@@ -21,6 +21,7 @@ SUBJECTS = (
     Subject("as-of", store.as_of, 60, 10),
     Subject("tick", tick.tick, 60, 15),
     Subject("late", late.late, 30, 10),
+    Subject("engines", engines.engines, 30, 10),
     Subject("killed", killed.killed, 420, 60),
     Subject("memory", memory.memory, 120, 20),
 )

@@ -71,6 +71,8 @@ class SumoInside:
         self._seed = 0
         self._begin = 0.0
         self._elapsed: Span = 0
+        self._began_in: int | None = None
+        """The process that has started SUMO; a fork is another one."""
         self._told: Values = {}
         """Measurements of the last step that SUMO cannot be asked for: a restored simulation has
         made no step, and SUMO's file does not keep them."""
@@ -190,8 +192,8 @@ class SumoInside:
         self._controls.hold_again(read.held)
 
     def end(self) -> None:
-        """SUMO writes what output files it was told to."""
-        if self._lib.simulation.isLoaded():
+        """SUMO writes what output files it was told to; those are the origin's, not its forks'."""
+        if self._began_in == os.getpid():
             self._lib.close()
 
     def _start(self, params: Values, seed: int, more: tuple[str, ...]) -> None:
@@ -214,6 +216,7 @@ class SumoInside:
         ]
         self._params, self._seed = params, seed
         self._lib.start(arguments)
+        self._began_in = os.getpid()
 
     def _read(self, name: str) -> Value:
         if name in self._told:
