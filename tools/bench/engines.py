@@ -141,8 +141,8 @@ def _forks(run: Run, engine: HostedEngine) -> list[Check]:
     )
     many_how = run.how(
         f"{took:.2f} s for {many} forks, each {AHEAD // SECOND} s ahead, two at a time; "
-        f"{1e3 * alone:.0f} ms for one alone; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, "
-        f"of which it wants two; all ended {'alike' if equal else 'DIFFERENTLY'}"
+        f"{1e3 * alone:.0f} ms for one alone; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} "
+        f"cores, of which it wants two; all ended {'alike' if equal else 'DIFFERENTLY'}"
     )
     share = took / (many * alone) if equal else float("nan")
     return [
