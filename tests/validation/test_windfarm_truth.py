@@ -18,6 +18,7 @@ from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.score import crps, crps_of_quantiles
 from gemeos.ensemble.state import TwinState, natural, newborn
+from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew, Stepper
 from gemeos.twins.windfarm import MEMBERS, WindFarm, bound, farm
 from gemeos.twins.windfarm.baselines import Persistence
@@ -90,15 +91,16 @@ def experiment() -> Experiment:
         driven = inputs(hidden, yaw)
         # Something new is told each time: else the hidden farm would be silent, and stop by chance.
         driven[:, :, INPUTS_A_TURBINE.index("heard_wind")] = 5.0 + step % 2
-        hidden = replace(hidden, driven=driven.reshape(FARMS, -1))
+        set_points = hidden.driven[:, driven[0].size :]
+        hidden = replace(
+            hidden, driven=np.concatenate([driven.reshape(FARMS, -1), set_points], axis=1)
+        )
         seen = stepper.observed(hidden, hidden_crew, hidden.members)[:, :, 0].astype(np.float64)
         readings = seen[:, : len(noise)] + noise * rng.standard_normal((FARMS, len(noise)))
         by_turbine = readings.reshape(FARMS, -1, len(SENSORS_A_TURBINE))
         driven[:, :, INPUTS_A_TURBINE.index("heard_power")] = by_turbine[:, :, 0]
         driven[:, :, INPUTS_A_TURBINE.index("heard_wind")] = by_turbine[:, :, 1]
-        state = cycle(
-            state, twin_crew, heard(readings, driven, noise, FIRST + step + 1, schema.step)
-        )
+        state = cycle(state, twin_crew, heard(readings, driven, schema, FIRST + step + 1))
         power_truth.append(seen[:, power])
         if step >= BURN_IN and step % EVERY == 0:
             speed_truth.append(seen[:, speed])
@@ -134,19 +136,20 @@ def inputs(
 def heard(
     readings: Float64[np.ndarray, "farm sensor"],
     driven: Float64[np.ndarray, "farm turbine input"],
-    noise: Float64[np.ndarray, " sensor"],
+    schema: Schema,
     tick: int,
-    step: int,
 ) -> Observed:
+    noise = np.array([s.noise or 0.0 for s in schema.sensors])
     place = np.tile(np.arange(len(noise), dtype=np.int32), (FARMS, 1))
-    after = driven.reshape(FARMS, -1)
+    after = np.full((FARMS, len(schema.driven)), np.nan)  # set-points are not told
+    after[:, : driven[0].size] = driven.reshape(FARMS, -1)
     return Observed(
         tick=np.full(FARMS, tick, np.int64),
         channel=place,
         sensor=place,
         value=readings,
         variance=np.tile(noise**2, (FARMS, 1)),
-        valid_at=np.full(place.shape, tick * step, np.int64),
+        valid_at=np.full(place.shape, tick * schema.step, np.int64),
         driven_before=np.full_like(after, np.nan),
         driven_after=after,
     )

@@ -34,6 +34,7 @@ from gemeos.twins.windfarm.sensors import (
     plausible_temperature,
     stopped,
 )
+from gemeos.twins.windfarm.steering import Controls, controls_of, derated_thrust, facing
 from gemeos.twins.windfarm.wake import combined, deficit
 
 CALM_ROUNDING: Final = 0.5
@@ -48,6 +49,8 @@ METER_CLASS: Final = 0.005
 """Error of a power transducer as a share of rated power: class 0.5, IEC 61400-12-1:2017, 7.1."""
 STEEP_WITHIN: Final = (3.0, 15.0)
 """m/s. Beyond, speed-up is that of the nearer end: too little was seen there."""
+LEAST_KW: Final = 1.0
+"""Of what a turbine could give, below which a limit is not told as a share of it."""
 REVISION: Final = "3"
 """Changed whenever other numbers come out of the same farm description."""
 
@@ -59,7 +62,8 @@ class WindFarm:
     The level of a member's wind is drawn to its own running means and to a middle that depends on
     direction and day; on the unstretched scale its changes grow away from the quietest wind. Each
     turbine stands in that wind times its exposure (lasting) and its deviation (passing), less the
-    wakes of the others.
+    wakes of the others. What is set of a turbine changes its power and its wake, see ``steering``;
+    its ``potential`` is what it could give in the wind it stands in, if nothing were set.
     """
 
     farm: Farm
@@ -207,6 +211,8 @@ class WindFarm:
         deviation, chance, idle, _, _, news = (own[:, i] for i in range(len(STATES_A_TURBINE)))
         # Where nothing was told members stand or run; what they hear of others mixes them a little.
         idle = np.where(news > kind(0.5), idle, idle > kind(0.5))
+        asked = controls_of(farm, driven)
+        idle = idle + (kind(1) - idle) * (kind(1) - asked.running)
         params = values[:, states:].reshape(
             len(values), turbines, len(PARAMS_A_TURBINE), values.shape[2]
         )
@@ -220,13 +226,17 @@ class WindFarm:
         local = free[:, None, :] * self._speed_up(direction, free) * exposure
         apart = np.maximum(free, kind(self.farm.numbers.deviation_calm))[:, None, :]
         local = np.maximum(local + apart * passing, kind(0))
-        behind = local * (kind(1) - self._taken(local, direction, expansion, kind(1) - idle))
         air = (values[:, 5] + values[:, 6] + values[:, 7] + values[:, 9])[:, None, :]
         # Not what was heard last: a turbine that is silent for a season stands in today's air.
         factor = density_speed_factor(farm, air)
-        potential = performance * on_curve(farm, behind * factor)
         alone = performance * on_curve(farm, local * factor)
-        power = self._given(potential, chance, idle, cap(farm, driven, news > kind(1.5)))
+        able = self._turned(alone, performance, local * factor, asked)
+        thrust = self._thrust(local, able, asked) * (kind(1) - idle)
+        behind = local * (kind(1) - self._taken(thrust, direction, expansion, asked))
+        potential = performance * on_curve(farm, behind * factor)
+        able = self._turned(potential, performance, behind * factor, asked)
+        able = np.minimum(able, asked.limit)
+        power = self._given(able, chance, idle, cap(farm, driven, news > kind(1.5)))
         told = inputs_of(farm, driven, ("yaw",))["yaw"]
         yaw = np.where(told > kind(0.5 * NOT_HEARD), told, kind(np.nan))
         yaw = np.where(calm(farm, driven), kind(np.nan), yaw)
@@ -247,6 +257,36 @@ class WindFarm:
             ],
             axis=1,
         )
+
+    def _turned(
+        self,
+        faced: Float[np.ndarray, "twin turbine member"],
+        performance: Float[np.ndarray, "twin turbine member"],
+        speed: Float[np.ndarray, "twin turbine member"],
+        asked: Controls,
+    ) -> Float[np.ndarray, "twin turbine member"]:
+        """What is left of the power ``faced`` of turbines that are turned out of that wind."""
+        if not asked.turns:
+            return faced
+        return performance * on_curve(self.farm, speed * facing(asked.yaw))
+
+    def _thrust(
+        self,
+        local: Float[np.ndarray, "twin turbine member"],
+        able: Float[np.ndarray, "twin turbine member"],
+        asked: Controls,
+    ) -> Float[np.ndarray, "twin turbine member"]:
+        """Coefficients of turbines that run; those that may give less push the wind less.
+
+        Of a turned one it falls with the cosine, as in FLORIS's model of turbines.
+        """
+        thrust = on_curve(self.farm, local, "thrust")
+        if asked.turns:
+            thrust = thrust * np.cos(asked.yaw)
+        if not np.isfinite(asked.limit).any():
+            return thrust
+        share = asked.limit / np.maximum(able, able.dtype.type(LEAST_KW))
+        return derated_thrust(thrust, share)
 
     def _given(
         self,
@@ -294,20 +334,19 @@ class WindFarm:
 
     def _taken(
         self,
-        local: Float[np.ndarray, "twin turbine member"],
+        thrust: Float[np.ndarray, "twin turbine member"],
         direction: Float[np.ndarray, "twin member"],
         expansion: Float[np.ndarray, "twin turbine member"],
-        turning: Float[np.ndarray, "twin turbine member"],
+        asked: Controls,
     ) -> Float[np.ndarray, "twin turbine member"]:
         """Share of each turbine's wind that the wakes of the others take."""
-        taken = np.zeros_like(local)
+        taken = np.zeros_like(thrust)
         if not self.wakes:
             return taken
-        kind = local.dtype.type
-        thrust = on_curve(self.farm, local, "thrust") * turning
+        kind = thrust.dtype.type
         radians = direction * kind(math.pi / 180.0)
         east, north = -np.sin(radians), -np.cos(radians)
-        place = self.farm.east_north_m.astype(local.dtype)
+        place = self.farm.east_north_m.astype(thrust.dtype)
         for i in range(len(place)):
             each = []
             for j, source in enumerate(self.farm.turbines):
@@ -321,6 +360,7 @@ class WindFarm:
                         thrust=thrust[:, j],
                         expansion=expansion[:, j],
                         diameter=self.farm.type_of(source).rotor_diameter_m,
+                        yaw=asked.yaw[:, j] if asked.turns else None,
                     )
                 )
             if each:

@@ -169,7 +169,8 @@ def observed(
     driven = np.tile(inputs, (twins, 1, 1))
     driven[deprived.everything] = np.nan
     driven[:, :, HEARD_POWER][deprived.power] = np.nan
-    after = driven.reshape(twins, -1)
+    untold = np.full((twins, len(schema.driven) - inputs.size), np.nan)  # set-points
+    after = np.concatenate([driven.reshape(twins, -1), untold], axis=1)
     tick = record.first_tick + row
     return Observed(
         tick=np.full(twins, tick, np.int64),

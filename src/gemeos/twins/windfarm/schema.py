@@ -14,6 +14,7 @@ from gemeos.schema.part import Part, Related, Relation
 from gemeos.schema.prior import LogNormal, Normal
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Input, Measure, Param, Sensor, State, Variable, Virtual
+from gemeos.twins.windfarm.decisions import controls
 from gemeos.twins.windfarm.farm import Farm, Turbine
 from gemeos.units.instant import SECOND
 
@@ -68,6 +69,7 @@ def windfarm_schema(farm: Farm, *, still: bool = False) -> Schema:
             Input(f"{turbine.name}.{name}", units.get(name, "kW"), default=NOT_HEARD)
             for name in INPUTS_A_TURBINE
         ]
+    variables += controls(farm)
     for turbine in farm.turbines:
         variables += _sensors(farm, turbine)
     variables += [Virtual("air.speed", "m/s"), Virtual("air.heading", "deg")]

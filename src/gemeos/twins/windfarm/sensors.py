@@ -54,7 +54,8 @@ def inputs_of(
     """What drives each turbine, by name."""
     each = len(INPUTS_A_TURBINE)
     turbines = len(farm.turbines)
-    by_turbine = driven.reshape(driven.shape[0], turbines, each, driven.shape[2])
+    told = driven[:, : turbines * each]  # controls stand behind
+    by_turbine = told.reshape(driven.shape[0], turbines, each, driven.shape[2])
     return {name: by_turbine[:, :, INPUTS_A_TURBINE.index(name), :] for name in names}
 
 
