@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final, Protocol, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from gemeos.clock import Clock
 from gemeos.ensemble.state import TwinState
 from gemeos.foresee.fork import Forks, blocks, played
 from gemeos.foresee.intervene import Acts
-from gemeos.runtime.compute import Compute
 from gemeos.runtime.fleet import Fleet
-from gemeos.runtime.jobs import End, Jobs, Work
+from gemeos.runtime.named import Pursuit, ended
 from gemeos.runtime.questions import crew_of
 from gemeos.runtime.scenario import Progress, ScenarioRecord
 
@@ -25,12 +23,6 @@ AT_ONCE: Final = 8
 """Blocks of members that are run as one batch, at most; the first batch is one block, and each is
 twice the one before."""
 
-_PROGRESS: Final = {
-    End.DONE: Progress.DONE,
-    End.CANCELLED: Progress.CANCELLED,
-    End.FAILED: Progress.FAILED,
-    End.INTERRUPTED: Progress.INTERRUPTED,
-}
 Values: TypeAlias = Float[np.ndarray, "time variable member"]
 
 
@@ -42,28 +34,27 @@ class Running(Protocol):
         """The machine's time, for budgets."""
         ...
 
-    @property
-    def compute(self) -> Compute:
-        """The threads."""
-        ...
-
     def fleet(self, twin: str) -> Fleet:
         """The fleet that holds it."""
         ...
 
 
 @dataclass(eq=False)
-class Job(Work):
+class Job(Pursuit[ScenarioRecord]):
     """One fork while it is run."""
 
-    record: ScenarioRecord
-    """As it stands."""
     state: TwinState
     acts: Acts
     kept: bool = True
     """Whether what becomes of it is stored; not where a stored answer is made again."""
     values: list[Values] = field(default_factory=list, init=False)
     """Of each block that was run."""
+
+    @property
+    @override
+    def counts(self) -> bool:
+        """See ``Pursuit``."""
+        return self.kept
 
     @property
     def all_members(self) -> Values:
@@ -76,24 +67,16 @@ class Forking:
     """Runs the forks of a site."""
 
     def __init__(self, running: Running) -> None:
-        """``running`` has the threads and the twins."""
+        """``running`` has the twins."""
         self._running = running
-        self.jobs: Jobs[Job] = Jobs(running.compute)
 
-    def start(self, job: Job, over: Callable[[Job], None]) -> None:
-        """Have it run when it is its turn; then ``over`` is called, whatever became of it."""
-        self.jobs.start(job, self._run, partial(self._ended, then=over))
-
-    def _ended(self, job: Job, then: Callable[[Job], None]) -> None:
-        end, reason = job.end or End.FAILED, job.reason or job.record.reason
-        if end is End.DONE and not job.values:
-            end = End.FAILED
-        if end in {End.FAILED, End.INTERRUPTED}:
+    def over(self, job: Job) -> None:
+        """Note how it ended: what is left of a fork that failed is nothing."""
+        ended(job, empty=not job.values)
+        if job.record.progress in {Progress.FAILED, Progress.INTERRUPTED}:
             job.values.clear()
-        job.record = replace(job.record, progress=_PROGRESS[end], reason=reason)
-        then(job)
 
-    def _run(self, job: Job) -> None:
+    def run(self, job: Job) -> None:
         """All of its members, batch after batch."""
         fleet, began = self._running.fleet(job.record.twin), self._running.clock.wall()
         job.record = replace(job.record, progress=Progress.RUNNING)

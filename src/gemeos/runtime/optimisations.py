@@ -14,7 +14,7 @@ from typing import Final, Protocol, final
 import numpy as np
 
 from gemeos.ensemble.state import TwinState
-from gemeos.errors import BusyError, InputError, NotReadyError
+from gemeos.errors import InputError
 from gemeos.foresee.choices import Asked, as_written, space_of
 from gemeos.foresee.fork import instants
 from gemeos.foresee.goal import Goal, Samples
@@ -25,7 +25,7 @@ from gemeos.foresee.space import DO_NOTHING, Candidate, Space
 from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
 from gemeos.runtime import scenarios
 from gemeos.runtime.fleet import Fleet
-from gemeos.runtime.jobs import End, Jobs, Work
+from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.optimisation import (
     DEFAULT_BUDGET,
     KIND,
@@ -36,7 +36,6 @@ from gemeos.runtime.optimisation import (
 )
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.scenario import Progress
-from gemeos.runtime.shelf import PATH_S, Shelf
 from gemeos.runtime.trial import Trial, changes_of
 from gemeos.schema.intervention import as_written as changes_as_written
 from gemeos.schema.variable import Const, Input
@@ -54,12 +53,6 @@ PILOT: Final = 4
 DELAYS: Final = (0.125, 0.25, 0.5, 0.75)
 """Of the horizon: how much later a plan is tried to be put into force."""
 _RUNS = re.compile(r"\s*(\d+)\s*runs?\s*")
-_PROGRESS: Final = {
-    End.DONE: Progress.DONE,
-    End.CANCELLED: Progress.CANCELLED,
-    End.FAILED: Progress.FAILED,
-    End.INTERRUPTED: Progress.INTERRUPTED,
-}
 
 
 class Running(scenarios.Running, Protocol):
@@ -67,8 +60,7 @@ class Running(scenarios.Running, Protocol):
 
 
 @dataclass(eq=False)
-class _Job(Work):
-    record: OptimisationRecord
+class _Job(Pursuit[OptimisationRecord]):
     state: TwinState
     space: Space
     goal: Goal
@@ -77,14 +69,13 @@ class _Job(Work):
 
 
 @final
-class Optimisations:
+class Optimisations(NamedWork[OptimisationRecord, _Job]):
     """See the module. May be asked from any thread but the path's own."""
 
     def __init__(self, running: Running) -> None:
         """``running`` lets them look."""
+        super().__init__(running, KIND, OptimisationRecord, most=MOST_WAITING)
         self._running = running
-        self._shelf = Shelf(running, KIND, OptimisationRecord)
-        self._jobs: Jobs[_Job] = Jobs(running.compute)
 
     def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
         self,
@@ -136,8 +127,7 @@ class Optimisations:
         ahead, pace = scenarios.reach(until, every, schema.step)
         instants(0, ahead // schema.step, pace // schema.step)
         candidate = self._present(twin, present, space) if present else None
-        if self._jobs.waiting >= MOST_WAITING:
-            raise BusyError("optimisations", self._jobs.waiting, MOST_WAITING)
+        self._check_waiting()
         origin = self._running.questions.present(twin)
         record = OptimisationRecord(
             twin=twin,
@@ -160,10 +150,8 @@ class Optimisations:
             runs=runs or 0,
             unmodelled=_unmodelled(fleet, space),
         )
-        if replacing:
-            self._stopped(twin, name)
-        self._shelf.put(record, origin.state.to_bytes())
-        self._shelf.tell(record, "begun", actor)
+        packed, over_told = origin.state.to_bytes(), ", ".join(record.over)
+        self._begun(record, packed, replacing=replacing, actor=actor, changes=over_told)
         job = _Job(twin, name, record, origin.state, space, goal, candidate)
         self._jobs.start(job, self._run, self._over)
         return record
@@ -283,69 +271,8 @@ class Optimisations:
         return latest
 
     def _over(self, job: _Job) -> None:
-        progress = _PROGRESS[job.end or End.FAILED]
-        job.record = replace(job.record, progress=progress, reason=job.reason)
+        ended(job)
         self._shelf.put(job.record, job.state.to_bytes())
-
-    def all(self, twin: str) -> Sequence[OptimisationRecord]:
-        """The twin's, the oldest first."""
-        self._running.fleet(twin)
-        return [self._as_it_stands(each) for each in self._shelf.all(twin)]
-
-    def record(self, twin: str, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
-        """One of them; with ``wait_s`` when it is over.
-
-        Raises:
-            UnknownNameError: there is none of the name.
-            NotReadyError: it takes longer.
-        """
-        self._running.fleet(twin)
-        job = self._jobs.of(twin, name)
-        if job is not None and wait_s is not None and not job.over.wait(wait_s):
-            raise NotReadyError(
-                f"{name} is {job.record.progress.value}, {job.fraction:.0%} done. Ask again later."
-            )
-        return self._as_it_stands(self._shelf.found(twin, name)[0])
-
-    def fraction(self, twin: str, name: str) -> float:
-        """How much of it is done, 0..1."""
-        job = self._jobs.of(twin, name)
-        return 1.0 if job is None else job.fraction
-
-    def cancel(self, twin: str, name: str, *, actor: str = "program") -> OptimisationRecord:
-        """End it; nothing is advised then. One that is over stays as it is."""
-        record = self.record(twin, name)
-        if self._stopped(twin, name):
-            self._shelf.tell(record, "cancelled", actor)
-        return self.record(twin, name)
-
-    def drop(self, twin: str, name: str, *, actor: str = "program") -> None:
-        """Delete it."""
-        record = self.record(twin, name)
-        self._stopped(twin, name)
-        self._shelf.drop(twin, name)
-        self._shelf.tell(record, "dropped", actor)
-
-    def close(self) -> None:
-        """End what is run."""
-        self._jobs.close()
-
-    def _as_it_stands(self, stored: OptimisationRecord) -> OptimisationRecord:
-        job = self._jobs.of(stored.twin, stored.name)
-        if job is not None:
-            return job.record
-        if stored.progress.is_over:
-            return stored
-        return replace(stored, progress=Progress.INTERRUPTED)
-
-    def _stopped(self, twin: str, name: str) -> bool:
-        job = self._jobs.of(twin, name)
-        if job is None:
-            return False
-        self._jobs.end(job)
-        if not job.over.wait(PATH_S):
-            raise NotReadyError(f"{name} did not end in {PATH_S:g} s; ask again later.")
-        return True
 
 
 def _runs(budget: str) -> int | None:

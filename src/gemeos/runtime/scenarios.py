@@ -8,7 +8,7 @@ held in memory.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
@@ -16,12 +16,10 @@ from typing import Final, Protocol, final
 
 import numpy as np
 
-from gemeos.clock import Clock
 from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate, Scenario
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import (
-    BusyError,
     InputError,
     NotReadyError,
     OutOfReachError,
@@ -29,15 +27,14 @@ from gemeos.errors import (
 )
 from gemeos.foresee.fork import instants
 from gemeos.foresee.intervene import NOTHING, acts
+from gemeos.runtime import named
 from gemeos.runtime.asked import LONGEST_WAIT_S, When
-from gemeos.runtime.compute import Compute
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.forking import Forking, Job, Values
+from gemeos.runtime.named import NamedWork
 from gemeos.runtime.questions import Origin, Questions
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
-from gemeos.runtime.shelf import PATH_S, Shelf
 from gemeos.schema.intervention import Written, as_written, changes
-from gemeos.timeline.base import Timeline
 from gemeos.units import span, span_told
 from gemeos.units.instant import Span
 
@@ -54,45 +51,25 @@ BASELINE: Final = ""
 """The name of the fork in which nothing is changed; no scenario can have it."""
 
 
-class Running(Protocol):
+class Running(named.Running, Protocol):
     """What scenarios need of the running site."""
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
-
-    @property
-    def compute(self) -> Compute:
-        """The threads."""
-        ...
 
     @property
     def questions(self) -> Questions:
         """What the twins hold."""
         ...
 
-    def fleet(self, twin: str) -> Fleet:
-        """The fleet that holds it."""
-        ...
-
 
 @final
-class Scenarios:
+class Scenarios(NamedWork[ScenarioRecord, Job]):
     """See the module. May be asked from any thread but the path's own."""
 
     def __init__(self, running: Running) -> None:
         """``running`` lets them look."""
+        super().__init__(running, KIND, ScenarioRecord, most=MOST_WAITING)
         self._running = running
         self._lock = Lock()
-        self._shelf = Shelf(running, KIND, ScenarioRecord)
         self._forking = Forking(running)
-        self._jobs = self._forking.jobs
         self._held: OrderedDict[tuple[str, str, str], Values] = OrderedDict()
         """Answers by twin, name and digest, the newest last."""
 
@@ -155,13 +132,11 @@ class Scenarios:
             created=self._running.clock.now(),
         )
         self._check_size(fleet, record)
-        if self._jobs.waiting >= MOST_WAITING:
-            raise BusyError("scenarios", self._jobs.waiting, MOST_WAITING)
-        if replacing:
-            self._stopped(twin, name)
-        self._shelf.put(record, origin.state.to_bytes())
-        self._shelf.tell(record, "begun", actor, changes=record.changed)
-        self._forking.start(Job(twin, name, record, origin.state, made), self._over)
+        self._check_waiting()
+        packed = origin.state.to_bytes()
+        self._begun(record, packed, replacing=replacing, actor=actor, changes=record.changed)
+        job = Job(twin, name, record, origin.state, made)
+        self._jobs.start(job, self._forking.run, self._over)
         return record
 
     def _check_size(self, fleet: Fleet, record: ScenarioRecord) -> None:
@@ -183,6 +158,7 @@ class Scenarios:
 
     def _over(self, job: Job) -> None:
         """Hold and keep what came of it."""
+        self._forking.over(job)
         record = job.record
         if job.values:
             values = job.all_members
@@ -198,44 +174,11 @@ class Scenarios:
             while sum(v.size for v in self._held.values()) > MOST_HELD and len(self._held) > 1:
                 self._held.popitem(last=False)
 
-    def all(self, twin: str) -> Sequence[ScenarioRecord]:
-        """The twin's scenarios, the oldest first."""
-        self._running.fleet(twin)
-        return [self._as_it_stands(each) for each in self._shelf.all(twin)]
-
-    def record(self, twin: str, name: str) -> ScenarioRecord:
-        """One of them.
-
-        Raises:
-            UnknownNameError: there is none of the name.
-        """
-        return self._as_it_stands(self._found(twin, name)[0])
-
-    def fraction(self, twin: str, name: str) -> float:
-        """How much of it is done, 0..1.
-
-        Raises:
-            UnknownNameError: there is none of the name.
-        """
-        job = self._jobs.of(twin, name)
-        if job is not None:
-            return job.fraction
-        return 1.0 if self._found(twin, name)[0].progress.is_over else 0.0
-
     def _found(self, twin: str, name: str) -> tuple[ScenarioRecord, TwinState]:
         """It as it is stored, and the state that it begins from."""
         self._running.fleet(twin)
         record, packed = self._shelf.found(twin, name)
         return record, TwinState.from_bytes(packed)
-
-    def _as_it_stands(self, stored: ScenarioRecord) -> ScenarioRecord:
-        """What is stored says how it began and how it ended; in between there is the job."""
-        job = self._jobs.of(stored.twin, stored.name)
-        if job is not None and job.kept:
-            return job.record
-        if stored.progress.is_over:
-            return stored
-        return replace(stored, progress=Progress.INTERRUPTED)
 
     def estimate(
         self, twin: str, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
@@ -259,9 +202,7 @@ class Scenarios:
             if early and job.values:
                 return self._told(job.record, job.state, job.all_members)
             self._check_there(job.record)
-            raise NotReadyError(
-                f"{name} is {job.record.progress.value}, {job.fraction:.0%} done. Ask again later."
-            )
+            raise self._not_ready(job)
         stored, state = self._found(twin, name)
         record = self._as_it_stands(stored)
         return self._told(record, state, self._values(record, state, wait_s))
@@ -308,7 +249,7 @@ class Scenarios:
         return job.all_members
 
     def _made(self, job: Job, wait_s: float) -> Job:
-        self._forking.start(job, self._over)
+        self._jobs.start(job, self._forking.run, self._over)
         if not job.over.wait(wait_s):
             raise NotReadyError(
                 f"{job.record.name or 'What it is compared with'} is made again, "
@@ -354,42 +295,6 @@ class Scenarios:
         values = job.all_members
         self._hold(key, values)
         return values
-
-    def cancel(self, twin: str, name: str, *, actor: str = "program") -> ScenarioRecord:
-        """End it; the members that are through count. One that is over stays as it is.
-
-        Raises:
-            UnknownNameError: there is none of the name.
-        """
-        record = self.record(twin, name)
-        if self._stopped(twin, name):
-            self._shelf.tell(record, "cancelled", actor)
-        return self.record(twin, name)
-
-    def drop(self, twin: str, name: str, *, actor: str = "program") -> None:
-        """Delete it.
-
-        Raises:
-            UnknownNameError: there is none of the name.
-        """
-        record = self.record(twin, name)
-        self._stopped(twin, name)
-        self._shelf.drop(twin, name)
-        self._shelf.tell(record, "dropped", actor)
-
-    def close(self) -> None:
-        """End what is run; asked for again, it is run again."""
-        self._jobs.close()
-
-    def _stopped(self, twin: str, name: str) -> bool:
-        """End it and wait for its end; False where it was over."""
-        job = self._jobs.of(twin, name)
-        if job is None:
-            return False
-        self._jobs.end(job)
-        if not job.over.wait(PATH_S):
-            raise NotReadyError(f"{name} did not end in {PATH_S:g} s; ask again later.")
-        return True
 
 
 def reach(until: str | Span, every: str | Span | None, step: Span) -> tuple[Span, Span]:

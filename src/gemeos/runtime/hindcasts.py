@@ -1,0 +1,213 @@
+"""Hindcasts of a running site: begun, gone through behind the live path, kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, final
+
+from gemeos.ensemble.condition import Condition, parse
+from gemeos.ensemble.state import TwinState
+from gemeos.errors import InputError
+from gemeos.foresee.fork import MOST_INSTANTS
+from gemeos.runtime import scenarios
+from gemeos.runtime.asked import When
+from gemeos.runtime.hindcast import Asked, Hindcast, hindcast
+from gemeos.runtime.named import NamedWork, Pursuit, ended
+from gemeos.runtime.scenario import Progress
+from gemeos.runtime.site import Site
+from gemeos.runtime.twin import Twin
+from gemeos.schema.variable import Const
+from gemeos.units import span
+from gemeos.units.instant import Instant, Span
+
+KIND: Final = "hindcast"
+MOST_WAITING: Final = 4
+MOST_TOLD: Final = 1000
+"""Occurrences and warnings that are kept, the first ones; the counts count all."""
+
+
+@dataclass(frozen=True, slots=True)
+class HindcastRecord:
+    """What would have been warned of in a stretch of the past, and what came of it."""
+
+    twin: str
+    name: str
+    condition: str
+    within: Span
+    """How far each warning reaches."""
+    likely: float
+    """The chance from which on it is warned."""
+    every: Span
+    """Between two instants at which it is asked."""
+    since: Instant
+    until: Instant
+    model: str
+    actor: str
+    created: Instant
+    progress: Progress = Progress.WAITING
+    issues: int = 0
+    hits: int = 0
+    misses: int = 0
+    false_alarms: int = 0
+    leads: tuple[Span, ...] = ()
+    """Of each hit, from the first warning of it to its beginning."""
+    brier: float | None = None
+    brier_skill: float | None = None
+    """Share of the Brier score saved against always telling how often it happens."""
+    occurrences: tuple[tuple[Instant, Instant], ...] = ()
+    warnings: tuple[tuple[Instant, Instant], ...] = ()
+    reason: str = ""
+    """Why it failed."""
+
+
+class Running(scenarios.Running, Protocol):
+    """What hindcasts need of the running site."""
+
+    @property
+    def site(self) -> Site:
+        """As declared."""
+        ...
+
+    def twin(self, name: str) -> Twin:
+        """The declared twin."""
+        ...
+
+
+@dataclass(eq=False)
+class _Job(Pursuit[HindcastRecord]):
+    asked: Asked
+    before: TwinState
+
+
+@final
+class Hindcasts(NamedWork[HindcastRecord, _Job]):
+    """See the module. May be asked from any thread but the path's own."""
+
+    def __init__(self, running: Running) -> None:
+        """``running`` lets them look."""
+        super().__init__(running, KIND, HindcastRecord, most=MOST_WAITING)
+        self._running = running
+
+    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        twin: str,
+        name: str,
+        condition: str,
+        *,
+        within: str | Span,
+        since: When,
+        until: When,
+        likely: float = 0.5,
+        every: str | Span | None = None,
+        replacing: bool = False,
+        actor: str = "program",
+    ) -> HindcastRecord:
+        """Have a stretch of the past gone through when it is its turn.
+
+        Args:
+            twin: Its name.
+            name: Of the hindcast.
+            condition: What would be warned of, as in ``level > 2 m``.
+            within: How far each warning reaches.
+            since: Where it begins; the twin must have had an estimate then.
+            until: Where it ends.
+            likely: The chance from which on it is warned.
+            every: Between two issues; by default a sixth of ``within``.
+            replacing: Take the place of one of that name.
+            actor: Who asks.
+
+        Raises:
+            InputError: it cannot be done as asked; the message says how it could.
+            BusyError: too many wait.
+        """
+        fleet = self._running.fleet(twin)
+        self._shelf.check_room(twin, name, replacing=replacing)
+        read = self._condition(twin, condition)
+        asked = self._asked(twin, read, within, since, until, likely, every)
+        self._check_waiting()
+        before = self._running.questions.past(twin, asked.since, asked.since).state
+        record = HindcastRecord(
+            twin=twin,
+            name=name,
+            condition=condition,
+            within=asked.within,
+            likely=likely,
+            every=asked.every,
+            since=asked.since,
+            until=asked.until,
+            model=fleet.identity,
+            actor=actor,
+            created=self._running.clock.now(),
+        )
+        self._begun(record, b"", replacing=replacing, actor=actor, changes=condition)
+        self._jobs.start(_Job(twin, name, record, asked, before), self._run, self._over)
+        return record
+
+    def _condition(self, twin: str, text: str) -> Condition:
+        schema = self._running.fleet(twin).schema
+        condition = parse(text)
+        condition.check({v.name: v.unit for v in schema.variables if not isinstance(v, Const)})
+        return condition
+
+    def _asked(
+        self,
+        twin: str,
+        condition: Condition,
+        within: str | Span,
+        since: When,
+        until: When,
+        likely: float,
+        every: str | Span | None,
+    ) -> Asked:
+        site, step = self._running.site, self._running.fleet(twin).schema.step
+        begin, end = (w if isinstance(w, int) else site.instant(w) for w in (since, until))
+        reach = _whole(within, step)
+        pace = max(reach // 6 // step, 1) * step if every is None else _whole(every, step)
+        if reach < step or pace < step:
+            raise InputError("Neither 'within' nor 'every' can be shorter than a step.")
+        if not 0.0 < likely <= 1.0:
+            raise InputError(f"It is warned from a chance within 0 and 1 on; {likely} is none.")
+        if end > self._running.clock.now():
+            raise InputError("A hindcast ends in the past: nothing is known yet of what comes.")
+        if end - begin <= reach:
+            raise InputError("The stretch is no longer than the reach of one warning.")
+        issues = math.ceil((end - begin) / pace)
+        if issues > MOST_INSTANTS:
+            raise InputError(
+                f"It would be asked {issues} times, and may be {MOST_INSTANTS} times: take a "
+                "coarser 'every', or a shorter stretch."
+            )
+        begin = -(-begin // step) * step
+        return Asked(condition, begin, end, reach, pace, likely)
+
+    def _run(self, job: _Job) -> None:
+        job.record = replace(job.record, progress=Progress.RUNNING)
+        twin = self._running.twin(job.twin)
+        found = hindcast(twin, self._running.timeline, job.before, job.asked, job.at)
+        job.record = _with(job.record, found, job.asked.likely)
+
+    def _over(self, job: _Job) -> None:
+        ended(job)
+        self._shelf.put(job.record, b"")
+
+
+def _whole(length: str | Span, step: Span) -> Span:
+    told = span(length) if isinstance(length, str) else length
+    return told // step * step
+
+
+def _with(record: HindcastRecord, found: Hindcast, likely: float) -> HindcastRecord:
+    counted = found.record
+    return replace(
+        record,
+        issues=counted.issues,
+        hits=counted.hits,
+        misses=counted.misses,
+        false_alarms=counted.false_alarms,
+        leads=counted.leads[:MOST_TOLD],
+        brier=counted.brier,
+        brier_skill=counted.brier_skill,
+        occurrences=tuple(found.occurrences())[:MOST_TOLD],
+        warnings=tuple(found.warnings(likely))[:MOST_TOLD],
+    )
