@@ -13,7 +13,9 @@ from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.score import LeadScore
 from gemeos.link.format import MessageFormat, PlantTopics
+from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
+from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.run import run
@@ -44,10 +46,12 @@ __all__ = [
     "Comparison",
     "Estimate",
     "FileLink",
+    "HindcastRecord",
     "HttpLink",
     "LeadScore",
     "MessageFormat",
     "MqttLink",
+    "OptimisationRecord",
     "Phase",
     "PlantTopics",
     "PollLink",

@@ -204,7 +204,7 @@ def test_that_a_search_that_is_cancelled_advises_nothing(tank: AsksWhatIf) -> No
         ({"over": {"lamp": "0 .. 60"}}, UnitError, "needs a unit"),
         ({"over": {}}, InputError, "nothing to choose"),
         ({"minimise": ()}, InputError, "Nothing is sought"),
-        ({"minimise": "levle"}, UnknownNameError, "Did you mean 'level'"),
+        ({"minimise": "levell"}, UnknownNameError, "Did you mean 'level'"),
         ({"minimise": "mean(level"}, InputError, "mean"),
         ({"subject_to": "P(level > 1 m) < 0"}, InputError, "No number of runs"),
         ({"budget": "0 runs"}, InputError, "A budget is 1 to"),

@@ -49,6 +49,7 @@ KNOW_MORE = {
     "sendReadings",
     "beginScenario",
     "beginOptimisation",
+    "beginHindcast",
 }
 
 

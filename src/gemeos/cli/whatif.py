@@ -1,4 +1,4 @@
-"""What-ifs from the command line: scenarios beside doing nothing, and searches for plans."""
+"""What-ifs from the command line: scenarios beside doing nothing, searches, hindcasts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.ensemble.marginal import told
 from gemeos.errors import InputError
-from gemeos.runtime.asked import LONGEST_WAIT_S, Searches, WhatIfs
+from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, free_name
 from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection
@@ -24,6 +24,7 @@ from gemeos.units import iso, span_told
 COMMANDS = {
     "scenario": "What would be if something were done, beside doing nothing.",
     "optimise": "Search for the best plan, and say whether it is to be taken.",
+    "hindcast": "What a twin would have warned of in the past, with only what was known then.",
     "scenarios": "The scenarios of a twin: list them, see one, cancel or drop it.",
 }
 LOOK_EVERY_S = 0.2
@@ -43,6 +44,9 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         return
     if name == "optimise":
         _add_optimise(parser)
+        return
+    if name == "hindcast":
+        _add_hindcast(parser)
         return
     parser.add_argument(
         "changes",
@@ -89,10 +93,7 @@ def _optimise(args: argparse.Namespace) -> None:
         name = words.pop(0) if "=" not in words[0] else only(site)
         twin = site[name]
         searches = twin.optimisations
-        taken = {r.name for r in searches.all()}
-        plan = args.name or next(
-            f"plan-{n}" for n in range(1, len(taken) + 2) if f"plan-{n}" not in taken
-        )
+        plan = args.name or free_name("plan", (r.name for r in searches.all()))
         searches.begin(
             plan,
             dict(_change(word) for word in words),
@@ -114,13 +115,47 @@ def _optimise(args: argparse.Namespace) -> None:
         print(record.told)
 
 
+def _add_hindcast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("condition", help="what would be warned of, as in 'level > 2 m'")
+    parser.add_argument("--twin", help="its name; may be left out where there is one")
+    parser.add_argument("--within", default="1 h", help="how far each warning reaches")
+    parser.add_argument("--likely", type=float, default=0.5, help="the chance that is enough")
+    parser.add_argument("--since", required=True, help="where it begins, ISO 8601")
+    parser.add_argument("--until", required=True, help="where it ends")
+    parser.add_argument("--every", help="time between two issues; by default a sixth of --within")
+    parser.add_argument("--name", help="to keep it under; by default the first one that is free")
+    parser.set_defaults(run=_hindcast)
+
+
+def _hindcast(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        twin = site[args.twin or only(site)]
+        hindsight = twin.hindcasts
+        name = args.name or free_name("hindcast", (r.name for r in hindsight.all()))
+        hindsight.begin(
+            name,
+            args.condition,
+            within=args.within,
+            since=args.since,
+            until=args.until,
+            likely=args.likely,
+            every=args.every,
+        )
+        _wait(name, hindsight, quiet=args.json)
+        if args.json:
+            path = f"/api/twins/{quote(twin.name, safe='')}/hindcasts/{quote(name, safe='')}"
+            print(json_of(site, path, {}, args))
+            return
+        print(hindsight.record(name).told)
+
+
 def _scenario(args: argparse.Namespace) -> None:
     with reached(args) as site:
         words = list(args.changes)
         name = words.pop(0) if words and "=" not in words[0] else only(site)
         twin = site[name]
         record = twin.scenarios.begin(
-            args.name or _free(twin),
+            args.name or free_name("scenario", (r.name for r in twin.scenarios.all())),
             dict(_change(word) for word in words),
             until=args.until if args.hours is None else f"{args.hours} h",
             every=args.every,
@@ -156,12 +191,7 @@ def _change(word: str) -> tuple[str, str]:
     return name.strip(), change.strip()
 
 
-def _free(twin: ConnectedTwin) -> str:
-    taken = {r.name for r in twin.scenarios.all()}
-    return next(f"scenario-{n}" for n in range(1, len(taken) + 2) if f"scenario-{n}" not in taken)
-
-
-def _wait(name: str, asked: WhatIfs | Searches, *, quiet: bool) -> None:
+def _wait(name: str, asked: WhatIfs | Searches | Hindsight, *, quiet: bool) -> None:
     """Until it is over, with how far it is. Ctrl-C leaves it running: it has a name."""
     columns = (TextColumn(name), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), transient=True, disable=quiet) as progress:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scenario import ScenarioRecord
@@ -206,8 +207,66 @@ class Searches(Protocol):
         ...
 
 
+class Hindsight(Protocol):
+    """What can be asked of the hindcasts of one twin."""
+
+    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        name: str,
+        condition: str,
+        *,
+        within: str,
+        since: When,
+        until: When,
+        likely: float = 0.5,
+        every: str | None = None,
+        replacing: bool = False,
+    ) -> HindcastRecord:
+        """Go through a stretch of the past with only what was known then; comes back at once.
+
+        Args:
+            name: Of the hindcast; it is kept under it.
+            condition: What would be warned of, as in ``"level > 2 m"``.
+            within: How far each warning reaches, as in ``"1 h"``.
+            since: Where it begins; the twin must have had an estimate then.
+            until: Where it ends.
+            likely: The chance from which on it is warned.
+            every: Between two issues; by default a sixth of ``within``.
+            replacing: Take the place of one of that name.
+
+        Raises:
+            InputError: it cannot be done as asked; the message says how it could.
+            BusyError: too many wait.
+        """
+        ...
+
+    def all(self) -> Sequence[HindcastRecord]:
+        """Every one, the oldest first."""
+        ...
+
+    def record(self, name: str, *, wait_s: float | None = None) -> HindcastRecord:
+        """What one is, and what came of it; with ``wait_s`` when it is over.
+
+        Raises:
+            NotReadyError: it takes longer.
+        """
+        ...
+
+    def progress(self, name: str) -> float:
+        """How much of it is done, 0..1."""
+        ...
+
+    def cancel(self, name: str) -> HindcastRecord:
+        """End it."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Delete it."""
+        ...
+
+
 class Futures(Protocol):
-    """Whoever has the scenarios and optimisations of twins by name: a running site."""
+    """Whoever has the scenarios, optimisations and hindcasts of twins by name: a running site."""
 
     def scenarios(self, twin: str) -> WhatIfs:
         """The scenarios of a twin."""
@@ -217,9 +276,13 @@ class Futures(Protocol):
         """The optimisations of a twin."""
         ...
 
+    def hindcasts(self, twin: str) -> Hindsight:
+        """The hindcasts of a twin."""
+        ...
+
 
 class AsksWhatIf(ABC):
-    """A twin whose scenarios and optimisations can be asked for."""
+    """A twin whose scenarios, optimisations and hindcasts can be asked for."""
 
     @property
     @abstractmethod
@@ -292,10 +355,7 @@ class AsksWhatIf(ABC):
         is ``plan-1``, ``plan-2`` and so on. Raises as ``optimisations.begin`` and ``record``.
         """
         searches = self.optimisations
-        if name is None:
-            taken = {record.name for record in searches.all()}
-            free = (f"plan-{n}" for n in range(1, len(taken) + 2))
-            name = next(each for each in free if each not in taken)
+        name = name or free_name("plan", (record.name for record in searches.all()))
         searches.begin(
             name,
             over,
@@ -309,3 +369,38 @@ class AsksWhatIf(ABC):
             seed=seed,
         )
         return searches.record(name, wait_s=wait_s)
+
+    @property
+    @abstractmethod
+    def hindcasts(self) -> Hindsight:
+        """What it would have warned of: begin, list, ask, cancel, drop."""
+
+    def hindcast(  # noqa: PLR0913 -- each is one word of the question, by keyword
+        self,
+        condition: str,
+        *,
+        within: str,
+        since: When,
+        until: When,
+        likely: float = 0.5,
+        every: str | None = None,
+        name: str | None = None,
+        wait_s: float = LONGEST_WAIT_S,
+    ) -> HindcastRecord:
+        """What it would have warned of in a stretch of the past, and how early.
+
+        ``hindcasts.begin`` tells every word; without a name it is ``hindcast-1``, ``hindcast-2``
+        and so on. Raises as ``hindcasts.begin`` and ``record``.
+        """
+        hindsight = self.hindcasts
+        name = name or free_name("hindcast", (record.name for record in hindsight.all()))
+        hindsight.begin(
+            name, condition, within=within, since=since, until=until, likely=likely, every=every
+        )
+        return hindsight.record(name, wait_s=wait_s)
+
+
+def free_name(word: str, taken: Iterable[str]) -> str:
+    """The first of ``word-1``, ``word-2`` ... that is not taken."""
+    names = set(taken)
+    return next(f"{word}-{n}" for n in range(1, len(names) + 2) if f"{word}-{n}" not in names)

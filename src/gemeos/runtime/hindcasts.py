@@ -13,52 +13,18 @@ from gemeos.foresee.fork import MOST_INSTANTS
 from gemeos.runtime import scenarios
 from gemeos.runtime.asked import When
 from gemeos.runtime.hindcast import Asked, Hindcast, hindcast
+from gemeos.runtime.hindcast_record import KIND, HindcastRecord
 from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.site import Site
 from gemeos.runtime.twin import Twin
 from gemeos.schema.variable import Const
 from gemeos.units import span
-from gemeos.units.instant import Instant, Span
+from gemeos.units.instant import Span
 
-KIND: Final = "hindcast"
 MOST_WAITING: Final = 4
 MOST_TOLD: Final = 1000
 """Occurrences and warnings that are kept, the first ones; the counts count all."""
-
-
-@dataclass(frozen=True, slots=True)
-class HindcastRecord:
-    """What would have been warned of in a stretch of the past, and what came of it."""
-
-    twin: str
-    name: str
-    condition: str
-    within: Span
-    """How far each warning reaches."""
-    likely: float
-    """The chance from which on it is warned."""
-    every: Span
-    """Between two instants at which it is asked."""
-    since: Instant
-    until: Instant
-    model: str
-    actor: str
-    created: Instant
-    progress: Progress = Progress.WAITING
-    issues: int = 0
-    hits: int = 0
-    misses: int = 0
-    false_alarms: int = 0
-    leads: tuple[Span, ...] = ()
-    """Of each hit, from the first warning of it to its beginning."""
-    brier: float | None = None
-    brier_skill: float | None = None
-    """Share of the Brier score saved against always telling how often it happens."""
-    occurrences: tuple[tuple[Instant, Instant], ...] = ()
-    warnings: tuple[tuple[Instant, Instant], ...] = ()
-    reason: str = ""
-    """Why it failed."""
 
 
 class Running(scenarios.Running, Protocol):

@@ -19,6 +19,7 @@ from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
+from gemeos.runtime.hindcasts import Hindcasts
 from gemeos.runtime.keyframe import packed
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.phase import Phase
@@ -65,6 +66,7 @@ class Host:
         self.questions = Questions(self)
         self.scenarios = Scenarios(self)
         self.optimisations = Optimisations(self)
+        self.hindcasts = Hindcasts(self)
         self.loop_lag_s = 0.0
         self.counted: Counter[str] = Counter()
         """Readings taken in, duplicates, too late ones, refused ones, commits."""
@@ -147,7 +149,7 @@ class Host:
 
     async def run(self) -> None:
         """Follow every link until all end."""
-        futures = TwinWhatIfs(self.scenarios, self.optimisations)
+        futures = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts)
         for twin in self._twins.values():
             twin.attach(self.questions, futures)
         looking = asyncio.create_task(self._look(), name="gemeos-look")
@@ -170,6 +172,7 @@ class Host:
             twin.attach(None, None)
         self.scenarios.close()
         self.optimisations.close()
+        self.hindcasts.close()
         self.compute.close()
         self.timeline.close()
 

@@ -15,7 +15,7 @@ from gemeos.assimilate.fast import analyst
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
-from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Searches, WhatIfs, When
+from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
@@ -255,6 +255,14 @@ class Twin(AsksWhatIf):
         if self._futures is None:
             raise self._stopped()
         return self._futures.optimisations(self.name)
+
+    @property
+    @override
+    def hindcasts(self) -> Hindsight:
+        """What it would have warned of: begin, list, ask, cancel, drop."""
+        if self._futures is None:
+            raise self._stopped()
+        return self._futures.hindcasts(self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""

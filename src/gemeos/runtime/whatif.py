@@ -1,4 +1,4 @@
-"""The scenarios and optimisations of one twin in this process."""
+"""The scenarios, optimisations and hindcasts of one twin in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import final
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.choices import Asked as Choices
-from gemeos.runtime.asked import LONGEST_WAIT_S, Searches, WhatIfs, When
+from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, When
+from gemeos.runtime.hindcast_record import HindcastRecord
+from gemeos.runtime.hindcasts import Hindcasts
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.scenario import ScenarioRecord
@@ -145,12 +147,73 @@ class TwinOptimisations:
 
 
 @final
-class TwinWhatIfs:
-    """Both, of every twin of a site."""
+class TwinHindcasts:
+    """Those of one twin of a site; see ``Hindsight``."""
 
-    def __init__(self, scenarios: Scenarios, optimisations: Optimisations) -> None:
+    def __init__(self, hindcasts: Hindcasts, twin: str) -> None:
+        """``hindcasts`` of the site."""
+        self._all, self._twin = hindcasts, twin
+
+    def begin(  # noqa: PLR0913 -- as the protocol
+        self,
+        name: str,
+        condition: str,
+        *,
+        within: str,
+        since: When,
+        until: When,
+        likely: float = 0.5,
+        every: str | None = None,
+        replacing: bool = False,
+    ) -> HindcastRecord:
+        """See ``Hindsight``."""
+        return self._all.begin(
+            self._twin,
+            name,
+            condition,
+            within=within,
+            since=since,
+            until=until,
+            likely=likely,
+            every=every,
+            replacing=replacing,
+        )
+
+    def all(self) -> Sequence[HindcastRecord]:
+        """See ``Hindsight``."""
+        return self._all.all(self._twin)
+
+    def record(self, name: str, *, wait_s: float | None = None) -> HindcastRecord:
+        """See ``Hindsight``."""
+        return self._all.record(self._twin, name, wait_s=wait_s)
+
+    def progress(self, name: str) -> float:
+        """See ``Hindsight``."""
+        return self._all.fraction(self._twin, name)
+
+    def cancel(self, name: str) -> HindcastRecord:
+        """See ``Hindsight``."""
+        return self._all.cancel(self._twin, name)
+
+    def drop(self, name: str) -> None:
+        """See ``Hindsight``."""
+        self._all.drop(self._twin, name)
+
+
+@final
+class TwinWhatIfs:
+    """All of them, of every twin of a site."""
+
+    def __init__(
+        self, scenarios: Scenarios, optimisations: Optimisations, hindcasts: Hindcasts
+    ) -> None:
         """Of the site."""
         self._scenarios, self._optimisations = scenarios, optimisations
+        self._hindcasts = hindcasts
+
+    def hindcasts(self, twin: str) -> Hindsight:
+        """The hindcasts of a twin."""
+        return TwinHindcasts(self._hindcasts, twin)
 
     def scenarios(self, twin: str) -> WhatIfs:
         """The scenarios of a twin."""

@@ -14,13 +14,14 @@ from typing_extensions import override
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
-from gemeos.runtime.asked import AsksWhatIf, Searches, WhatIfs, When
+from gemeos.runtime.asked import AsksWhatIf, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
 from gemeos.serve import hear
 from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm
+from gemeos.serve.connected_hindcasts import ConnectedHindcasts
 from gemeos.serve.connected_optimisations import ConnectedOptimisations
 from gemeos.serve.connected_scenarios import ConnectedScenarios
 from gemeos.serve.problems import error_of
@@ -69,6 +70,12 @@ class ConnectedTwin(AsksWhatIf):
     def optimisations(self) -> Searches:
         """Its searches for plans: begin, list, ask, cancel, drop."""
         return ConnectedOptimisations(self._connection, self.name)
+
+    @property
+    @override
+    def hindcasts(self) -> Hindsight:
+        """What it would have warned of: begin, list, ask, cancel, drop."""
+        return ConnectedHindcasts(self._connection, self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""
