@@ -28,6 +28,8 @@ A_MESSAGE = 100
 WINDOW = 8000
 ASKED = 20
 """Twins that are asked again and again for the latency."""
+AHEAD = 500
+"""Members of a scenario that runs beside."""
 LONGEST_DRAIN_S = 60.0
 AGES_SKIPPED_S = 2.0
 LOCK_S = 10.0
@@ -256,8 +258,49 @@ def latency(run: Run) -> Sequence[Check]:
     ]
 
 
-def _ages(consumer: Child, word: str, mosquitto: Mosquitto, rate: float, seconds: float) -> float:
-    """99th percentile, in seconds, of how old readings are when the consumer has them."""
+def what_ifs(run: Run) -> Sequence[Check]:
+    """How much later estimates are while hundreds of members run ahead."""
+    name = "latency p99 while 500 members run"
+    if program() is None:
+        return [failed(name, "mosquitto is not installed")]
+    seconds = run.seconds(30.0, 4.0)
+    if "readings_s" not in run.facts:
+        run.progress.say("the highest rate")
+        run.facts["readings_s"] = site_rate(run, "singles", seconds / 3, 1).messages_s
+    rate = run.facts["readings_s"] / 2
+    told: dict[int, list[float]] = {0: [], AHEAD: []}
+    ran: list[list[float]] = []
+    # Before and after as well: the machine may have changed meanwhile.
+    for members in (0, AHEAD, 0):
+        run.progress.say(f"{members} members ahead")
+        with broker(run, "ahead") as (mosquitto, folder):
+            store = folder / "bench.duckdb"
+            words = ("--twins", TWINS, "--asked", ASKED, "--ahead", members)
+            site = Child("tools.bench.site", mosquitto.port, store, *words)
+            told[members].append(_ages(site, "open", mosquitto, rate, seconds, ran))
+    alone, beside = float(np.mean(told[0])), told[AHEAD][0]
+    took = float(np.median([t for _, t in ran])) / 1e6 if ran else float("nan")
+    how = run.how(
+        f"{beside * 1000:.0f} ms, and {told[0][0] * 1000:.0f} and {told[0][1] * 1000:.0f} ms "
+        f"alone, at {rate:,.0f} readings/s; {len(ran)} scenarios of {AHEAD} members x 6,000 steps "
+        f"ran, {took:.1f} s each"
+    )
+    ratio = beside / alone if ran else float("nan")
+    return [at_most(name, ratio, 1.5, "x of itself", how)]
+
+
+def _ages(
+    consumer: Child,
+    word: str,
+    mosquitto: Mosquitto,
+    rate: float,
+    seconds: float,
+    ran: list[list[float]] | None = None,
+) -> float:
+    """99th percentile, in seconds, of how old readings are when the consumer has them.
+
+    ``ran`` takes what is told of scenarios.
+    """
     ages: list[int] = []
     with consumer:
         consumer.expect(word)
@@ -268,6 +311,8 @@ def _ages(consumer: Child, word: str, mosquitto: Mosquitto, rate: float, seconds
                 words = consumer.said().split()
                 if words[0] == "ages" and now > warm:
                     ages += map(int, words[1:])
+                if words[0] == "ran" and ran is not None:
+                    ran.append([float(number) for number in words[1:]])
     return float(np.percentile(ages, PERCENTILE)) / 1e6 if ages else float("nan")
 
 

@@ -53,13 +53,15 @@ def declared(
     )
 
 
-async def followed(host: Host, asked: int) -> None:
+async def followed(host: Host, asked: int, members: int = 0) -> None:
     """Run the site; tell what it has taken in, and how old the estimates of some twins are."""
     async with asyncio.TaskGroup() as group:
         running = group.create_task(host.run())
         group.create_task(_told(host))
         if asked:
             group.create_task(_ages(host, asked))
+        if members:
+            group.create_task(_what_ifs(host, members))
         await asyncio.wait([running], timeout=LONGEST_S)
 
 
@@ -71,6 +73,34 @@ async def _told(host: Host) -> None:
         await asyncio.sleep(TOLD_EVERY_S)
         counted = host.counted
         _say(f"count {counted['readings']} {time.monotonic():.6f} {counted['commits']}")
+
+
+async def _what_ifs(host: Host, members: int) -> None:
+    """Run one scenario of so many members after the other, and tell of each."""
+    twin = host.site.twin_names[0]
+    while True:
+        try:
+            await host.compute.beside(_begun, host, twin, members)
+        except AssimilationError:  # no reading has come yet
+            await asyncio.sleep(TOLD_EVERY_S)
+            continue
+        record = await host.compute.beside(host.scenarios.record, twin, "ahead")
+        while not record.progress.is_over:  # to wait for it would take a thread from questions
+            await asyncio.sleep(TOLD_EVERY_S)
+            record = await host.compute.beside(host.scenarios.record, twin, "ahead")
+        _say(f"ran {record.ran} {record.took}")
+
+
+def _begun(host: Host, twin: str, members: int) -> None:
+    host.scenarios.begin(
+        twin,
+        "ahead",
+        {"k": "times 0.8"},
+        until="10 min",
+        every="1 min",
+        members=members,
+        replacing=True,
+    )
 
 
 async def _ages(host: Host, asked: int) -> None:
@@ -100,6 +130,7 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--twins", type=int, required=True)
     parser.add_argument("--asked", type=int, default=0, help="twins asked after each change")
+    parser.add_argument("--ahead", type=int, default=0, help="members of scenarios meanwhile")
     parser.add_argument("--horizon", default=None)
     parser.add_argument("--keyframes", default="10 min")
     args = parser.parse_args()
@@ -112,7 +143,7 @@ def main() -> None:
     _say(f"resumed {time.monotonic() - began:.6f} {through[0]}")
     try:
         with settled_in():
-            asyncio.run(followed(host, args.asked))
+            asyncio.run(followed(host, args.asked, args.ahead))
     finally:
         host.close()
 
