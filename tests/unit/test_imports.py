@@ -24,7 +24,7 @@ def without(*names):
 
 EXTRAS = (
     '"uvloop", "numba", "llvmlite", "pandas", "pyarrow", "matplotlib", "iotcore", "scipy", '
-    '"libsumo", "sumo", "sumolib", "traci", "fmpy", "optuna"'
+    '"libsumo", "sumo", "sumolib", "traci", "fmpy", "floris", "optuna"'
 )
 
 BASE_INSTALL = f"""
