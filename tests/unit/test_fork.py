@@ -315,3 +315,36 @@ def test_that_a_part_can_only_be_renewed_and_only_where_it_has_something_to_rene
         acts(Gears.schema, changes({"a": "times 2"}))
     with pytest.raises(InterventionError, match="no state and no param"):
         acts(Gears.schema, changes({"case": "renewed"}))
+
+
+@pytest.mark.parametrize("foreseen", [None, "10 s"])
+def test_that_a_condition_speaks_of_the_fork_and_not_of_what_would_drive_it_freely(
+    foreseen: str | None,
+) -> None:
+    twin = gm.Twin("cart", Cart, members=MEMBERS, foresee_inputs=foreseen)
+    twin.bind("l:p", to="place").bind("l:w", to="wind")
+    fleet, book = together([twin], horizon=twin.horizon), SeriesBook()
+    rows = [
+        Reading(Series("l", name), (START + s) * SECOND, 0.1) for s in range(200) for name in "pw"
+    ]
+    fleet.take(Readings.of(rows, book), book)
+    told = {"wind": "30 m/s after 2 s", "push": "5 m/s when wind > 20 m/s"}
+    state = fleet.state("cart")
+    forks = Forks(state, fleet.crew, [acts(fleet.schema, changes(told))])
+    stepper, inputs = fleet.cycle.stepper, fleet.school.inputs
+    gone = played(stepper, forks, until=int(state.tick[0]) + 4, every=1, inputs=inputs)
+    # It holds from the instant on at which the answer shows that it does.
+    assert gone.values[0, :, row(fleet, "wind"), 0] == pytest.approx([0.1, 30, 30, 30])
+    assert gone.values[0, :, row(fleet, "push"), 0].tolist() == [0, 5, 5, 5]
+
+
+def test_that_one_change_may_be_what_others_wait_for_at_one_instant() -> None:
+    fleet = lived(Cart)
+    told = {
+        "x": "times 2 when push > 3 m/s",
+        "push": "5 m/s when wind > 20 m/s",
+        "wind": "30 m/s",
+    }
+    told_now = gone(fleet, [{}, told], until=1).values[:, 0, row(fleet, "x")]
+    # Twice where it was, once only, and then a second of pushing and of wind.
+    np.testing.assert_allclose(told_now[1], 2 * told_now[0] + 35, rtol=1e-5)

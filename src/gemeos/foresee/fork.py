@@ -214,10 +214,18 @@ class _Going:
         if self._drive is not None:
             state = self._drive.at(state)
             self._free = state.driven
+        self._state = state
         if not self._acting:
-            self._state = state
             return
-        self._look(state, tick)
+        # Conditions are looked at where changes are made already: they speak of the fork, and one
+        # change may be what another waits for.
+        self._change(tick, before)
+        while self._look(tick):
+            self._change(tick, before)
+
+    def _change(self, tick: int, before: Float64[np.ndarray, "fork driven *member"]) -> None:
+        """Make the changes that act at ``tick``; made twice they are the same as made once."""
+        state = self._state
         driven, members = self._free.copy(), state.members
         consts = self._own.consts
         for fork in self._acting:
@@ -234,21 +242,24 @@ class _Going:
         self._crew = replace(self._own, consts=consts)
         self._state = replace(state, driven=driven, members=members)
 
-    def _look(self, state: TwinState, tick: int) -> None:
+    def _look(self, tick: int) -> bool:
+        """Whether something that waited begins at ``tick``."""
         waiting = [i for i in self._acting if self._unfolding[i].waits]
         if not waiting:
-            return
-        told = self._stepper.told(state, self._crew)
+            return False
+        told = self._stepper.told(self._state, self._crew)
         names = self._stepper.told_names
+        begins = False
         for fork in waiting:
             unfolding = self._unfolding[fork]
-            unfolding.look(
+            begins |= unfolding.look(
                 tick,
                 {
                     name: (told[fork, None, names.index(name)], self._unit(name))
                     for name in unfolding.acts.watched
                 },
             )
+        return begins
 
     def _unit(self, name: str) -> str:
         schema: Schema = self._stepper.schema

@@ -43,11 +43,19 @@ class Unfolding:
         pairs = zip(self.acts.each, self.since, strict=True)
         return any(a.condition is not None and (s == FOR_EVER).any() for a, s in pairs)
 
-    def look(self, tick: int, values: Values) -> None:
-        """Start the clock of what waited for a condition that holds at ``tick``."""
+    def look(self, tick: int, values: Values) -> bool:
+        """Start the clock of what waited for a condition that holds at ``tick``.
+
+        Returns:
+            Whether something begins at once.
+        """
+        begins = False
         for act, since in zip(self.acts.each, self.since, strict=True):
             if act.condition is not None:
-                since[act.condition.holds(values)[0] & (since == FOR_EVER)] = tick + act.begins
+                holds = act.condition.holds(values)[0] & (since == FOR_EVER)
+                since[holds] = tick + act.begins
+                begins |= act.begins == 0 and bool(holds.any())
+        return begins
 
     def next(self, tick: int) -> int:
         """The next tick at which something begins, ends, moves on, or may begin."""
@@ -110,7 +118,8 @@ class Unfolding:
         told = rows
         for place, act in self._of(Place.MEMBERS):
             since = self.since[place]
-            active = (since <= tick) & (~self._begun[place] | (tick <= since + act.moving))
+            moves = (since < tick) & (tick <= since + act.moving)
+            active = (since <= tick) & (~self._begun[place] | moves)
             if not active.any():
                 continue
             told = told.copy() if told is rows else told
