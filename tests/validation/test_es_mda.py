@@ -94,19 +94,26 @@ def test_that_correlated_errors_of_readings_are_counted_as_such(schedule: Schedu
     check_moments(after.params, *line.posterior(np.outer(deviation, deviation) * correlation))
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: s.identity)
-def test_that_the_chance_in_the_simulator_itself_is_counted_once(schedule: Schedule) -> None:
+def test_that_the_chance_in_the_simulator_itself_is_counted_once(
+    schedule: Schedule, is_shared: bool
+) -> None:
     line = Line()
-    scatter = np.array([1.0, 0.0, 0.4, 3.0, 0.7])
+    variances = np.array([1.0, 0.0, 0.4, 3.0, 0.7])
+    deviation = np.sqrt(variances)
+    covariance = np.outer(deviation, deviation) * correlated(0.8 if is_shared else 0.0, 5)
+    mixing = deviation[:, None] * np.linalg.cholesky(correlated(0.8 if is_shared else 0.0, 5))
 
     def predict(params: Params, draw: int) -> Predictions:
         own = Draws(9, "engine", draw).normal("own", line.names, params.shape[1])
-        return line.seen @ params + np.sqrt(scatter)[:, None] * own
+        return line.seen @ params + mixing @ own
 
+    scatter = covariance if is_shared else variances
     observed = Observed(line.names, line.read, line.variance, scatter=scatter)
     smoother = EsMda(schedule, energy=1.0, cut_off=0.0)
     after = smoother.smoothed(line.members(MANY), predict, observed, Draws(1, "line", 7))
-    check_moments(after.params, *line.posterior(np.diag(line.variance + scatter)))
+    check_moments(after.params, *line.posterior(np.diag(line.variance) + covariance))
 
 
 def test_that_one_step_is_the_analysis_with_the_inverse_written_out() -> None:

@@ -93,8 +93,10 @@ def test_that_readings_of_many_windows_count_once() -> None:
     check(state.params, (1.0 / 4.0 + shares @ READ / SD**2) / precision, 1 / precision)
 
 
-def test_that_the_simulators_own_chance_is_shared_out_with_the_errors() -> None:
-    scatter = 0.6
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_that_the_simulators_own_chance_is_shared_out_with_the_errors(is_shared: bool) -> None:
+    scatter = np.array([[0.6, 0.5], [0.5, 1.5]]) if is_shared else np.diag([0.6, 1.5])
+    mixing = np.linalg.cholesky(scatter)
 
     class Gusty(Pump):
         """Rates are read with a chance of the simulator's own, a fresh one in every run."""
@@ -102,18 +104,21 @@ def test_that_the_simulators_own_chance_is_shared_out_with_the_errors() -> None:
         window = 0
 
         def predict(self, values: Params, draw: int) -> Predictions:
-            own = Draws(7, "gusts", 10 * self.window + draw).normal("own", ("a",), MEMBERS)
-            return values + math.sqrt(scatter) * own
+            own = Draws(7, "gusts", 10 * self.window + draw).normal("own", ("a", "b"), MEMBERS)
+            return values + mixing @ own
 
     sliding = SlidingWindow((RATE,), SECOND, uses=2, smoother=SMOOTHER)
     state, pump = sliding.begun(MEMBERS, draws(0)), Gusty()
+    told = scatter if is_shared else np.diag(scatter)
+    read = np.array([2.1, 1.2])
     for window in range(2):
         pump.window = window
-        seen = Observed(("a",), np.array([2.1]), np.array([SD**2]), scatter=np.array([scatter]))
+        seen = Observed(("a", "b"), read, np.full(2, SD**2), scatter=told)
         state = sliding.slid(state, seen, pump, draws(window)).state
-    # The same reading in both windows: once.
-    gain = 4.0 / (4.0 + SD**2 + scatter)
-    check(state.params, 1.0 + gain * 1.1, (1 - gain) * 4.0)
+    # The same readings in both windows: once.
+    weights = np.linalg.solve(scatter + SD**2 * np.eye(2), np.ones(2))
+    precision = 1 / 4.0 + weights.sum()
+    check(state.params, (1.0 / 4.0 + weights @ read) / precision, 1 / precision)
 
 
 def test_that_members_roll_on_with_what_they_were_fitted_to() -> None:
@@ -188,8 +193,3 @@ def test_that_windows_that_cannot_be_are_refused() -> None:
         SlidingWindow((RATE,), 0)
     with pytest.raises(InputError, match="one window or more"):
         SlidingWindow((RATE,), SECOND, uses=0)
-    both = Observed(("a",), np.ones(1), np.ones(1), scatter=np.ones(1), correlation=np.eye(1))
-    sliding = SlidingWindow((RATE,), SECOND, uses=2)
-    state = sliding.begun(20, draws(0))
-    with pytest.raises(InputError, match="one window only"):
-        sliding.slid(state, both, Pump(), draws(0))

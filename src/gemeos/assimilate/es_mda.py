@@ -82,8 +82,11 @@ class Updated(NamedTuple):
 class EsMda:
     """The smoother with its settings.
 
-    A parameter that is only weakly correlated with each reading for itself, but told by several of
-    them together, is not moved while there is a cut-off: use more members, or none.
+    Correlations are told from chance reading by reading. That keeps many parameters, each with
+    readings of its own, apart. One that only many weak readings together tell of hardly moves:
+    with a few parameters and tens of members set ``cut_off`` to 0. Then keep the readings of a
+    simulator with scatter fewer than an eighth of the members, by averaging them: what is fitted
+    to more of them is fitted to chance, and the spread comes out too small.
     """
 
     schedule: Schedule = field(default_factory=Constant)

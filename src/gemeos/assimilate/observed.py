@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,9 +39,10 @@ class Observed:
     """NaN for what was not read."""
     variance: Float64[np.ndarray, " reading"]
     """Of the error of what was read; positive."""
-    scatter: Float64[np.ndarray, " reading"] | None = None
+    scatter: Float64[np.ndarray, "*scatter"] | None = None
     """Variance of what the simulator would have read by its own random numbers alone, from run to
-    run with equal parameters. None for a simulator without chance, and where that scatter is part
+    run with equal parameters; or the covariance, where readings share their chances as two counts
+    of the same vehicles do. None for a simulator without chance, and where that scatter is part
     of ``variance`` already: then each member meets the same chances in every step."""
     correlation: Float64[np.ndarray, "reading reading"] | None = None
     """Of the errors of what was read; None where each is for itself."""
@@ -53,17 +54,15 @@ class Observed:
         count = len(self.names)
         if len(set(self.names)) != count:
             raise InputError("Two readings have the same name.")
-        for what in (self.values, self.variance, self.scatter):
-            if what is not None and what.shape != (count,):
+        for what in (self.values, self.variance):
+            if what.shape != (count,):
                 raise InputError(f"There are {count} names for readings of shape {what.shape}.")
         if not (np.isfinite(self.variance).all() and (self.variance > 0).all()):
             raise InputError("The variances of readings are positive and finite.")
         if np.isinf(self.values).any():
             raise InputError("A reading is infinite. Give NaN for what was not read.")
-        if self.scatter is not None and not (
-            np.isfinite(self.scatter).all() and (self.scatter >= 0).all()
-        ):
-            raise InputError("The simulator's own scatter is a variance: 0 or more, and finite.")
+        if self.scatter is not None:
+            _check_scatter(self.scatter, count)
         if self.reach is not None and not ((self.reach >= 0).all() and (self.reach <= 1).all()):
             raise InputError("A reading's reach is a share, from 0 to 1.")
         if self.correlation is not None:
@@ -95,16 +94,40 @@ class Observed:
         """Of the covariance of the whole error, R + V, of what was read."""
         return self._roots(1.0, 1.0)
 
-    def _roots(self, of_reading: float, of_simulator: float) -> Roots:
-        read = self.read
-        variance = of_reading * self.variance[read]
-        own = 0.0 if self.scatter is None else of_simulator * self.scatter[read]
-        if self.correlation is None:
-            root = np.sqrt(variance + own)
-            return Roots(root, 1.0 / root)
+    def shared(self, uses: int) -> Observed:
+        """As each of so many assimilations is to take them, that together count them once.
+
+        The simulator's own scatter comes with every run, once; the rest of its share is added to
+        the errors.
+        """
+        if uses == 1:
+            return self
+        error = self._error(float(uses), uses - 1.0)
+        if error.ndim == 1:
+            return replace(self, variance=error)
+        variance = np.diag(error).copy()
+        size = np.sqrt(variance)
+        correlation = error / size[:, None] / size
+        correlation[np.diag_indices_from(correlation)] = 1.0
+        return replace(self, variance=variance, correlation=correlation)
+
+    def _error(self, of_reading: float, of_simulator: float) -> Float64[np.ndarray, "*error"]:
+        """So many times the readings' covariance and the simulator's; variances if they suffice."""
+        variance, scatter = of_reading * self.variance, self.scatter
+        own = np.zeros_like(variance) if scatter is None else of_simulator * scatter
+        if self.correlation is None and own.ndim == 1:
+            return variance + own
         deviation = np.sqrt(variance)
-        covariance = deviation[:, None] * self.correlation[np.ix_(read, read)] * deviation
-        covariance[np.diag_indices_from(covariance)] += own
+        correlation = np.eye(len(variance)) if self.correlation is None else self.correlation
+        covariance = deviation[:, None] * correlation * deviation
+        return covariance + (np.diag(own) if own.ndim == 1 else own)
+
+    def _roots(self, of_reading: float, of_simulator: float) -> Roots:
+        read, error = self.read, self._error(of_reading, of_simulator)
+        if error.ndim == 1:
+            root = np.sqrt(error[read])
+            return Roots(root, 1.0 / root)
+        covariance = error[np.ix_(read, read)]
         # As D C D with a unit diagonal of C: the units of readings may be far from each other.
         size = np.sqrt(np.diag(covariance))
         values, vectors = np.linalg.eigh(covariance / size[:, None] / size)
@@ -132,3 +155,15 @@ def _check_correlation(correlation: Float64[np.ndarray, "reading reading"], coun
             "The correlation of the readings' errors is singular: some of them are as good as "
             "one. Leave those out."
         )
+
+
+def _check_scatter(scatter: Float64[np.ndarray, "*scatter"], count: int) -> None:
+    if scatter.shape not in ((count,), (count, count)) or not np.isfinite(scatter).all():
+        raise InputError(f"The scatter of {count} readings has shape {scatter.shape}.")
+    if scatter.ndim == 2 and np.abs(scatter - scatter.T).max(initial=0.0) > _SYMMETRIC * np.abs(
+        scatter
+    ).max(initial=0.0):
+        raise InputError("The covariance of the simulator's own scatter is not symmetric.")
+    values = scatter if scatter.ndim == 1 else np.linalg.eigvalsh(scatter)
+    if (values < -_SYMMETRIC * np.abs(values).max(initial=0.0)).any():
+        raise InputError("The simulator's own scatter is a variance: 0 or more.")

@@ -11,7 +11,7 @@ that came by chance, stays as the simulator made it, and belongs into the readin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -109,7 +109,7 @@ class SlidingWindow:
         smoothed = self.smoother.smoothed(
             state.params,
             lambda params, draw: runs.predict(self.natural(params), draw),
-            _shared(observed, self.uses),
+            observed.shared(self.uses),
             draws,
         )
         origin = runs.advance(self.natural(smoothed.params))
@@ -128,13 +128,3 @@ class SlidingWindow:
         """How far each member's parameters come within a stride."""
         lengths = np.array([p.drift * math.sqrt(self.stride / SECOND) for p in self.params])
         return lengths[:, None] * draws.normal("walk", self._names, params.shape[1])
-
-
-def _shared(observed: Observed, uses: int) -> Observed:
-    if uses == 1:
-        return observed
-    # The simulator's own scatter comes with each run, once; the rest of its share is added here.
-    more = 0.0 if observed.scatter is None else (uses - 1) * observed.scatter
-    if observed.correlation is None or observed.scatter is None:
-        return replace(observed, variance=uses * observed.variance + more)
-    raise InputError("Readings with correlated errors and scatter can lie in one window only.")
