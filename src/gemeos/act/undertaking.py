@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from gemeos.act.base import Move
 from gemeos.act.verify import Watch
 from gemeos.schema.command import Command, CommandState
 from gemeos.units.instant import Instant, Span
@@ -71,7 +72,7 @@ class Undertaking:
     reason: str = ""
     """Why it is no longer under way."""
     event: int = 0
-    """Number of the event with which it began."""
+    """Number of the newest event about the whole."""
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ def doubtful(undertaking: Undertaking) -> tuple[str, ...]:
 def noted(undertaking: Undertaking, command: str, event: int) -> Undertaking:
     """With the number of the event that tells of a command, or (empty) of the whole."""
     if not command:
-        return replace(undertaking, event=undertaking.event or event)
+        return replace(undertaking, event=event)
     return replace(
         undertaking,
         issued=tuple(
@@ -152,3 +153,18 @@ def begun(  # noqa: PLR0913 -- each is one fact of the beginning, by keyword
         ),
         watches=tuple(watches),
     )
+
+
+def moves_of(undertakings: Iterable[Undertaking]) -> dict[str, tuple[Move, ...]]:
+    """By control: what was sent to it, by whichever plan, the oldest first."""
+    made: dict[str, list[Move]] = {}
+    for undertaking in undertakings:
+        stood: dict[str, float] = {}
+        for each in undertaking.issued:
+            if each.state in {CommandState.DECIDED, CommandState.DROPPED, CommandState.REFUSED}:
+                continue
+            control, value = each.command.control, each.command.value
+            by = abs(value - stood.get(control, each.before))
+            made.setdefault(control, []).append(Move(each.command.valid_from, by))
+            stood[control] = value
+    return {c: tuple(sorted(several, key=lambda move: move.at)) for c, several in made.items()}

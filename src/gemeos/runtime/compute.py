@@ -29,6 +29,7 @@ class Compute:
     def __init__(self) -> None:
         self._path = ThreadPoolExecutor(1, "gemeos-path")
         self._questions = ThreadPoolExecutor(QUESTION_THREADS, "gemeos-question")
+        self._acting = ThreadPoolExecutor(1, "gemeos-acting")
         self._background = ThreadPoolExecutor(1, "gemeos-background", _stand_back)
 
     async def on_path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -40,6 +41,11 @@ class Compute:
         """Run ``call``, which only asks, beside the path."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._questions, lambda: call(*args, **kwargs))
+
+    async def for_acting(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """``beside`` for what decides about commands: it must not wait behind questions."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._acting, lambda: call(*args, **kwargs))
 
     def path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """``on_path`` for callers without an event loop."""
@@ -53,6 +59,7 @@ class Compute:
         """Wait for what is running; take nothing more."""
         self._background.shutdown(wait=True, cancel_futures=True)
         self._path.shutdown(wait=True)
+        self._acting.shutdown(wait=True, cancel_futures=True)
         self._questions.shutdown(wait=True, cancel_futures=True)
 
 

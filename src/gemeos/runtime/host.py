@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from gemeos.clock import Clock, ReplayClock, SystemClock
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import UnknownNameError
 from gemeos.link.base import Arrival, Source
+from gemeos.runtime.apply import Applying
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet
@@ -23,6 +23,7 @@ from gemeos.runtime.hindcasts import Hindcasts
 from gemeos.runtime.keyframe import packed
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.plans import Plans
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.remember import Memory
 from gemeos.runtime.resume import restored, stored
@@ -33,6 +34,7 @@ from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.taken import Taken
 from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.twin_plans import TwinPlans
 from gemeos.runtime.whatif import TwinWhatIfs
 from gemeos.schema.reading import Readings
 from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
@@ -67,6 +69,8 @@ class Host:
         self.scenarios = Scenarios(self)
         self.optimisations = Optimisations(self)
         self.hindcasts = Hindcasts(self)
+        self.plans = Plans(self)
+        self.applying = Applying(self, self.plans)
         self.loop_lag_s = 0.0
         self.counted: Counter[str] = Counter()
         """Readings taken in, duplicates, too late ones, refused ones, commits."""
@@ -146,13 +150,19 @@ class Host:
                     progress(done, total)
         self.scores.resume()
         self._pending.remembered(self._twins, self.timeline)
+        self.applying.resume()
 
     async def run(self) -> None:
         """Follow every link until all end."""
         futures = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts)
+        plans = partial(TwinPlans, self)
         for twin in self._twins.values():
             twin.attach(self.questions, futures)
-        looking = asyncio.create_task(self._look(), name="gemeos-look")
+            twin.let_apply(plans)
+        beside = (
+            asyncio.create_task(self._look(), name="gemeos-look"),
+            asyncio.create_task(self.applying.run(), name="gemeos-applying"),
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 for link in self.site.links:
@@ -161,15 +171,17 @@ class Host:
                         name=f"gemeos-link-{link.name}",
                     )
             self.feed.publish(self._tell_phases())
+            await self.applying.wound_up()
         finally:
-            looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
 
     def close(self) -> None:
         """Let go of twins, threads and store. Everything acknowledged is durable already."""
         for twin in self._twins.values():
             twin.attach(None, None)
+            twin.let_apply(None)
         self.scenarios.close()
         self.optimisations.close()
         self.hindcasts.close()

@@ -301,6 +301,11 @@ class Questions:
         for name, heard in zip(fleet.names, _heard(state), strict=True):
             yield name, self._phase(name, heard, now)
 
+    def phase(self, twin: str) -> Phase:
+        """Of one twin."""
+        (heard,) = _heard(self._running.snapshot(twin))
+        return self._phase(twin, heard, self._running.clock.now())
+
     def _phase(self, twin: str, heard: _Heard, now: Instant) -> Phase:
         declared = self._running.twin(twin)
         return phase_of(

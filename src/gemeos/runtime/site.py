@@ -16,6 +16,7 @@ from gemeos.clock import Clock
 from gemeos.errors import SettingsError, UnknownNameError
 from gemeos.link.base import Source
 from gemeos.link.channels import Channels
+from gemeos.runtime.actuation import ActuatorLink
 from gemeos.runtime.twin import Twin
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import SeriesBook
@@ -85,6 +86,8 @@ class Site:
     name: str
     twins: tuple[Twin, ...] = ()
     links: tuple[Link, ...] = ()
+    actuators: tuple[ActuatorLink, ...] = ()
+    """Connections to the devices that are set; apart from those that readings come by."""
     clock: ClockDomain = field(default_factory=WallTime)
     zone: str = "UTC"
     """IANA name; days, and times written without an offset, follow it."""
@@ -98,7 +101,9 @@ class Site:
     def __post_init__(self) -> None:
         zone(self.zone)
         known = [link.name for link in self.links]
-        for kind, names in (("link", known), ("twin", self.twin_names)):
+        devices = [actuator.name for actuator in self.actuators]
+        kinds = (("link", known), ("actuator", devices), ("twin", self.twin_names))
+        for kind, names in kinds:
             twice = sorted(n for n, times in Counter(names).items() if times > 1)
             if twice:
                 raise SettingsError(f"Two {kind}s are named {', '.join(twice)}.")
@@ -106,6 +111,9 @@ class Site:
             for binding in twin.bindings:
                 if binding.series.link not in known:
                     raise UnknownNameError("link", binding.series.link, known, where=self.name)
+            for actuation in twin.actuations.values():
+                if actuation.actuator not in devices:
+                    raise UnknownNameError("actuator", actuation.actuator, devices, where=self.name)
 
     @property
     def twin_names(self) -> list[str]:

@@ -9,16 +9,19 @@ from typing import Final
 
 from typing_extensions import override
 
+from gemeos.act.base import Conduct
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.assimilate.fast import analyst
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
+from gemeos.runtime.actuation import Actuation, actuation_of, conduct_of
 from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.planned import Applies, PlansOfTwin
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.school import Foresight
 from gemeos.runtime.trust import Trust
@@ -36,10 +39,12 @@ DEFAULT_MEMBERS = 64
 DEFAULT_HORIZON_STEPS = 1000
 _NOTHING_FORESEEN: Final = Foresight()
 _NOTHING_KNOWN: Final[Mapping[str, float]] = MappingProxyType({})
-"""Shared: of large fleets most twins have neither."""
+_NOTHING_SET: Final[Mapping[str, Actuation]] = MappingProxyType({})
+_USUAL_CONDUCT: Final = Conduct()
+"""Shared: of large fleets most twins have none of these."""
 
 
-class Twin(AsksWhatIf):
+class Twin(AsksWhatIf, Applies):
     """The virtual copy of one thing.
 
     Declare it (model, constants, bindings), run it (``gm.run``), ask it. Questions before it runs
@@ -110,8 +115,11 @@ class Twin(AsksWhatIf):
         self._consts: Mapping[str, float] = known or _NOTHING_KNOWN
         self._bindings: list[Binding] = []
         self._shown_first = tuple(self.schema.variable(each).name for each in show)
+        self._actuations: Mapping[str, Actuation] = _NOTHING_SET
+        self._conduct = _USUAL_CONDUCT
         self._questions: Answers | None = None
         self._futures: Futures | None = None
+        self._plans: Callable[[str], PlansOfTwin] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -200,6 +208,108 @@ class Twin(AsksWhatIf):
         self._bindings.append(binding)
         return self
 
+    @property
+    def actuations(self) -> Mapping[str, Actuation]:
+        """By control: how it is set."""
+        return self._actuations
+
+    @property
+    def conduct(self) -> Conduct:
+        """How its plans are carried out."""
+        return self._conduct
+
+    def actuate(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
+        self,
+        place: str,
+        *,
+        to: str,
+        unit: str | None = None,
+        least: str | None = None,
+        most: str | None = None,
+        rate: str | None = None,
+        interlocks: Sequence[str] = (),
+        tolerance: str | None = None,
+        pace: str = "1 min",
+    ) -> Twin:
+        """Let plans set a control. Bind what its device reports, too: it is how the twin knows.
+
+        Args:
+            place: ``actuator:place``, as in ``plc:T2/yaw``.
+            to: The control's name.
+            unit: What the device counts in; by default the control's own.
+            least: Smallest value that plans may set, with its unit, beside the declared bounds.
+            most: Largest.
+            rate: How far it may be moved within a time, as in ``"5 deg per 10 min"``.
+            interlocks: What has to hold now, as in ``"P(wind > 25 m/s) < 0.05"``.
+            tolerance: By how much the device may report another value than it was set to; by
+                default a hundredth of the declared range.
+            pace: Time between two commands of a ramp or a profile.
+
+        Returns:
+            The twin, so that calls can be chained.
+
+        Raises:
+            SchemaError: no such control, or the text cannot be read.
+            UnitError: a unit does not fit.
+        """
+        made = actuation_of(
+            self.schema,
+            place,
+            to=to,
+            unit=unit,
+            least=least,
+            most=most,
+            rate=rate,
+            interlocks=interlocks,
+            tolerance=tolerance,
+            pace=pace,
+        )
+        if to in self._actuations:
+            raise SchemaError(
+                f"{to} of {self.name} is set by {self._actuations[to].place} already."
+            )
+        self._actuations = {**self._actuations, to: made}
+        return self
+
+    def conducted(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
+        self,
+        *,
+        approvers: Sequence[str] = (),
+        role: str = "approver",
+        four_eyes: bool = False,
+        oldest_state: str = "10 min",
+        watch: str = "30 min",
+        settle: str = "10 s",
+        answer_within: str = "5 s",
+        lasting: str = "1 min",
+    ) -> Twin:
+        """Say how its plans are approved and carried out.
+
+        Args:
+            approvers: Names of those who may approve; by default whoever has the role.
+            role: The least that an approver has to be: ``approver`` or ``admin``.
+            four_eyes: Two different people have to approve, neither of whom made the plan.
+            oldest_state: Nothing is done on a state, or on readings, older than this.
+            watch: How long what happens is compared with the forecast after the last command.
+            settle: How long a device may take until it reports what it was set to.
+            answer_within: How long its answer is waited for, in the machine's time.
+            lasting: How long a command that is due may still be sent.
+
+        Raises:
+            SettingsError: no such role, or a time that is none.
+        """
+        self._conduct = conduct_of(
+            approvers=approvers,
+            role=role,
+            four_eyes=four_eyes,
+            oldest_state=oldest_state,
+            watch=watch,
+            settle=settle,
+            answer_within=answer_within,
+            lasting=lasting,
+        )
+        return self
+
     def _const(self, name: str, value: float | str) -> float:
         variable = self.schema.variable(name)
         if isinstance(value, str):
@@ -224,6 +334,10 @@ class Twin(AsksWhatIf):
         params = range(len(schema.states), len(schema.estimated))
         assimilator = SerialSquareRoot(tuple(params))
         return Cycle(Stepper(self.simulator), assimilator, analyst(assimilator, schema))
+
+    def let_apply(self, plans: Callable[[str], PlansOfTwin] | None) -> None:
+        """Called by the host: from now on its plans can be applied, or (None) no more."""
+        self._plans = plans
 
     def attach(self, questions: Answers | None, futures: Futures | None) -> None:
         """Called by the host: from now on it can be asked, or (None) no more."""
@@ -263,6 +377,14 @@ class Twin(AsksWhatIf):
         if self._futures is None:
             raise self._stopped()
         return self._futures.hindcasts(self.name)
+
+    @property
+    @override
+    def plans(self) -> PlansOfTwin:
+        """Its plans: make, keep, list, approve, apply, give up, stop."""
+        if self._plans is None:
+            raise self._stopped()
+        return self._plans(self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""

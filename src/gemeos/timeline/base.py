@@ -240,9 +240,14 @@ class EventLog(Protocol):
         twin: str | None = None,
         kind: str | None = None,
         since: Instant | None = None,
+        until: Instant | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
-        """Newest first, by (valid_at, number); only those with ``since < valid_at``."""
+        """Newest first, by (valid_at, number); only those with ``since < valid_at <= until``."""
+        ...
+
+    def event(self, number: int) -> Event | None:
+        """The one of that number; None where there is none."""
         ...
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from gemeos.errors import TimelineError
 from gemeos.schema.reading import Readings, Refused, Series, SeriesBook
-from gemeos.timeline import duck_estimates, duck_log, duck_readings, duck_records
+from gemeos.timeline import duck_estimates, duck_events, duck_log, duck_readings, duck_records
 from gemeos.timeline.base import (
     Buckets,
     Commit,
@@ -273,22 +273,17 @@ class DuckTimeline:
         twin: str | None = None,
         kind: str | None = None,
         since: Instant | None = None,
+        until: Instant | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
         """See the port."""
         with self._database.asking() as connection:
-            found = rows(
-                connection,
-                "select kind, twin, valid_at, actor, cause, body, known_at, number from events "
-                "where ($twin is null or twin = $twin) and ($kind is null or kind = $kind) "
-                "and ($since is null or valid_at > $since) "
-                "order by valid_at desc, number desc limit $limit",
-                {"twin": twin, "kind": kind, "since": since, "limit": limit},
-            )
-        return [
-            Event(kind, twin, valid_at, actor, cause, body_of(body), known_at, number)
-            for kind, twin, valid_at, actor, cause, body, known_at, number in found
-        ]
+            return duck_events.events(connection, twin, kind, (since, until), limit)
+
+    def event(self, number: int) -> Event | None:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_events.event(connection, number)
 
     def put_summary(self, twin: str, rows: SummaryRows, *, known_at: Instant) -> None:
         """See the port."""

@@ -275,6 +275,7 @@ class MemoryTimeline:
         twin: str | None = None,
         kind: str | None = None,
         since: Instant | None = None,
+        until: Instant | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
         """See the port."""
@@ -285,8 +286,14 @@ class MemoryTimeline:
                 if twin in {None, event.twin}
                 and kind in {None, event.kind}
                 and (since is None or event.valid_at > since)
+                and (until is None or event.valid_at <= until)
             ]
         return sorted(asked, key=lambda event: (event.valid_at, event.number), reverse=True)[:limit]
+
+    def event(self, number: int) -> Event | None:
+        """See the port."""
+        with self._open():
+            return next((event for event in self._events if event.number == number), None)
 
     def put_summary(self, twin: str, rows: SummaryRows, *, known_at: Instant) -> None:
         """See the port."""

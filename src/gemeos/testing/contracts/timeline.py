@@ -61,6 +61,7 @@ QUESTIONS: dict[str, Callable[[Timeline], object]] = {
     "keyframes_newest": lambda timeline: timeline.keyframes_newest(["mill"]),
     "put_event": lambda timeline: timeline.put_event(event("alarm", 1), known_at=1),
     "events": lambda timeline: timeline.events(),
+    "event": lambda timeline: timeline.event(1),
     "put_summary": lambda timeline: timeline.put_summary("mill", summary([1], "a"), known_at=1),
     "summary": lambda timeline: timeline.summary("mill", ["a"], 0, 1),
     "put_forecasts": lambda timeline: timeline.put_forecasts(

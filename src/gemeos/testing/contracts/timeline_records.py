@@ -227,6 +227,13 @@ class EventContract:
         assert [e.valid_at for e in timeline.events(kind="alarm")] == [7, 5]
         assert [e.valid_at for e in timeline.events(kind="alarm", twin="dam")] == [7]
         assert [e.valid_at for e in timeline.events(since=6)] == [8, 7]
+        assert [e.valid_at for e in timeline.events(since=5, until=7)] == [7, 6]
+
+    def test_that_an_event_is_found_by_its_number(self, timeline: Timeline) -> None:
+        timeline.put_event(event("alarm", 9), known_at=1)
+        put = timeline.put_event(event("phase", 5), known_at=1)
+        assert timeline.event(put.number) == put
+        assert timeline.event(put.number + 1) is None
 
     def test_that_a_number_which_is_not_finite_becomes_none(self, timeline: Timeline) -> None:
         put = timeline.put_event(

@@ -1,0 +1,101 @@
+"""What is read, held against what a plan expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from gemeos.act.undertaking import Undertaking
+from gemeos.act.verify import Watch, compared
+from gemeos.clock import Clock
+from gemeos.errors import GemeosError
+from gemeos.runtime.compute import Compute
+from gemeos.runtime.feed import Feed
+from gemeos.runtime.questions import Questions
+from gemeos.runtime.site import Site
+from gemeos.runtime.twin import Twin
+from gemeos.schema.plan import Band
+from gemeos.schema.variable import Sensor
+from gemeos.timeline.base import Timeline
+from gemeos.units import conversion
+from gemeos.units.instant import Instant
+
+
+class Running(Protocol):
+    """What acting needs of the running site."""
+
+    @property
+    def site(self) -> Site:
+        """As declared."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Site time."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """The memory."""
+        ...
+
+    @property
+    def compute(self) -> Compute:
+        """The threads."""
+        ...
+
+    @property
+    def feed(self) -> Feed:
+        """Whom to tell."""
+        ...
+
+    @property
+    def questions(self) -> Questions:
+        """What the twins hold."""
+        ...
+
+    def twin(self, name: str) -> Twin:
+        """The declared twin."""
+        ...
+
+
+def compared_with_reality(running: Running, undertaking: Undertaking) -> tuple[Watch, ...]:
+    """Its watches, with what was read since.
+
+    A sensor is compared by its readings, all else by the mean of what is held to be so.
+    """
+    if undertaking.stage.is_over:
+        return undertaking.watches
+    return tuple(_compared(running, undertaking, watch) for watch in undertaking.watches)
+
+
+def _compared(running: Running, undertaking: Undertaking, watch: Watch) -> Watch:
+    since = max(undertaking.begun_at, watch.until or 0)
+    for at, value in _seen(running, undertaking.twin, watch.band, since):
+        watch = compared(watch, at, value)
+    return watch
+
+
+def _seen(
+    running: Running, twin: str, band: Band, since: Instant
+) -> Iterator[tuple[Instant, float]]:
+    declared = running.twin(twin)
+    variable = declared.schema.variable(band.variable)
+    scale, offset = conversion(variable.unit, band.unit)
+    book = running.timeline.book
+    mine = [book.number(b.series) for b in declared.bindings if b.variable == band.variable]
+    if not (isinstance(variable, Sensor) and mine):
+        try:
+            held = running.questions.now(twin)
+        except GemeosError:
+            return
+        yield int(held.times[-1]), float(held[band.variable].mean[-1]) * scale + offset
+        return
+    read = running.timeline.range(mine, since, running.clock.now())
+    for at, value in zip(read.valid_at.tolist(), read.value.tolist(), strict=True):
+        told = value * scale + offset
+        ends = band.around(at)
+        if variable.wraps is not None and ends is not None:
+            turn = variable.wraps * scale
+            told += round((sum(ends) / 2 - told) / turn) * turn
+        yield at, told

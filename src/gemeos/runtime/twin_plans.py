@@ -1,0 +1,231 @@
+"""The plans of one twin in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Final, Protocol, final
+
+import numpy as np
+
+from gemeos.act.undertaking import Undertaking
+from gemeos.clock import Clock
+from gemeos.ensemble.estimate import Estimate
+from gemeos.errors import InputError
+from gemeos.runtime.apply import Applying
+from gemeos.runtime.asked import When
+from gemeos.runtime.plan import Applied, Kill, PlanRecord
+from gemeos.runtime.plans import Plans
+from gemeos.runtime.scenario import ScenarioRecord
+from gemeos.runtime.scenarios import Scenarios
+from gemeos.runtime.site import Site
+from gemeos.runtime.twin import Twin
+from gemeos.runtime.why import Why, why
+from gemeos.schema.binding import Binding
+from gemeos.schema.plan import Band, Plan
+from gemeos.schema.role import Role
+from gemeos.schema.variable import Control, Sensor
+from gemeos.timeline.base import Timeline
+from gemeos.units import span
+
+PROGRAM: Final = "program"
+"""Who does what a program of its own does without saying for whom."""
+
+
+class Running(Protocol):
+    """What this needs of the running site."""
+
+    @property
+    def site(self) -> Site:
+        """As declared."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Site time."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """The memory."""
+        ...
+
+    @property
+    def plans(self) -> Plans:
+        """Those of all twins."""
+        ...
+
+    @property
+    def applying(self) -> Applying:
+        """What is carried out."""
+        ...
+
+    @property
+    def scenarios(self) -> Scenarios:
+        """Those of all twins."""
+        ...
+
+    def twin(self, name: str) -> Twin:
+        """The declared twin."""
+        ...
+
+
+@final
+class TwinPlans:
+    """See ``PlansOfTwin``. A program in this process may do everything, in anybody's name."""
+
+    def __init__(
+        self, running: Running, twin: str, *, actor: str = PROGRAM, role: Role = Role.ADMIN
+    ) -> None:
+        """``actor`` is whoever asks, ``role`` what that person may."""
+        self._running, self._twin = running, twin
+        self._actor, self._role = actor, role
+
+    def keep(self, plan: Plan, *, replacing: bool = False) -> PlanRecord:
+        """See ``PlansOfTwin``."""
+        if plan.twin != self._twin:
+            raise InputError(f"The plan {plan.name} is for {plan.twin}, not for {self._twin}.")
+        return self._running.plans.keep(plan, actor=self._actor, replacing=replacing)
+
+    def of_scenario(
+        self,
+        scenario: str,
+        *,
+        name: str | None = None,
+        on: Sequence[str] = (),
+        share: float = 0.9,
+        expires: str = "10 min",
+        replacing: bool = False,
+    ) -> PlanRecord:
+        """See ``PlansOfTwin``."""
+        twin, scenarios = self._running.twin(self._twin), self._running.scenarios
+        record = scenarios.record(self._twin, scenario)
+        _only_controls(twin, record)
+        watched = tuple(on) or tuple(
+            dict.fromkeys(
+                b.variable
+                for b in twin.bindings
+                if isinstance(twin.schema.variable(b.variable), Sensor)
+            )
+        )
+        told = [scenarios.compare(self._twin, scenario, on=each) for each in watched]
+        now = self._running.clock.now()
+        plan = Plan(
+            twin=self._twin,
+            name=name or scenario,
+            changes=record.changes,
+            made_at=now,
+            actor=self._actor,
+            cause=f"scenario {scenario}",
+            expires_at=now + span(expires),
+            state_at=record.forked_at,
+            origin=record.origin,
+            model=record.model,
+            bands=tuple(
+                band(twin, each.after, on, share) for on, each in zip(watched, told, strict=True)
+            ),
+            nothing=tuple(
+                band(twin, each.before, on, share) for on, each in zip(watched, told, strict=True)
+            ),
+            reasons=(f"made by hand of the scenario {scenario}",),
+            candidates=1,
+        )
+        return self.keep(plan, replacing=replacing)
+
+    def all(self) -> Sequence[PlanRecord]:
+        """See ``PlansOfTwin``."""
+        return self._running.plans.all(self._twin)
+
+    def record(self, name: str) -> PlanRecord:
+        """See ``PlansOfTwin``."""
+        return self._running.plans.record(self._twin, name)
+
+    def undertaking(self, name: str) -> Undertaking | None:
+        """See ``PlansOfTwin``."""
+        return self._running.applying.undertakings.of(self.record(name).plan.id)
+
+    def approve(self, name: str, *, by: str | None = None) -> PlanRecord:
+        """See ``PlansOfTwin``."""
+        return self._running.plans.approve(
+            self._twin, name, actor=by or self._actor, role=self._role
+        )
+
+    def apply(self, name: str, *, approve: str | None = None, dry_run: bool = True) -> Applied:
+        """See ``PlansOfTwin``."""
+        return self._running.applying.apply(
+            self._twin,
+            name,
+            actor=approve or self._actor,
+            role=self._role,
+            approve=approve is not None,
+            dry_run=dry_run,
+        )
+
+    def give_up(self, name: str, *, why: str = "") -> Undertaking | None:
+        """See ``PlansOfTwin``."""
+        plan = self.record(name).plan
+        return self._running.applying.give_up(plan, actor=self._actor, role=self._role, why=why)
+
+    def drop(self, name: str) -> None:
+        """See ``PlansOfTwin``."""
+        self._running.plans.drop(self._twin, name, actor=self._actor)
+
+    def stop(self, *, why: str = "") -> Kill:
+        """See ``PlansOfTwin``."""
+        return self._running.applying.switches.engage(
+            self._twin, actor=self._actor, role=self._role, why=why
+        )
+
+    def release(self) -> bool:
+        """See ``PlansOfTwin``."""
+        return self._running.applying.switches.release(
+            self._twin, actor=self._actor, role=self._role
+        )
+
+    def why(self, control: str, at: When) -> Why:
+        """See ``PlansOfTwin``."""
+        self._running.twin(self._twin).schema.variable(control)
+        when = at if isinstance(at, int) else self._running.site.instant(at)
+        return why(self._running.timeline, self._twin, control, when)
+
+
+def _only_controls(twin: Twin, record: ScenarioRecord) -> None:
+    controls = {v.name for v in twin.schema.variables if isinstance(v, Control)}
+    others = sorted(set(record.changes) - controls)
+    if others or not record.changes:
+        raise InputError(
+            f"The scenario {record.name} changes {', '.join(others) or 'nothing'}; a plan sets "
+            f"controls and nothing else. {twin.name} has: {', '.join(sorted(controls)) or 'none'}."
+        )
+
+
+def band(twin: Twin, estimate: Estimate, variable: str, share: float) -> Band:
+    """Where a variable is expected, as it will be read.
+
+    Members tell what is so; a reading of it has its sensor's noise beside. The two are added as
+    independent normal errors: each half of the interval becomes the root of the sum of squares of
+    itself and of the noise's.
+    """
+    told = estimate[variable]
+    low, high = told.interval(share)
+    middle = told.quantile(0.5)
+    noise = _noise(twin, variable)
+    reach = NormalDist().inv_cdf(0.5 + share / 2) * noise
+    return Band(
+        variable=variable,
+        unit=told.unit,
+        share=share,
+        valid_at=tuple(int(at) for at in told.times),
+        low=tuple(float(m - np.hypot(m - e, reach)) for m, e in zip(middle, low, strict=True)),
+        high=tuple(float(m + np.hypot(e - m, reach)) for m, e in zip(middle, high, strict=True)),
+    )
+
+
+def _noise(twin: Twin, variable: str) -> float:
+    """Standard deviation of one reading of it; zero of what no channel reads."""
+    declared = twin.schema.variable(variable)
+    bound: list[Binding] = [b for b in twin.bindings if b.variable == variable]
+    if not (isinstance(declared, Sensor) and bound):
+        return 0.0
+    known = [b.noise if b.noise is not None else declared.noise for b in bound]
+    return max((each for each in known if each is not None), default=0.0)
