@@ -326,7 +326,7 @@ def test_that_why_it_moved_is_one_query_from_the_command_to_the_forecast() -> No
         until(lambda: running.host.timeline.events(kind="taken"))
         told = tank.why("valve", running.host.clock.now())
         assert [e.kind for e in told.chain] == [
-            "scenario",
+            "scenario_begun",
             "plan",
             "plan_approved",
             "plan_applied",

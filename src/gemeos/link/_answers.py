@@ -56,3 +56,7 @@ class Answers(Generic[_T]):
     def told(self) -> str:
         """What came since somebody last began to wait, and answered nothing."""
         return "; ".join(self._stray)
+
+    def forget(self, key: str) -> None:
+        """Nothing was sent that could be answered."""
+        self._waiting.pop(key, None)

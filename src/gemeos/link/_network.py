@@ -123,27 +123,7 @@ class Network:
             self._wake_write.send(b"\0")
 
     def _made(self) -> paho.Client:
-        broker, v5 = self._broker, self._broker.version is MqttVersion.V5
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=broker.client_id,
-            clean_session=None if v5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        if broker.user is not None:
-            client.username_pw_set(broker.user, broker.password)
-        if broker.tls is not None:
-            try:
-                context = ssl.create_default_context(cafile=broker.tls.ca)
-                if broker.tls.certificate is not None:
-                    context.load_cert_chain(broker.tls.certificate, broker.tls.key)
-            except OSError as error:
-                raise LinkError(
-                    f"Link {self._link!r}: the TLS files cannot be used: {error}."
-                ) from error
-            client.tls_set_context(context)
+        client = client_of(self._link, self._broker, lasting=True)
         client.on_message = self._on_message
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -389,3 +369,33 @@ class Network:
 
 def _nothing(*_: object) -> None:
     """Nobody needs to be told: the thread asks ``want_write`` each time round."""
+
+
+def client_of(link: str, broker: Broker, *, lasting: bool) -> paho.Client:
+    """A client of paho for that broker, not connected.
+
+    ``lasting``: the broker keeps the session, and what comes is acknowledged by us.
+
+    Raises:
+        LinkError: files of TLS that cannot be read.
+    """
+    v5 = broker.version is MqttVersion.V5
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=broker.client_id,
+        clean_session=None if v5 else not lasting,
+        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
+        reconnect_on_failure=False,
+        manual_ack=lasting,
+    )
+    if broker.user is not None:
+        client.username_pw_set(broker.user, broker.password)
+    if broker.tls is not None:
+        try:
+            context = ssl.create_default_context(cafile=broker.tls.ca)
+            if broker.tls.certificate is not None:
+                context.load_cert_chain(broker.tls.certificate, broker.tls.key)
+        except OSError as error:
+            raise LinkError(f"Link {link!r}: the TLS files cannot be used: {error}.") from error
+        client.tls_set_context(context)
+    return client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 from gemeos.errors import SettingsError
@@ -55,10 +55,10 @@ class MqttLink:
         """The same, its files found from ``folder``."""
         return replace(
             self,
-            password_file=_beside(folder, self.password_file),
-            ca=_beside(folder, self.ca),
-            certificate=_beside(folder, self.certificate),
-            key=_beside(folder, self.key),
+            password_file=beside(folder, self.password_file),
+            ca=beside(folder, self.ca),
+            certificate=beside(folder, self.certificate),
+            key=beside(folder, self.key),
         )
 
     def open(self, context: LinkContext) -> Source:
@@ -78,36 +78,84 @@ class MqttLink:
         return MqttSource(self._address(), decoder, context.clock, lossy=self.lossy)
 
     def _address(self) -> Broker:
-        told = urlsplit(self.broker)
-        if told.scheme not in {"mqtt", "mqtts"} or not told.hostname:
-            raise SettingsError(
-                f"link.{self.name} broker = {self.broker!r}: write 'mqtt://host:1883', or "
-                "'mqtts://host:8883' for TLS."
-            )
-        if told.password is not None:
-            raise SettingsError(
-                f"link.{self.name}: a password does not belong into an address; write it into a "
-                "file and name that with password_file."
-            )
-        secure = told.scheme == "mqtts"
-        tls = Tls(self.ca, self.certificate, self.key) if secure else None
-        return Broker(
-            host=told.hostname,
-            port=told.port or (MQTTS_PORT if secure else MQTT_PORT),
-            client_id=self.client_id,
-            user=None if told.username is None else unquote(told.username),
-            password=self._password(),
-            tls=tls,
-            version=self.version,
-        )
+        return broker_of(f"link.{self.name}", self)
 
-    def _password(self) -> str | None:
-        if self.password_file is None:
-            return None
-        try:
-            return Path(self.password_file).read_text(encoding="utf-8").split("\n", 1)[0].strip()
-        except OSError as error:
-            raise SettingsError(f"link.{self.name} password_file: {error}.") from error
+
+class AtBroker(Protocol):
+    """What is declared of somebody's place at a broker."""
+
+    @property
+    def broker(self) -> str:
+        """``mqtt://host:port`` or ``mqtts://host:port``; ``user@`` before the host."""
+        ...
+
+    @property
+    def client_id(self) -> str:
+        """Who we are there."""
+        ...
+
+    @property
+    def password_file(self) -> str | None:
+        """File whose first line is the password."""
+        ...
+
+    @property
+    def ca(self) -> str | None:
+        """Certificates that the broker's is checked against."""
+        ...
+
+    @property
+    def certificate(self) -> str | None:
+        """Ours."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """Ours."""
+        ...
+
+    @property
+    def version(self) -> MqttVersion:
+        """Of the protocol."""
+        ...
+
+
+def broker_of(where: str, declared: AtBroker) -> Broker:
+    """The broker that is declared; ``where`` is for telling.
+
+    Raises:
+        SettingsError: its address or the password's file cannot be used.
+    """
+    told = urlsplit(declared.broker)
+    if told.scheme not in {"mqtt", "mqtts"} or not told.hostname:
+        raise SettingsError(
+            f"{where} broker = {declared.broker!r}: write 'mqtt://host:1883', or "
+            "'mqtts://host:8883' for TLS."
+        )
+    if told.password is not None:
+        raise SettingsError(
+            f"{where}: a password does not belong into an address; write it into a "
+            "file and name that with password_file."
+        )
+    secure = told.scheme == "mqtts"
+    return Broker(
+        host=told.hostname,
+        port=told.port or (MQTTS_PORT if secure else MQTT_PORT),
+        client_id=declared.client_id,
+        user=None if told.username is None else unquote(told.username),
+        password=_password(where, declared.password_file),
+        tls=Tls(declared.ca, declared.certificate, declared.key) if secure else None,
+        version=declared.version,
+    )
+
+
+def _password(where: str, file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").split("\n", 1)[0].strip()
+    except OSError as error:
+        raise SettingsError(f"{where} password_file: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,5 +239,6 @@ class PollLink:
         )
 
 
-def _beside(folder: Path, file: str | None) -> str | None:
+def beside(folder: Path, file: str | None) -> str | None:
+    """A file that is named from that folder."""
     return None if file is None else str(folder / file)

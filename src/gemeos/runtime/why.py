@@ -18,7 +18,7 @@ MOVES: Final = ("command", "override")
 PAGE: Final = 500
 LONGEST_CHAIN: Final = 50
 _NUMBER: Final = re.compile(r"event (\d+)")
-_SCENARIO: Final = re.compile(r"scenario (\S+)")
+_MADE_OF: Final = re.compile(r"(scenario|optimisation) (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,16 @@ def _last(timeline: Timeline, twin: str, kind: str, control: str, at: Instant) -
 
 
 def _causes(timeline: Timeline, event: Event) -> Iterator[Event]:
-    """The events that it names as its cause; for a plan, the scenario that it was made of."""
+    """The events that it names as its cause; for a plan, what it was made of."""
     for number in _NUMBER.findall(event.cause):
         cause = timeline.event(int(number))
         if cause is not None:
             yield cause
-    named = _SCENARIO.match(event.cause)
+    named = _MADE_OF.match(event.cause)
     if named is not None:
-        made = timeline.events(twin=event.twin, kind="scenario", until=event.valid_at, limit=PAGE)
-        yield from [each for each in made if each.body.get("name") == named[1]][:1]
+        kind, name = f"{named[1]}_begun", named[2]
+        made = timeline.events(twin=event.twin, kind=kind, until=event.valid_at, limit=PAGE)
+        yield from [each for each in made if each.body.get("name") == name][:1]
 
 
 def _line(event: Event) -> str:
