@@ -194,7 +194,8 @@ class Line:
         properties = None
         if self._v5 and message is not None and message.properties is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.CorrelationData = message.properties.CorrelationData
+            # paho sets what a packet holds as attributes that no checker knows.
+            properties.CorrelationData = getattr(message.properties, "CorrelationData", b"")
             answer = {name: value for name, value in answer.items() if name != "id"}
         self.client.publish(
             f"{self._root}/acknowledgement", json.dumps(answer), 1, properties=properties
