@@ -1,0 +1,192 @@
+"""What the tutorials about what-ifs and plans tell is run on a boiler, and what they show comes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gemeos.serve.client import connect
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+TUTORIALS = ROOT / "docs" / "tutorials"
+WHAT_IF, DECIDE = TUTORIALS / "ask-what-if.md", TUTORIALS / "let-the-twin-decide.md"
+FENCE = re.compile(
+    r"(?:<!-- (?P<mark>[\w ]+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+SITE, PLANT = "http://127.0.0.1:8000", "http://127.0.0.1:8123"
+"""Where the tutorials say that they answer; a test takes what ports are free."""
+READINGS = 14
+"""Of the thermometer: a quarter of a minute."""
+SLOWEST_S = 40.0
+END = "\f"
+"""Printed behind each block."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a tutorial."""
+
+    mark: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """The site and the boiler, running."""
+
+    folder: Path
+    site: str
+    plant: str
+
+    def ran(self, *words: str) -> str:
+        """What a program says, in a process of its own."""
+        run = subprocess.run(
+            [sys.executable, *words],
+            cwd=self.folder,
+            env={**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=SLOWEST_S,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+
+def blocks(page: Path) -> list[Block]:
+    """All of a page, in order."""
+    found = FENCE.finditer(page.read_text(encoding="utf-8"))
+    return [Block(m["mark"] or "", m["kind"], m["text"]) for m in found]
+
+
+def form(told: str) -> list[str]:
+    """The lines of an output, with every number and what depends on it made the same."""
+    told = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "TIME", told)
+    told = re.sub(r"; model \S+", "; model IDENTITY", told)
+    told = re.sub(r"[-+]?\d[\d.]*(e[-+]\d+)?", "N", told)
+    # A list of as many as there are finalists.
+    told = re.sub(r"\['N%'(, 'N%')*\]", "[SHARES]", told)
+    return [" ".join(line.split()) for line in told.strip().splitlines()]
+
+
+def asked(page: Path) -> list[tuple[Block, Block | None]]:
+    """What is run, each with the output shown behind it."""
+    listed = [b for b in blocks(page) if b.mark not in {"quoted", "site", "plant"}]
+    pairs = []
+    for place, block in enumerate(listed):
+        behind = listed[place + 1] if place + 1 < len(listed) else None
+        if block.kind in {"python", "console"}:
+            pairs.append((block, behind if behind is not None and behind.kind == "text" else None))
+    return pairs
+
+
+def answers(kitchen: Kitchen, page: Path) -> list[str]:
+    """What each block prints: first the program as one, then the commands."""
+    pairs = asked(page)
+    program = "".join(f"{b.text}\nprint({END!r}, end='')\n" for b, _ in pairs if b.kind == "python")
+    program = program.replace(SITE, kitchen.site).replace(PLANT, kitchen.plant)
+    (kitchen.folder / "tutorial.py").write_text(program, encoding="utf-8")
+    told = iter(kitchen.ran("tutorial.py").split(END))
+    printed = [next(told) if b.kind == "python" else "" for b, _ in pairs]
+    for place, (block, _) in enumerate(pairs):
+        if block.kind == "console":
+            dollar, program, *words = shlex.split(block.text)
+            assert (dollar, program) == ("$", "gemeos")
+            printed[place] = kitchen.ran("-m", "gemeos", *words, "--url", kitchen.site)
+    return printed
+
+
+@contextmanager
+def started(folder: Path, log: str, *words: str) -> Iterator[str]:
+    """A program that says where it answers."""
+    told = folder / log
+    with told.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=folder, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        end = time.monotonic() + SLOWEST_S
+        while not (found := re.search(r"answers at (http://\S+)", told.read_text("utf-8"))):
+            assert process.poll() is None, told.read_text("utf-8")
+            assert time.monotonic() < end, told.read_text("utf-8")
+            time.sleep(0.1)
+        yield found[1]
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def command(page: Path, mark: str) -> list[str]:
+    """The words of the command that starts the site or the boiler."""
+    (text,) = (b.text for b in blocks(page) if b.mark == mark)
+    return shlex.split(text)[1:]
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
+    folder = tmp_path_factory.mktemp("kitchen")
+    for file in EXAMPLES.glob("boiler*"):
+        if file.is_file() and file.suffix in {".py", ".toml"}:
+            shutil.copy(file, folder)
+    with (folder / "boiler.toml").open("a", encoding="utf-8") as toml:
+        toml.write("\n[serve]\nport = 0\n")
+    with ExitStack() as stack:
+        gemeos, *words = command(WHAT_IF, "site")
+        assert gemeos == "gemeos"
+        site = stack.enter_context(started(folder, "site.log", "-m", "gemeos", *words))
+        python, *words = command(WHAT_IF, "plant")
+        assert python == "python"
+        posted = [word.replace(SITE, site) for word in words]
+        plant = stack.enter_context(started(folder, "plant.log", *posted, "--port", "0"))
+        with connect(site) as asking:
+            end = time.monotonic() + SLOWEST_S
+            while asking["boiler"].trust().assimilated < READINGS:
+                assert time.monotonic() < end, (folder / "plant.log").read_text("utf-8")
+                time.sleep(0.5)
+        yield Kitchen(folder, site, plant)
+
+
+def test_that_the_model_that_is_quoted_stands_in_the_example() -> None:
+    (quoted,) = (b.text for b in blocks(WHAT_IF) if b.mark == "quoted")
+    assert quoted in (EXAMPLES / "boiler.py").read_text(encoding="utf-8")
+
+
+def test_that_both_tutorials_start_the_same_site_and_boiler() -> None:
+    for mark in ("site", "plant"):
+        assert command(DECIDE, mark) == command(WHAT_IF, mark)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", [WHAT_IF, DECIDE], ids=lambda page: page.stem)
+def test_that_the_tutorial_runs_and_shows_what_comes(kitchen: Kitchen, page: Path) -> None:
+    printed = answers(kitchen, page)
+    shown = 0
+    for (_, expected), came in zip(asked(page), printed, strict=True):
+        if expected is None:
+            assert came == ""
+        elif expected.mark == "may differ":
+            # What chance has done to the boiler meanwhile decides what is advised.
+            assert re.search("Keep the present plan, warm|Recommended: heater|No recommend", came)
+        else:
+            shown += 1
+            assert form(came) == form(expected.text)
+    assert shown >= 4
