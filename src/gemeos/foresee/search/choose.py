@@ -13,6 +13,7 @@ from gemeos.foresee.search.evolve import evolve
 from gemeos.foresee.search.halving import halve
 from gemeos.foresee.search.mixed import mixed
 from gemeos.foresee.search.pareto import pareto
+from gemeos.foresee.search.serial import refine
 from gemeos.foresee.space import Candidate, Choice, Space
 
 LONGEST_LIST = 10_000
@@ -30,6 +31,8 @@ class Method(Enum):
     """A normal distribution over numbers."""
     TPE = "tpe"
     """Densities of good and of bad ones, for lists and conditions."""
+    SERIAL = "serial"
+    """One number after the other, finer and finer. Taken only where it is asked for."""
     PARETO = "pareto"
     """A front, for several objectives."""
 
@@ -98,6 +101,8 @@ def search(  # noqa: PLR0913  # each is one thing that the caller decides
             return evolve(space, trials, seed=seed, start=start)
         case Method.TPE:
             return mixed(space, trials, seed=seed, start=start)
+        case Method.SERIAL:
+            return refine(space, trials, start=start)
         case Method.PARETO:
             return pareto(space, trials, seed=seed, start=start)
         case _:
