@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from jaxtyping import Float64
 
 from gemeos.ensemble.blend import LEVELS
 from gemeos.twins.windfarm.baselines import (
@@ -16,11 +19,12 @@ from gemeos.twins.windfarm.baselines import (
 )
 from gemeos.twins.windfarm.checks import Check, inside, randomised_pit, relative, table
 from gemeos.twins.windfarm.farm import farm
-from gemeos.twins.windfarm.forecasts import scored_leads
+from gemeos.twins.windfarm.forecasts import Scored, scored_leads
 from gemeos.twins.windfarm.physics import WindFarm
-from gemeos.twins.windfarm.record import Record
+from gemeos.twins.windfarm.record import Record, read_record
 from gemeos.twins.windfarm.validate import LAST_CHECK, _Work
 from gemeos.twins.windfarm.walk import Walked
+from gemeos_plants import windfarm as plant
 
 FARM = farm("la_haute_borne")
 
@@ -151,6 +155,76 @@ def test_that_a_later_row_changes_no_earlier_forecast() -> None:
     for a, b in zip(scored, again, strict=True):
         for what in ("raw", "calibrated", "blended", "weights", "persistence", "climatology"):
             assert np.array_equal(getattr(a, what)[:issued], getattr(b, what)[:issued])
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Three days of the extract that the package carries."""
+    folder = tmp_path_factory.mktemp("extract")
+    extract = Path(plant.__file__).parent / "data" / "la_haute_borne_2014h1.parquet"
+    (folder / "scada_extract.parquet").symlink_to(extract)
+    record = read_record(folder, FARM, dt.date(2014, 2, 14), dt.date(2014, 2, 17))
+    assert all(np.isfinite(values).all() for values in record.values.values())
+    return record
+
+
+def walked_and_scored(record: Record, cut: int) -> tuple[Walked, list[Scored]]:
+    walked = Walked.through(record, range(cut), WindFarm(FARM), members=4)
+    return walked, scored_leads(FARM, record, cut, walked, seeds=[0])
+
+
+@pytest.fixture(scope="module")
+def as_recorded(recorded: Record) -> tuple[Walked, list[Scored]]:
+    return walked_and_scored(recorded, CUT)
+
+
+CUT = 192
+"""Rows of those three days that are warm-up; a day of forecasts must find its truth behind."""
+
+
+def shifted(future: Float64[np.ndarray, "row turbine"]) -> Float64[np.ndarray, "row turbine"]:
+    """Every row an hour later, at another turbine: nothing stays where it was."""
+    return np.roll(np.roll(future, 6, axis=0), 1, axis=1)
+
+
+def of_another_day(
+    future: Float64[np.ndarray, "row turbine"],
+) -> Float64[np.ndarray, "row turbine"]:
+    """The last row first, all of it greater."""
+    return future[::-1] * 1.25 + 3.0
+
+
+@pytest.mark.parametrize("altered", [shifted, of_another_day])
+@pytest.mark.parametrize("issue", [0, 4, 15])
+def test_that_no_row_after_the_issue_of_a_forecast_has_a_say_in_it(
+    recorded: Record,
+    as_recorded: tuple[Walked, list[Scored]],
+    issue: int,
+    altered: Callable[[Float64[np.ndarray, "row turbine"]], Float64[np.ndarray, "row turbine"]],
+) -> None:
+    """Every row of the farm's record behind that instant is another; what was told then is not."""
+    walked, scored = as_recorded
+    last = int(walked.test.rows[issue])
+    values = {}
+    for tag, was in recorded.values.items():
+        values[tag] = np.concatenate([was[: last + 1], altered(was[last + 1 :])])
+    # In no row after it are power and wind what they were, and none before it has changed.
+    for tag in ("power", "wind"):
+        same = (values[tag] == recorded.values[tag]).all(axis=1)
+        assert same[: last + 1].all()
+        assert not same[last + 1 :].any()
+    other, again = walked_and_scored(Record(recorded.first_tick, values), CUT)
+    told = slice(issue + 1)
+    assert np.array_equal(walked.test.rows, other.test.rows)
+    assert np.array_equal(walked.test.members[told], other.test.members[told])
+    assert np.array_equal(walked.test.power[told], other.test.power[told])
+    assert not np.array_equal(walked.test.power[issue + 1], other.test.power[issue + 1])
+    for a, b in zip(scored, again, strict=True):
+        told = slice(min(issue + 1, len(a.truth)))
+        for what in ("raw", "calibrated", "blended", "weights", "persistence", "climatology"):
+            assert np.array_equal(getattr(a, what)[told], getattr(b, what)[told])
+        # The truths behind the issue are others: the forecasts were judged by what was altered.
+        assert not np.array_equal(a.truth, b.truth)
 
 
 def made_up(rows: int, *, seed: int) -> Record:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64
 
 from gemeos.schema.schema import Schema
 from gemeos.simulate.base import Consts, Driven, Members
-from gemeos.twins.windfarm.farm import REFERENCE_SPEED, Farm
+from gemeos.twins.windfarm.farm import REFERENCE_SPEED, SWING_SPEED, Farm
 from gemeos.twins.windfarm.schema import (
     AIR,
     NOT_HEARD,
@@ -28,11 +28,11 @@ from gemeos.twins.windfarm.sensors import (
     calm,
     cap,
     density_speed_factor,
+    feathered,
     idle_share,
     inputs_of,
     on_curve,
     plausible_temperature,
-    stopped,
 )
 from gemeos.twins.windfarm.steering import Controls, controls_of, derated_thrust, facing
 from gemeos.twins.windfarm.wake import combined, deficit
@@ -42,7 +42,11 @@ CALM_ROUNDING: Final = 0.5
 not. It bends to zero over about this range, and is the level itself well above it."""
 WARM_SPELL_HOURS: Final = 0.75
 """Memory of what passes in the air's temperature: the best of the values tried on 2014."""
-FIRST_A_TURBINE: Final = len(AIR) + 1 + len(WARMTH)
+SWERVE_ROW: Final = len(AIR) + 1 + len(WARMTH)
+"""Row of the state ``air.swerve``."""
+SHEAR_ROW: Final = SWERVE_ROW + 1
+"""Row of the state ``air.shear``."""
+FIRST_A_TURBINE: Final = SHEAR_ROW + 1
 """Row of the first state that each turbine has its own of."""
 DAY_S: Final = 86_400.0
 METER_CLASS: Final = 0.005
@@ -51,7 +55,15 @@ STEEP_WITHIN: Final = (3.0, 15.0)
 """m/s. Beyond, speed-up is that of the nearer end: too little was seen there."""
 LEAST_KW: Final = 1.0
 """Of what a turbine could give, below which a limit is not told as a share of it."""
-REVISION: Final = "3"
+CALM_BETWEEN: Final = (3.5, 5.5)
+"""m/s. Below, turbines differ as in a calm, ``Numbers.calm_unrest``; above, as in a wind."""
+LARGEST_SWING: Final = 1.5
+"""Of ``Numbers.swing_sd``; in lighter winds vanes are hardly compared."""
+STANDING_DOUBT: Final = 0.2
+"""Share of the wind by which the anemometer behind a standing rotor may be off. Sound ones are off
+by less than 0.1, in ice they read half: such a one is named in some hours, and moves little until
+then."""
+REVISION: Final = "4"
 """Changed whenever other numbers come out of the same farm description."""
 
 
@@ -147,11 +159,17 @@ class WindFarm:
             along, across = kind(math.cos(turned)), kind(math.sin(turned))
             out[:, row] = along * values[:, row] + across * values[:, row + 1]
             out[:, row + 1] = along * values[:, row + 1] - across * values[:, row]
+        short = kind(math.exp(-hours / n.deviation_hours))
+        out[:, SWERVE_ROW] = short * values[:, SWERVE_ROW]
+        lasting = kind(math.exp(-hours / n.shear_hours))
+        out[:, SHEAR_ROW] = lasting * values[:, SHEAR_ROW]
         first, each = FIRST_A_TURBINE, len(self.farm.turbines)
-        deviation, chance, idle, before, told_before, news = (
+        deviation, swing, shear, chance, idle, before, told_before, news = (
             slice(first + i * each, first + (i + 1) * each) for i in range(len(STATES_A_TURBINE))
         )
-        out[:, deviation] = kind(math.exp(-hours / n.deviation_hours)) * values[:, deviation]
+        out[:, deviation] = short * values[:, deviation]
+        out[:, swing] = short * values[:, swing]
+        out[:, shear] = lasting * values[:, shear]
         out[:, chance] = 0.0
         heard = inputs_of(self.farm, driven)
         told = heard["heard_power"] + heard["heard_wind"] + heard["pitch"]
@@ -202,13 +220,15 @@ class WindFarm:
         consts: Consts,  # noqa: ARG002
     ) -> Float[np.ndarray, "twin output member"]:
         """What sensors and virtual sensors are in this state."""
-        farm, kind = self.farm, values.dtype.type
+        farm, kind, n = self.farm, values.dtype.type, self.farm.numbers
         turbines = len(farm.turbines)
         first, states = FIRST_A_TURBINE, len(self.schema.states)
         own = values[:, first:states].reshape(
             len(values), len(STATES_A_TURBINE), turbines, values.shape[2]
         )
-        deviation, chance, idle, _, _, news = (own[:, i] for i in range(len(STATES_A_TURBINE)))
+        deviation, swing, shear, chance, idle, _, _, news = (
+            own[:, i] for i in range(len(STATES_A_TURBINE))
+        )
         # Where nothing was told members stand or run; what they hear of others mixes them a little.
         idle = np.where(news > kind(0.5), idle, idle > kind(0.5))
         asked = controls_of(farm, driven)
@@ -219,31 +239,34 @@ class WindFarm:
         exposure, performance, transfer, vane_offset, expansion = (
             params[:, :, i] for i in range(len(PARAMS_A_TURBINE))
         )
-        free, direction = self.free_speed(values), values[:, len(AIR)]
+        free, direction = self.free_speed(values), values[:, len(AIR)] + values[:, SWERVE_ROW]
         passing = np.zeros_like(deviation)
         for place, share in enumerate(self.shared.T.astype(kind)):
             passing = passing + share[None, :, None] * deviation[:, place, None, :]
         local = free[:, None, :] * self._speed_up(direction, free) * exposure
-        apart = np.maximum(free, kind(self.farm.numbers.deviation_calm))[:, None, :]
-        local = np.maximum(local + apart * passing, kind(0))
+        local = np.maximum(local + self._apart(free)[:, None, :] * passing, kind(0))
         air = (values[:, 5] + values[:, 6] + values[:, 7] + values[:, 9])[:, None, :]
         # Not what was heard last: a turbine that is silent for a season stands in today's air.
         factor = density_speed_factor(farm, air)
-        alone = performance * on_curve(farm, local * factor)
-        able = self._turned(alone, performance, local * factor, asked)
+        in_common, alone_sd = (kind(sd) for sd in n.shear_sd)
+        caught = factor * np.exp(in_common * values[:, SHEAR_ROW, None] + alone_sd * shear)
+        alone = performance * on_curve(farm, local * caught)
+        able = self._turned(alone, performance, local * caught, asked)
         thrust = self._thrust(local, able, asked) * (kind(1) - idle)
         behind = local * (kind(1) - self._taken(thrust, direction, expansion, asked))
-        potential = performance * on_curve(farm, behind * factor)
-        able = self._turned(potential, performance, behind * factor, asked)
+        potential = performance * on_curve(farm, behind * caught)
+        able = self._turned(potential, performance, behind * caught, asked)
         able = np.minimum(able, asked.limit)
         power = self._given(able, chance, idle, cap(farm, driven, news > kind(1.5)))
         told = inputs_of(farm, driven, ("yaw",))["yaw"]
         yaw = np.where(told > kind(0.5 * NOT_HEARD), told, kind(np.nan))
         yaw = np.where(calm(farm, driven), kind(np.nan), yaw)
         vane = direction[:, None, :] - yaw - self._north[None, :, None].astype(kind) + vane_offset
+        vane = vane + self._swing(behind) * swing
         warm = np.where(plausible_temperature(farm, driven), air, kind(np.nan))
         nacelle = transfer * behind * self._transfer(behind)
-        nacelle = np.where(stopped(farm, driven), kind(np.nan), nacelle)
+        doubtful = nacelle * (kind(1) + kind(STANDING_DOUBT) * chance)
+        nacelle = np.where(feathered(farm, driven), doubtful, nacelle)
         sensed = np.stack([power, nacelle, vane, warm], axis=2)
         lost, wake_loss = potential - power, alone - potential
         virtual = np.stack([behind, potential, wake_loss, lost], axis=2)
@@ -287,6 +310,20 @@ class WindFarm:
             return thrust
         share = asked.limit / np.maximum(able, able.dtype.type(LEAST_KW))
         return derated_thrust(thrust, share)
+
+    def _apart(self, free: Float[np.ndarray, "twin member"]) -> Float[np.ndarray, "twin member"]:
+        """Wind that the differences between turbines are a share of."""
+        n = self.farm.numbers
+        unrest = np.interp(free, CALM_BETWEEN, (n.calm_unrest, 1.0)).astype(free.dtype)
+        return np.maximum(free, free.dtype.type(n.deviation_calm) * unrest)
+
+    def _swing(
+        self, speed: Float[np.ndarray, "twin turbine member"]
+    ) -> Float[np.ndarray, "twin turbine member"]:
+        """How far vanes swing in these winds, degrees."""
+        kind = speed.dtype.type
+        light = np.square(kind(SWING_SPEED) / np.maximum(speed, kind(1)))
+        return kind(self.farm.numbers.swing_sd) * np.minimum(light, kind(LARGEST_SWING))
 
     def _given(
         self,

@@ -36,13 +36,28 @@ WARMTH: Final = (
 """States of the air's temperature: a slow level, what passes in an hour, and waves of 24 and 12
 hours with what they were a quarter of their period before. They tell the time of day as the air
 feels it: the model has no clock, and the swing of the wind follows the waves."""
+SWERVE: Final = "air.swerve"
+"""What passes in the direction within the hour. Direction itself wanders on from where it is; a
+front turns it in ten minutes by more than that makes believe."""
+SHEAR: Final = "air.shear"
+"""How much more wind the rotors of the farm catch than blows at their hubs; lasts for hours."""
 
-STATES_A_TURBINE: Final = ("deviation", "chance", "idle", "power_before", "told_before", "news")
-"""A part of what passes across the farm, see ``physics.WindFarm.shared``; pure chance, new at each
-step; the share of the interval that the turbine stood; its power as heard a step ago; the same of
-all that tells how it is doing; and whether what is heard now is another: 0 nothing is, 1 not the
-power, 2 the power too. Inputs are held when nothing comes: what stays the same to the last digit is
-old, and says nothing of how the turbine is now (a dead channel, or a forecast)."""
+STATES_A_TURBINE: Final = (
+    "deviation",
+    "swing",
+    "shear",
+    "chance",
+    "idle",
+    "power_before",
+    "told_before",
+    "news",
+)
+"""A part of what passes across the farm, see ``physics.WindFarm.shared``; the same of direction, as
+its vane swings in it; how much more wind its rotor catches than those of the farm; pure chance, new
+at each step; the share of the interval that the turbine stood; its power as heard a step ago; the
+same of all that tells how it is doing; and whether what is heard now is another: 0 nothing is, 1
+not the power, 2 the power too. Inputs are held when nothing comes: what stays the same to the last
+digit is old, and says nothing of how the turbine is now (a dead channel, or a forecast)."""
 PARAMS_A_TURBINE: Final = ("exposure", "performance", "transfer", "vane_offset", "wake_expansion")
 INPUTS_A_TURBINE: Final = ("pitch", "yaw", "heard_temperature", "heard_power", "heard_wind")
 SENSORS_A_TURBINE: Final = ("power", "wind", "vane", "temperature")
@@ -130,6 +145,18 @@ def _air(farm: Farm, *, still: bool) -> list[Variable]:
             State(name, "delta_degC", Normal(0.0, sd), noise=0.02 * sd * warming)
             for name, sd in zip(WARMTH[2:], (3.0, 3.0, 1.5, 1.5), strict=True)
         ),
+        State(
+            SWERVE,
+            "deg",
+            Normal(0.0, n.swerve_sd),
+            noise=reverting_noise(n.swerve_sd, n.deviation_hours, farm.interval_s),
+        ),
+        State(
+            SHEAR,
+            "",
+            Normal(0.0, 1.0),
+            noise=reverting_noise(1.0, n.shear_hours, farm.interval_s),
+        ),
     ]
 
 
@@ -137,10 +164,13 @@ def _states(farm: Farm) -> list[Variable]:
     """The states that each turbine has, one after the other, in the order STATES_A_TURBINE."""
     fresh = reverting_noise(1.0, 0.0, farm.interval_s)
     passing = reverting_noise(1.0, farm.numbers.deviation_hours, farm.interval_s)
+    lasting = reverting_noise(1.0, farm.numbers.shear_hours, farm.interval_s)
     standard, known, unheard = Normal(0.0, 1.0), Normal(0.0, 0.0), Normal(NOT_HEARD, 0.0)
     names = [t.name for t in farm.turbines]
     return [
         *(State(f"{name}.deviation", "", standard, noise=passing) for name in names),
+        *(State(f"{name}.swing", "", standard, noise=passing) for name in names),
+        *(State(f"{name}.shear", "", standard, noise=lasting) for name in names),
         *(State(f"{name}.chance", "", standard, noise=fresh) for name in names),
         *(State(f"{name}.idle", "", known) for name in names),
         *(State(f"{name}.power_before", "kW", unheard) for name in names),

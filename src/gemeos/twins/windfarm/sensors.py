@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from gemeos.simulate.base import Driven
 from gemeos.twins.windfarm.farm import Farm, TurbineType
-from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE, NOT_HEARD
+from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE
 
 STANDARD_DENSITY: Final = 1.225
 """kg/m3; the density that power curves are given for: IEC 61400-12-1:2017, 9.1.5."""
@@ -29,6 +29,8 @@ THERMOMETERS_AGREE: Final = 4.0
 JUDGED_FROM: Final = 4.5
 """Nacelle wind in m/s above which a turbine that gives little is held back. Below it idling with
 feathered blades is normal."""
+UPPER: Final = 0.75
+"""Share of the anemometers that read less than what the farm's wind is taken to be."""
 FEATHERED_DEG: Final = 60.0
 """Mean pitch beyond which the rotor stood: blades of a stopped turbine are at 90 degrees, of one
 that waits for wind at 45, of a running one below 10 at any wind up to 15 m/s (2014)."""
@@ -102,30 +104,34 @@ def on_curve(
 
 
 def windy(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
-    """Where a healthy turbine would run: by its own anemometer, or by the middle of all.
+    """Where a healthy turbine would run: by its own anemometer, or by the upper quartile of all.
 
-    An iced anemometer reads low on just those turbines that ice has stopped.
+    An iced anemometer reads low on just those turbines that ice has stopped, and two such in four
+    would draw the middle down with them.
     """
     heard = inputs_of(farm, driven)["heard_wind"]
-    middle = np.median(heard, axis=1, keepdims=True)
-    return np.maximum(heard, middle) > driven.dtype.type(JUDGED_FROM)
+    upper = np.quantile(heard, UPPER, axis=1, keepdims=True).astype(driven.dtype)
+    return np.maximum(heard, upper) > driven.dtype.type(JUDGED_FROM)
 
 
 def calm(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin 1 #member"]:
     """Where the middle of all anemometers says that vanes point anywhere."""
     kind = driven.dtype.type
     middle = np.median(inputs_of(farm, driven)["heard_wind"], axis=1, keepdims=True)
-    return (middle < kind(VANES_FROM)) & (middle > kind(0.5 * NOT_HEARD))
+    return (middle < kind(VANES_FROM)) & (middle >= kind(0))
 
 
 def stopped(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
     """Where blades are feathered although the wind would do.
 
-    Such a turbine makes no wake, and its anemometer, behind a standing rotor or in ice, is
-    compared with nothing.
+    Such a turbine makes no wake.
     """
-    pitch = inputs_of(farm, driven)["pitch"]
-    return (pitch > driven.dtype.type(FEATHERED_DEG)) & windy(farm, driven)
+    return feathered(farm, driven) & windy(farm, driven)
+
+
+def feathered(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
+    """Where the rotor stands, whatever the wind: its anemometer may stand in ice too."""
+    return inputs_of(farm, driven)["pitch"] > driven.dtype.type(FEATHERED_DEG)
 
 
 def idle_share(farm: Farm, driven: Driven) -> Float[np.ndarray, "twin turbine #member"]:
