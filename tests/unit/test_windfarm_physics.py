@@ -276,7 +276,7 @@ def test_that_an_iced_anemometer_does_not_hide_that_its_turbine_stands() -> None
 def test_that_two_iced_anemometers_of_four_do_not_hide_that_their_turbines_stand() -> None:
     """The middle of 2.7, 3.0, 5.8 and 6.1 m/s, as on that day, is no wind to run in."""
     told = zip(FARM.turbines, (2.7, 3.0, 5.8, 6.1), (90.0, 90.0, -1.0, -1.0), strict=True)
-    heard = {}
+    heard: dict[str, float] = {}
     for turbine, wind, pitch in told:
         heard |= {f"{turbine.name}__heard_wind": wind, f"{turbine.name}__pitch": pitch}
     inputs = driven(**heard)
