@@ -340,7 +340,7 @@ def test_that_a_condition_speaks_of_the_fork_and_not_of_what_would_drive_it_free
 
 def test_that_one_change_may_be_what_others_wait_for_at_one_instant() -> None:
     fleet = lived(Cart)
-    told = {
+    told: dict[str, Written] = {
         "x": "times 2 when push > 3 m/s",
         "push": "5 m/s when wind > 20 m/s",
         "wind": "30 m/s",

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import gemeos as gm
-from gemeos.errors import BusyError, InputError, NotReadyError, OutOfReachError, StoppedError
+from gemeos.errors import (
+    BusyError,
+    GemeosError,
+    InputError,
+    NotReadyError,
+    OutOfReachError,
+    StoppedError,
+    UnknownNameError,
+)
 from gemeos.runtime import scenarios as rules
+from gemeos.runtime.asked import WhatIfs
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
 from gemeos.runtime.shelf import Shelf
@@ -229,3 +240,136 @@ def test_that_what_cannot_be_asked_is_refused_with_what_could(
 ) -> None:
     with running() as site, pytest.raises((InputError, OutOfReachError), match=told):
         site["tank"].scenarios.begin("x", **{"until": "1 min", **asked})  # type: ignore[arg-type]
+
+
+def at_once(calls: Sequence[Callable[[], object]]) -> list[GemeosError | None]:
+    """What each raised, all called at one time."""
+    raised: list[GemeosError | None] = [None] * len(calls)
+    start = threading.Barrier(len(calls))
+
+    def call(place: int) -> None:
+        start.wait(PATIENCE_S)
+        try:
+            calls[place]()
+        except GemeosError as error:
+            raised[place] = error
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert not any(t.is_alive() for t in threads)
+    return raised
+
+
+def test_that_of_many_that_take_a_name_at_once_one_gets_it() -> None:
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        begins = [
+            partial(whatifs.begin, "a", {"valve": f"{v / 8}"}, until="1 min") for v in range(8)
+        ]
+        raised = at_once(begins)
+        assert raised.count(None) == 1
+        assert sum("already" in str(e) for e in raised) == 7
+        won = raised.index(None)
+        assert whatifs.record("a").changes == {"valve": str(won / 8)}
+        assert whatifs.estimate("a")["valve"].mean[-1] == won / 8
+
+
+def test_that_many_who_replace_drop_and_ask_at_once_leave_the_last_one_or_none() -> None:
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        calls: list[Callable[[], object]] = [
+            partial(whatifs.begin, "a", {"valve": f"{v / 8}"}, until="1 min", replacing=True)
+            for v in range(6)
+        ]
+        calls += [lambda: whatifs.drop("a"), lambda: whatifs.cancel("a")]
+        calls += [lambda: whatifs.estimate("a", wait_s=PATIENCE_S)] * 3
+        for error in at_once(calls):
+            assert error is None or isinstance(
+                error, UnknownNameError | StoppedError | NotReadyError
+            ), error
+        if whatifs.all():
+            told = whatifs.record("a").changes["valve"]
+            if whatifs.record("a").progress is not Progress.CANCELLED:
+                assert whatifs.estimate("a")["valve"].mean[-1] == float(told)
+
+
+def held_up(whatifs: WhatIfs) -> None:
+    """Something else is under way for longer than anybody waits."""
+    whatifs.begin("long", until="60 d", every="1 d", members=20_000)
+
+
+def test_that_asking_again_and_again_for_one_answer_queues_it_once() -> None:
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        whatifs.begin("shut", {"valve": "0"}, until="1 min")
+        whatifs.estimate("shut")
+        held_up(whatifs)
+        for _ in range(20):
+            with pytest.raises(NotReadyError, match="made again"):
+                whatifs.compare("shut", on="level", wait_s=0.001)
+        assert site.host.scenarios.waiting == 2
+        whatifs.cancel("long")
+        assert whatifs.compare("shut", on="level").mean[-1] < 0
+
+
+def test_that_answers_that_are_made_again_wait_in_the_same_bounded_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "MOST_WAITING", 2)
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        for name in ("a", "b"):
+            whatifs.begin(name, {"valve": "0"}, until=f"{1 + (name == 'b')} min")
+            whatifs.estimate(name)
+        held_up(whatifs)
+        with pytest.raises(NotReadyError):
+            whatifs.compare("a", on="level", wait_s=0.001)
+        with pytest.raises(BusyError):
+            whatifs.compare("b", on="level", wait_s=0.001)
+        whatifs.cancel("long")
+
+
+@pytest.mark.parametrize("end", ["drop", "cancel"])
+def test_that_one_that_is_ended_while_it_is_made_again_says_so(tmp_path: Path, end: str) -> None:
+    store = tmp_path / "s.duckdb"
+    with running(store) as site:
+        site["tank"].scenario("shut", {"valve": "0"}, until="1 min")
+    with running(store) as site:
+        whatifs = site["tank"].scenarios
+        held_up(whatifs)
+        with pytest.raises(NotReadyError):
+            whatifs.estimate("shut", wait_s=0.001)
+        ask = threading.Timer(0.3, getattr(whatifs, end), ("shut",))
+        ask.start()
+        kept = site.host.scenarios
+        record, state = kept._found("tank", "shut")
+        with pytest.raises(StoppedError, match="was ended before it was made again"):
+            kept._values(record, state, PATIENCE_S)
+        ask.join(PATIENCE_S)
+        whatifs.cancel("long")
+        if end == "cancel":
+            assert whatifs.record("shut").progress is Progress.DONE
+            assert whatifs.estimate("shut")["level"].mean[-1] < 2.0
+
+
+def test_that_nothing_is_begun_that_would_keep_a_site_from_stopping() -> None:
+    with running() as site:
+        whatifs = site["tank"].scenarios
+        site.host.scenarios.close()
+        with pytest.raises(StoppedError, match="The site stops"):
+            held_up(whatifs)
+        assert whatifs.record("long").progress is Progress.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    "name", ["a\x00b", "\x1b[2J", "..", ".", "\ud800", "a\u202eb", "a\tb", "", "x" * 101]
+)
+def test_that_a_name_can_be_printed_and_sent(name: str) -> None:
+    with running() as site, pytest.raises(InputError, match="cannot name a scenario") as told:
+        site["tank"].scenarios.begin(name, until="1 min")
+    assert str(told.value).isprintable()
+    with running() as site:
+        assert site["tank"].scenarios.begin("태풍-200", until="1 min").name == "태풍-200"

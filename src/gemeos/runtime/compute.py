@@ -15,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from gemeos.errors import StoppedError
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -48,12 +50,20 @@ class Compute:
         return await loop.run_in_executor(self._acting, lambda: call(*args, **kwargs))
 
     def path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """``on_path`` for callers without an event loop."""
-        return self._path.submit(call, *args, **kwargs)
+        """``on_path`` for callers without an event loop.
+
+        Raises:
+            StoppedError: nothing is taken any more.
+        """
+        return _submitted(self._path, call, *args, **kwargs)
 
     def background(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Run ``call`` when it is its turn, one after the other, giving way to all else."""
-        return self._background.submit(call, *args, **kwargs)
+        """Run ``call`` when it is its turn, one after the other, giving way to all else.
+
+        Raises:
+            StoppedError: nothing is taken any more.
+        """
+        return _submitted(self._background, call, *args, **kwargs)
 
     def close(self) -> None:
         """Wait for what is running; take nothing more."""
@@ -61,6 +71,15 @@ class Compute:
         self._path.shutdown(wait=True)
         self._acting.shutdown(wait=True, cancel_futures=True)
         self._questions.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> Future[_T]:
+    try:
+        return pool.submit(call, *args, **kwargs)
+    except RuntimeError as error:
+        raise StoppedError("The site is stopped: nothing more is done.") from error
 
 
 def _stand_back() -> None:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, final
 
+from typing_extensions import override
+
 from gemeos.ensemble.condition import Condition, parse
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
@@ -106,8 +108,8 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
             actor=actor,
             created=self._running.clock.now(),
         )
-        self._begun(record, b"", replacing=replacing, actor=actor, changes=condition)
-        self._jobs.start(_Job(twin, name, record, asked, before), self._run, self._over)
+        job = _Job(twin, name, record, asked, before)
+        self._begin(job, b"", self._run, replacing=replacing, actor=actor, asked=condition)
         return record
 
     def _condition(self, twin: str, text: str) -> Condition:
@@ -153,6 +155,7 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         found = hindcast(twin, self._running.timeline, job.before, job.asked, job.at)
         job.record = _with(job.record, found, job.asked.likely)
 
+    @override
     def _over(self, job: _Job) -> None:
         ended(job)
         self._shelf.put(job.record, b"")

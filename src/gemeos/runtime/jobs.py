@@ -83,10 +83,16 @@ class Jobs(Generic[_W]):
             return self._jobs.get((twin, name))
 
     def start(self, job: _W, run: Callable[[_W], None], over: Callable[[_W], None]) -> None:
-        """Have ``run`` do it when it is its turn; then ``over`` is called, whatever came of it."""
+        """Have ``run`` do it when it is its turn; then ``over`` is called, whatever came of it.
+
+        Raises:
+            StoppedError: the site stops, and what is begun now would keep it from that.
+        """
         with self._lock:
+            if self._closing:
+                raise StoppedError(f"The site stops: {job.name} is not begun any more.")
+            job.future = self._compute.background(run, job)
             self._jobs[job.twin, job.name] = job
-        job.future = self._compute.background(run, job)
         job.future.add_done_callback(partial(self._over, job, over))
 
     def end(self, job: _W) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from gemeos.errors import BusyError, NotReadyError
+from gemeos.errors import BusyError, NotReadyError, UnknownNameError
 from gemeos.runtime import shelf
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.jobs import End, Jobs, Work
@@ -72,6 +73,13 @@ class NamedWork(ABC, Generic[_R, _W]):
         self._named = running
         self._shelf: Shelf[_R] = Shelf(running, kind, of)
         self._jobs: Jobs[_W] = Jobs(running.compute)
+        self._alone = Lock()
+        """Held by whoever begins or drops: what it looked at is so until it is through."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait or are under way."""
+        return self._jobs.waiting
 
     def all(self, twin: str) -> Sequence[_R]:
         """The twin's, the oldest first."""
@@ -120,8 +128,9 @@ class NamedWork(ABC, Generic[_R, _W]):
             UnknownNameError: there is none of the name.
         """
         record = self.record(twin, name)
-        self._stopped(twin, name)
-        self._shelf.drop(twin, name)
+        with self._alone:
+            self._stopped(twin, name)
+            self._shelf.drop(twin, name)
         self._shelf.tell(record, "dropped", actor)
 
     def close(self) -> None:
@@ -132,24 +141,61 @@ class NamedWork(ABC, Generic[_R, _W]):
         if self._jobs.waiting >= self._most:
             raise BusyError(f"{self._kind}s", self._jobs.waiting, self._most)
 
-    def _begun(
-        self, record: _R, attachment: bytes, *, replacing: bool, actor: str, changes: str
+    @abstractmethod
+    def _over(self, job: _W) -> None:
+        """Keep what came of it."""
+
+    def _begin(
+        self,
+        job: _W,
+        attachment: bytes,
+        run: Callable[[_W], None],
+        *,
+        replacing: bool,
+        actor: str,
+        asked: str,
     ) -> None:
-        """Keep it, and note that it was asked for."""
-        if replacing:
-            self._stopped(record.twin, record.name)
-        self._shelf.put(record, attachment)
-        self._shelf.tell(record, "begun", actor, asked=changes)
+        """Keep it, note that it was asked for, and have it run.
+
+        Raises:
+            InputError: there is no place for it; others may have begun since that was looked at.
+            BusyError: too many wait.
+        """
+        record: _R = job.record
+        with self._alone:
+            self._shelf.check_room(record.twin, record.name, replacing=replacing)
+            self._check_waiting()
+            if replacing:
+                self._stopped(record.twin, record.name)
+            self._shelf.put(record, attachment)
+            self._shelf.tell(record, "begun", actor, asked=asked)
+            self._jobs.start(job, run, self._over)
 
     def _as_it_stands(self, stored: _R) -> _R:
         """What is stored says how it began and how it ended; in between there is the job."""
-        job = self._jobs.of(stored.twin, stored.name)
-        if job is not None and job.counts:
-            told: _R = job.record
-            return told
+        under_way = self._under_way(stored)
+        if under_way is not None:
+            return under_way
+        if not stored.progress.is_over:
+            # Since it was read its work may have begun, or come to its end.
+            with self._alone:
+                under_way = self._under_way(stored)
+                if under_way is not None:
+                    return under_way
+                try:
+                    stored, _ = self._shelf.found(stored.twin, stored.name)
+                except UnknownNameError:
+                    return stored
         if stored.progress.is_over:
             return stored
         return replace(stored, progress=Progress.INTERRUPTED)  # type: ignore[type-var]
+
+    def _under_way(self, stored: _R) -> _R | None:
+        job = self._jobs.of(stored.twin, stored.name)
+        if job is None or not job.counts:
+            return None
+        told: _R = job.record
+        return told
 
     def _stopped(self, twin: str, name: str) -> bool:
         """End it and wait for its end; False where it was over."""

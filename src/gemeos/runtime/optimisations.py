@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, final
 
 import numpy as np
+from typing_extensions import override
 
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
@@ -151,9 +152,8 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             unmodelled=_unmodelled(fleet, space),
         )
         packed, over_told = origin.state.to_bytes(), ", ".join(record.over)
-        self._begun(record, packed, replacing=replacing, actor=actor, changes=over_told)
         job = _Job(twin, name, record, origin.state, space, goal, candidate)
-        self._jobs.start(job, self._run, self._over)
+        self._begin(job, packed, self._run, replacing=replacing, actor=actor, asked=over_told)
         return record
 
     def _present(self, twin: str, name: str, space: Space) -> Candidate:
@@ -270,6 +270,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             latest = job.record.forked_at + delay
         return latest
 
+    @override
     def _over(self, job: _Job) -> None:
         ended(job)
         self._shelf.put(job.record, job.state.to_bytes())

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Final, Protocol, final
 
 import numpy as np
+from typing_extensions import override
 
 from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate, Scenario
@@ -31,6 +32,7 @@ from gemeos.runtime import named
 from gemeos.runtime.asked import LONGEST_WAIT_S, When
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.forking import Forking, Job, Values
+from gemeos.runtime.jobs import End
 from gemeos.runtime.named import NamedWork
 from gemeos.runtime.questions import Origin, Questions
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
@@ -134,9 +136,9 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         self._check_size(fleet, record)
         self._check_waiting()
         packed = origin.state.to_bytes()
-        self._begun(record, packed, replacing=replacing, actor=actor, changes=record.changed)
         job = Job(twin, name, record, origin.state, made)
-        self._jobs.start(job, self._forking.run, self._over)
+        run, asked = self._forking.run, record.changed
+        self._begin(job, packed, run, replacing=replacing, actor=actor, asked=asked)
         return record
 
     def _check_size(self, fleet: Fleet, record: ScenarioRecord) -> None:
@@ -156,6 +158,7 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
                 "a coarser 'every', or fewer members."
             )
 
+    @override
     def _over(self, job: Job) -> None:
         """Hold and keep what came of it."""
         self._forking.over(job)
@@ -249,14 +252,29 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         return job.all_members
 
     def _made(self, job: Job, wait_s: float) -> Job:
-        self._jobs.start(job, self._forking.run, self._over)
-        if not job.over.wait(wait_s):
-            raise NotReadyError(
-                f"{job.record.name or 'What it is compared with'} is made again, "
-                f"{job.fraction:.0%} done; ask again later."
-            )
-        self._check_there(job.record)
-        return job
+        """It, when it is over; where it is made already it is not made twice."""
+        told = job.record.name or "What it is compared with"
+        with self._alone:
+            there = self._jobs.of(job.twin, job.name)
+            if there is None:
+                if job.kept:
+                    self._found(job.twin, job.name)  # Dropped meanwhile, it is not to come back.
+                self._check_waiting()
+                self._jobs.start(job, self._forking.run, self._over)
+        if there is not None and (there.kept, there.record.created) != (
+            job.kept,
+            job.record.created,
+        ):
+            raise NotReadyError(f"{told} was begun anew meanwhile; ask again later.")
+        made = there or job
+        if not made.over.wait(wait_s):
+            raise NotReadyError(f"{told} is made again, {made.fraction:.0%} done; ask again later.")
+        if made.kept:
+            self._check_there(made.record)
+        if not made.values or not (made.kept or made.end is End.DONE):
+            why = f": {made.record.reason}" if made.record.reason else ""
+            raise StoppedError(f"{told} was ended before it was made again{why}. Ask again.")
+        return made
 
     def compare(
         self,
@@ -286,12 +304,13 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
     def _nothing(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Values:
         """The fork in which nothing is changed."""
         told = (record.origin, record.forked_at, record.until, record.every, record.members)
-        key = (record.twin, BASELINE, "/".join(map(str, told)))
+        name = "/" + "/".join(map(str, told))  # no scenario can have it
+        key = (record.twin, BASELINE, name)
         with self._lock:
             held = self._held.get(key)
         if held is not None:
             return held
-        job = self._made(Job(record.twin, record.name, record, state, NOTHING, kept=False), wait_s)
+        job = self._made(Job(record.twin, name, record, state, NOTHING, kept=False), wait_s)
         values = job.all_members
         self._hold(key, values)
         return values

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar, final
 
 import msgspec
 
 from gemeos.clock import Clock
-from gemeos.errors import InputError, TimelineError, UnknownNameError
+from gemeos.errors import InputError, NotReadyError, TimelineError, UnknownNameError
 from gemeos.runtime.compute import Compute
 from gemeos.timeline.base import Event, Record, Timeline
 from gemeos.units.instant import Instant
@@ -75,11 +76,13 @@ class Shelf(Generic[_N]):
         Raises:
             InputError: there is not; the message says what can be done.
         """
-        bad = [c for c in name if c.isspace() or c in "/?#:%"]
-        if bad or not 0 < len(name) <= LONGEST_NAME:
+        bad = [c for c in name if c.isspace() or not c.isprintable() or c in "/?#:%"]
+        # A path with '.' or '..' in it is shortened before it is sent.
+        if bad or name in {".", ".."} or not 0 < len(name) <= LONGEST_NAME:
             raise InputError(
-                f"{name[:LONGEST_NAME]!r} cannot name a {self._kind}: 1 to {LONGEST_NAME} "
-                "characters, no spaces, none of '/', '?', '#', ':', '%'."
+                f"{name[:LONGEST_NAME]!a} cannot name a {self._kind}: 1 to {LONGEST_NAME} "
+                "characters that can be printed, no spaces, none of '/', '?', '#', ':', '%', and "
+                "neither '.' nor '..'."
             )
         kept = self._running.timeline.records(self._kind, twin=twin)
         if any(r.name == name for r in kept) and not replacing:
@@ -87,14 +90,15 @@ class Shelf(Generic[_N]):
                 f"{twin} has the {self._kind} {name!r} already. Name this one otherwise, "
                 "drop that one, or say that it is to be replaced."
             )
-        if len(kept) >= MOST_KEPT:
-            raise InputError(f"{twin} has {len(kept)} of the kind {self._kind}; drop some first.")
+        others = sum(r.name != name for r in kept)
+        if others >= MOST_KEPT:
+            raise InputError(f"{twin} has {others} of the kind {self._kind}; drop some first.")
 
     def put(self, named: _N, attachment: bytes) -> None:
         """Keep it, instead of one of its name."""
         body = msgspec.msgpack.encode(named)
         record = Record(self._kind, named.twin, named.name, body, named.created, attachment)
-        self._running.compute.path(self._running.timeline.put_record, record).result(PATH_S)
+        self._written(partial(self._running.timeline.put_record, record))
 
     def all(self, twin: str) -> Sequence[_N]:
         """Those of a twin, the oldest first."""
@@ -117,12 +121,11 @@ class Shelf(Generic[_N]):
 
     def drop(self, twin: str, name: str) -> None:
         """Delete it, if it is there."""
-        timeline = self._running.timeline
-        self._running.compute.path(timeline.drop_record, self._kind, twin, name).result(PATH_S)
+        self._written(partial(self._running.timeline.drop_record, self._kind, twin, name))
 
     def tell(self, named: _N, what: str, actor: str, **body: str) -> None:
         """For the log: who did ``what`` to it."""
-        timeline, now = self._running.timeline, self._running.clock.now()
+        now = self._running.clock.now()
         event = Event(
             kind=f"{self._kind}_{what}",
             twin=named.twin,
@@ -131,7 +134,24 @@ class Shelf(Generic[_N]):
             cause="asked for",
             body={"name": named.name, **body},
         )
-        self._running.compute.path(timeline.put_event, event, known_at=now).result(PATH_S)
+        self._written(partial(self._running.timeline.put_event, event, known_at=now))
+
+    def _written(self, write: Callable[[], object]) -> None:
+        """Have the path write it.
+
+        Raises:
+            NotReadyError: the path is so far behind that nobody should wait for it.
+        """
+        future = self._running.compute.path(write)
+        try:
+            future.result(PATH_S)
+        except TimeoutError as error:
+            if future.done():
+                raise
+            future.cancel()
+            raise NotReadyError(
+                f"The site did not come to writing that within {PATH_S:g} s; ask again later."
+            ) from error
 
     def _read(self, stored: Record) -> _N:
         try:
