@@ -54,6 +54,32 @@ def test_that_the_schedule_sees_the_anomalies_in_deviations_of_the_readings() ->
     assert after.coefficients == pytest.approx((48.0, 48.0 / 47.0), rel=1e-9)
 
 
+def test_that_many_readings_of_one_thing_do_not_thin_the_schedule() -> None:
+    params = np.array([[-1.0, 1.0, -1.0, 1.0]]) + 0.1
+    smoother = EsMda(Falling(2), energy=1.0)
+    # Together they tell as much as one reading of three times the parameter.
+    sensitivity = np.sqrt(np.array([[1.0], [2.0], [3.0], [0.5], [2.5]]))
+    five = Observed(tuple("abcde"), np.zeros(5), np.full(5, 0.25))
+    after = smoother.smoothed(params, lambda p, _: sensitivity * p, five, DRAWS)
+    assert after.coefficients == pytest.approx((48.0, 48.0 / 47.0), rel=1e-9)
+
+
+def test_that_perturbations_are_as_wide_as_the_enlarged_errors() -> None:
+    # Of two members at 0 and 2 the variance is 2, so the gain is known. What is left of a move
+    # without the gain times the surprise is the gain times the perturbation, and its sample
+    # variance is on average the coefficient times the reading's.
+    params, predicted = np.array([[0.0, 2.0]]), np.array([[0.0, 2.0]])
+    observed = Observed(("a",), np.array([5.0]), np.array([0.3]))
+    gain = 2.0 / (2.0 + 4.0 * 0.3)
+    found = []
+    for tick in range(2000):
+        after = EVERY.update(params, predicted, observed, 4.0, replace(DRAWS, tick=tick)).params
+        left = (after - params - gain * (5.0 - predicted)) / gain
+        found.append(float(left.var(ddof=1)))
+    # The variance of two has relative standard error sqrt(2); four of those of the mean.
+    assert np.mean(found) == pytest.approx(1.2, rel=4 * math.sqrt(2 / 2000))
+
+
 def test_that_coefficients_that_count_too_much_are_refused() -> None:
     with pytest.raises(InputError, match="one step"):
         Constant(0)

@@ -191,3 +191,47 @@ def test_that_more_steps_come_nearer_to_a_posterior_that_is_not_gaussian(
             assert float(after.params.std()) == pytest.approx(spread, rel=0.25)
     assert off[4] < off[1]
     assert off[16] < 0.25
+
+
+def test_that_errors_are_as_large_as_the_spread_says() -> None:
+    times, members, scatter, error = 200, 100, 1.0, 0.1
+    names, seen = ("a", "b", "c"), np.array([[1.0], [0.5], [1.5]])
+    squares = []
+    for time in range(times):
+        truth, *chance = (
+            float(z[0]) for z in Draws(time, "truth", 0).normal("t", ("x", *names), 1)
+        )
+        own = np.array(chance)[:, None]
+        read = (seen * truth + math.sqrt(scatter + error) * own)[:, 0]
+
+        def predict(params: Params, draw: int, time: int = time) -> Predictions:
+            fresh = Draws(time, "engine", draw).normal("own", names, members)
+            return seen @ params + math.sqrt(scatter) * fresh
+
+        observed = Observed(names, read, np.full(3, error), scatter=np.full(3, scatter))
+        prior = Draws(time, "prior", 0).normal("start", ("x",), members)
+        after = EsMda(cut_off=0.0).smoothed(prior, predict, observed, Draws(time, "fit", 0)).params
+        squares.append((truth - float(after.mean())) ** 2 / float(after.var(ddof=1)))
+    # Squares of standard normals have variance 2; four standard errors of their mean.
+    assert float(np.mean(squares)) == pytest.approx(1.0, abs=4 * math.sqrt(2 / times))
+
+
+def test_that_of_many_parameters_each_is_told_by_its_own_reading_alone() -> None:
+    """Fifty independent parameters read one by one: variance 1/(1 + 1/0.25) = 0.2 is left."""
+    count, members, variance = 50, 32, 0.25
+    names = tuple(str(i) for i in range(count))
+    squares: dict[float, list[float]] = {0.0: [], 3.0: []}
+    spreads: dict[float, list[float]] = {0.0: [], 3.0: []}
+    for time in range(8):
+        truth, chance = (Draws(time, w, 0).normal("t", names, 1)[:, 0] for w in ("truth", "error"))
+        observed = Observed(names, truth + 0.5 * chance, np.full(count, variance))
+        prior = Draws(time, "prior", 0).normal("start", names, members)
+        for cut_off, found in squares.items():
+            smoother = EsMda(cut_off=cut_off)
+            after = smoother.smoothed(prior, lambda p, _: p, observed, Draws(time, "fit", 0)).params
+            found.append(float(np.mean((truth - after.mean(axis=1)) ** 2)))
+            spreads[cut_off].append(float(after.var(axis=1, ddof=1).mean()))
+    # Chance makes an ensemble smaller than what it is to tell sure of what is not so.
+    assert np.mean(squares[0.0]) > 3 * np.mean(spreads[0.0])
+    assert np.mean(squares[3.0]) < 1.5 * np.mean(spreads[3.0])
+    assert 0.2 < np.mean(squares[3.0]) < 0.7 * np.mean(squares[0.0])

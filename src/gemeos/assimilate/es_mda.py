@@ -222,13 +222,10 @@ class EsMda:
 
     def _kept(self, singular: Float64[np.ndarray, " value"]) -> int:
         """How many of the falling singular values make up the energy that is kept."""
-        total = float(singular.sum())
-        if total <= 0:
+        sums = np.cumsum(singular)
+        if len(sums) == 0 or sums[-1] <= 0:
             return 0
-        # What is below the rounding of the largest is not there.
-        rank = int((singular > singular[0] * 4 * np.finfo(np.float64).eps * len(singular)).sum())
-        enough = int(np.searchsorted(np.cumsum(singular), self.energy * total)) + 1
-        return min(enough, rank)
+        return int(np.searchsorted(sums, self.energy * sums[-1])) + 1
 
     def _singular(self, predicted: Predictions, observed: Observed) -> Float64[np.ndarray, " kept"]:
         """Singular values of the predicted anomalies, scaled by the readings' errors."""
@@ -270,9 +267,12 @@ def _reach(observed: Observed) -> Float64[np.ndarray, "param read"] | None:
 
 
 def _centred(deviates: Float64[np.ndarray, "read living"]) -> Float64[np.ndarray, "read living"]:
-    """Without their mean and as wide as before, so that the mean is moved by the readings alone."""
-    size = deviates.shape[1]
-    return (deviates - deviates.mean(axis=1, keepdims=True)) * math.sqrt(size / (size - 1))
+    """Without their mean, so that the mean of the parameters is moved by the readings alone.
+
+    Their sample variance, as that of all anomalies a sum over one fewer than there are members,
+    is 1 on average as before.
+    """
+    return deviates - deviates.mean(axis=1, keepdims=True)
 
 
 def _filled(
