@@ -88,7 +88,7 @@ def taken(
     given = induction * (1.0 - induction) ** 2  # C_P / 4, rising
     names = [t.name for t in FARM.turbines]
     apart = FARM.east_north_m[names.index(BEHIND)] - FARM.east_north_m[names.index(UPWIND)]
-    heading = np.radians(of(told, "air.direction"))
+    heading = np.radians(of(told, "air.heading"))
     flow = -np.stack([np.sin(heading), np.cos(heading)])
     along, to_right = apart @ flow, apart @ np.stack([flow[1], -flow[0]])
     yaw, k = math.radians(degrees), of(told, f"{UPWIND}.wake_expansion")
@@ -152,7 +152,10 @@ def test_that_a_curtailed_farm_gives_no_more_and_makes_less_wake(site: RunningSi
     ratio = of(after, f"{BEHIND}.speed") / of(before, f"{BEHIND}.speed")
     share = np.minimum(300.0 / of(before, f"{UPWIND}.power"), 1.0)
     expected = (1.0 - taken(before, share=share)) / (1.0 - taken(before))
-    assert ratio == pytest.approx(expected, rel=2e-3)
+    # From further east R80736, 912 m off at 156 degrees, throws its wake there too.
+    alone = of(before, "air.heading") > 156.0 + 20.0
+    assert alone.mean() > 0.5
+    assert ratio[alone] == pytest.approx(expected[alone], rel=2e-3)
     assert ratio.max() > 1.1
 
 
