@@ -13,6 +13,7 @@ from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.score import LeadScore
 from gemeos.link.format import MessageFormat, PlantTopics
+from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
 from gemeos.runtime.optimisation import OptimisationRecord
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from gemeos.serve.client import connect
 
 __all__ = [
+    "AlertStanding",
     "Comparison",
     "Estimate",
     "FileLink",

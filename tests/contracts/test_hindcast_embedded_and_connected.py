@@ -1,14 +1,18 @@
-"""Hindcasts: only what was known then, judged by what happened; alike here and from elsewhere."""
+"""Hindcasts and alerts: judged by what happened; alike in the process and from elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import gemeos as gm
-from gemeos.errors import InputError, OutOfReachError, UnknownNameError
+from gemeos.errors import InputError, OutOfReachError, SchemaError, UnknownNameError
 from gemeos.runtime.asked import AsksWhatIf
+from gemeos.runtime.run import RunningSite
 from gemeos.runtime.scenario import Progress
 from gemeos.schema.reading import Reading, Series
 from gemeos.serve.client import connect
@@ -21,7 +25,7 @@ PATIENCE_S = 20.0
 CYCLE, TOP = 100, 10.0
 FLOOD = range(330, 390)
 """Seconds in which it fills two and a half times as fast, to nine metres, which it holds."""
-END = 600
+END = 594
 
 
 @gm.model(dt="1 s")
@@ -46,7 +50,8 @@ def second(number: float) -> Instant:
 def level(at: int) -> float:
     """Up by ten metres in each hundred seconds, and empty again; but for the flood."""
     if at in FLOOD:
-        return min(3.3 + 0.25 * (at - FLOOD.start), 9.0)
+        # Rippled: a gauge that told one number for a minute would count as stuck.
+        return min(3.3 + 0.25 * (at - FLOOD.start), 9.0 + 0.03 * (at % 3))
     return TOP * (at % CYCLE) / CYCLE
 
 
@@ -59,6 +64,7 @@ def basin_site(*, punctual: bool = False) -> tuple[gm.Site, PlayedLink]:
     batches.append(Batch(late, second(END)))
     link = PlayedLink("l", batches)
     twin = gm.Twin("basin", Basin, members=64, horizon="20 s").bind("l:g", to="gauge")
+    twin.watch("full", "level > 8 m", within="20 s", every="2 s")
     clock = gm.Replay(START, 1.0, "made for a test")
     return gm.Site("s", twins=(twin,), links=(link,), clock=clock), link
 
@@ -116,6 +122,69 @@ def test_that_the_same_readings_in_time_would_have_warned() -> None:
         told = running["basin"].hindcast("level > 8 m", **asked)  # type: ignore[arg-type]
     assert (told.hits, told.misses) == (1, 0)
     assert told.leads[0] >= 2 * SECOND
+
+
+def test_that_an_alert_shows_how_it_has_done_as_it_was_issued(basin: AsksWhatIf) -> None:
+    (told,) = basin.warnings()
+    assert (told.name, told.condition, told.within) == ("full", "level > 8 m", 20 * SECOND)
+    # Above 8 m from seconds 80, 180, 280, 480 and 580 on, each seen coming. In between nothing was
+    # heard from 330 to 389, and with the next reading it was above already: missed.
+    assert (told.hits, told.misses) == (5, 1)
+    assert told.median_lead is not None
+    assert 14 * SECOND <= told.median_lead <= 26 * SECOND
+    assert told.issued_at == second(END)
+    # The basin is nearly full at the end.
+    assert told.is_on
+    assert told.is_so
+    assert told.chance == 1.0
+    assert told.brier_skill is not None
+    assert told.brier_skill > 0.3
+
+
+def test_that_an_alert_is_told_when_it_turns_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    site, link = basin_site(punctual=True)
+    stored = replace(site, store=tmp_path / "s.duckdb")
+    with gm.run(stored) as running:
+        assert link.played.wait(PATIENCE_S)
+        settle(running)
+        (before,) = running["basin"].warnings()
+        assert (before.hits, before.misses) == (6, 0)
+        events = list(reversed(running.host.timeline.events(kind="alert", limit=1000)))
+        # Six warnings, of which the last still stands; around the threshold one may be taken back.
+        told = [e.body["is"] for e in events]
+        assert told == [*["on", "off"] * (len(events) // 2), "on"]
+        assert 11 <= len(events) <= 15
+        assert {e.body["name"] for e in events} == {"full"}
+    site, _ = basin_site(punctual=True)
+    with gm.run(replace(stored, links=(PlayedLink("l", []),))) as running:
+        assert running["basin"].warnings() == [before]
+
+
+def settle(running: RunningSite) -> None:
+    """Wait until the chances of the last readings are worked out."""
+    end = time.monotonic() + PATIENCE_S
+    while running["basin"].warnings()[0].issued_at != second(END) and time.monotonic() < end:
+        time.sleep(0.01)
+    running.host.compute.path(lambda: None).result(PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "told"),
+    [
+        ({"condition": "levl > 8 m"}, UnknownNameError, "Did you mean 'level'"),
+        ({"within": "0.5 s"}, SchemaError, "steps of 1 s"),
+        ({"every": "1.5 s"}, SchemaError, "whole number"),
+        ({"likely": 0.0}, SchemaError, "is none"),
+        ({"name": "full"}, SchemaError, "watches for 'full' already"),
+    ],
+)
+def test_that_an_alert_that_cannot_be_is_refused_where_it_is_declared(
+    asked: dict[str, object], kind: type[Exception], told: str
+) -> None:
+    twin = gm.Twin("basin", Basin).watch("full", "level > 8 m", within="20 s")
+    whole = {"name": "high", "condition": "level > 8 m", "within": "20 s", **asked}
+    with pytest.raises(kind, match=told):
+        twin.watch(**whole)  # type: ignore[arg-type]
 
 
 def test_that_a_hindcast_is_kept_until_it_is_dropped(basin: AsksWhatIf) -> None:

@@ -143,3 +143,13 @@ def test_that_a_mistake_is_told_with_where_and_what_was_meant(
 def test_that_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"There is no .*site\.toml"):
         read(tmp_path / "site.toml")
+
+
+def test_that_what_a_twin_watches_for_can_be_declared(folder: Path) -> None:
+    watch = '[twin.tank.watch.high]\ncondition = "y0 > 5"\nwithin = "1 h"\nlikely = 0.2\n'
+    text = WHOLE.replace("[[twin.tank.bind]]", f"{watch}[[twin.tank.bind]]")
+    (twin,) = read(written(folder, text)).site.twins
+    alert = twin.alerts["high"]
+    assert (alert.condition, alert.likely) == ("y0 > 5", 0.2)
+    with pytest.raises(SettingsError, match=r"watch 'high'.*'z0'"):
+        read(written(folder, text.replace("y0 > 5", "z0 > 5")))

@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeAlias
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
 from gemeos.runtime.remembered import Remembered
@@ -280,6 +281,10 @@ class Futures(Protocol):
         """The hindcasts of a twin."""
         ...
 
+    def warnings(self, twin: str) -> Sequence[AlertStanding]:
+        """How the alerts of a twin stand."""
+        ...
+
 
 class AsksWhatIf(ABC):
     """A twin whose scenarios, optimisations and hindcasts can be asked for."""
@@ -369,6 +374,10 @@ class AsksWhatIf(ABC):
             seed=seed,
         )
         return searches.record(name, wait_s=wait_s)
+
+    @abstractmethod
+    def warnings(self) -> Sequence[AlertStanding]:
+        """How what it watches for stands, and how each alert has done so far."""
 
     @property
     @abstractmethod

@@ -57,6 +57,10 @@ class Compute:
         """
         return _submitted(self._path, call, *args, **kwargs)
 
+    def aside(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """``beside`` for callers without an event loop."""
+        return self._questions.submit(call, *args, **kwargs)
+
     def background(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run ``call`` when it is its turn, one after the other, giving way to all else.
 

@@ -16,11 +16,12 @@ from jaxtyping import Bool, Float64, Int64
 from gemeos.ensemble.clause import Values
 from gemeos.ensemble.condition import Condition
 from gemeos.ensemble.state import NEVER, TwinState
-from gemeos.errors import OutOfReachError
-from gemeos.foresee.fork import Forks, played
+from gemeos.errors import AssimilationError, OutOfReachError
+from gemeos.foresee.fork import Forks, played, slim
 from gemeos.foresee.intervene import NOTHING
 from gemeos.foresee.warn import WarningRecord, judged
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.questions import crew_of
 from gemeos.runtime.twin import Twin, together
 from gemeos.timeline.base import Timeline
 from gemeos.units import iso
@@ -91,13 +92,12 @@ def hindcast(
     for now, fleet, state in _lived(twin, timeline, before, asked, asked.every, as_known=True):
         progress(0.5 * (now - asked.since) / length)
         issued.append(now)
-        chance.append(_chance(fleet, state, asked, look))
+        chance.append(chance_of(fleet, twin.name, state, asked.condition, within=asked.within))
     times, is_so = [], []
     for now, fleet, state in _lived(twin, timeline, before, asked, look, as_known=False):
         progress(0.5 + 0.5 * (now - asked.since) / length)
-        share = asked.condition.holds(_values(fleet, state, asked.condition)).mean()
         times.append(now)
-        is_so.append(share >= HAPPENED)
+        is_so.append(holds_now(fleet, twin.name, state, asked.condition))
     if not issued:
         raise OutOfReachError(f"{twin.name} had no estimate yet by {iso(asked.until)}.")
     found = np.array(issued), np.array(chance), np.array(times), np.array(is_so)
@@ -136,36 +136,44 @@ def _lived(
         yield now, fleet, fleet.ahead(twin.name, state, moved)
 
 
-def _chance(fleet: Fleet, state: TwinState, asked: Asked, look: Span) -> float:
-    """Of the condition coming to hold within its reach: the share of members that come to it."""
+def chance_of(
+    fleet: Fleet, twin: str, state: TwinState, condition: Condition, *, within: Span
+) -> float:
+    """Chance of a condition coming to hold: the share of members that come to it.
+
+    Raises:
+        AssimilationError: too many members failed on the way.
+    """
     stepper, step = fleet.cycle.stepper, fleet.schema.step
-    names = asked.condition.names
-    rows = [stepper.told_names.index(name) for name in names]
+    look = max(within // LOOKS, step)
+    names = condition.names
     start = int(state.tick[0])
     gone = played(
         stepper,
-        Forks(state, fleet.crew, [NOTHING]),
-        until=start + asked.within // step,
+        Forks(slim(state), crew_of(fleet, twin), [NOTHING]),
+        until=start + within // step,
         every=look // step,
         inputs=fleet.school.inputs,
-        rows=rows,
+        rows=[stepper.told_names.index(name) for name in names],
     )
     if gone.failures[0] is not None:
-        return float("nan")
+        raise AssimilationError(gone.failures[0])
     values = {
         name: (gone.values[0, :, place], fleet.schema.variable(name).unit)
         for place, name in enumerate(names)
     }
-    return float(asked.condition.holds(values).any(axis=0).mean())
+    return float(condition.holds(values).any(axis=0).mean())
 
 
-def _values(fleet: Fleet, state: TwinState, condition: Condition) -> Values:
+def holds_now(fleet: Fleet, twin: str, state: TwinState, condition: Condition) -> bool:
+    """Whether it is more likely so than not."""
     stepper = fleet.cycle.stepper
-    told = stepper.told(state, fleet.crew)
-    return {
+    told = stepper.told(state, crew_of(fleet, twin))
+    values: Values = {
         name: (told[:, stepper.told_names.index(name)], fleet.schema.variable(name).unit)
         for name in condition.names
     }
+    return bool(condition.holds(values).mean() >= HAPPENED)
 
 
 def _stretches(

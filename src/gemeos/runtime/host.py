@@ -14,6 +14,7 @@ from gemeos.clock import Clock, ReplayClock, SystemClock
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import UnknownNameError
 from gemeos.link.base import Arrival, Source
+from gemeos.runtime.alerts import Alerts
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
@@ -79,12 +80,14 @@ class Host:
         self._fleet_of = {name: f for f in self._fleets for name in f.names}
         self._memory = Memory(site.twins, self._fleet_of)
         self.scores = Scores(site.twins, self._fleet_of, timeline)
+        self.alerts = Alerts(self, site.twins, self._tell_alert)
         self._lock = Lock()
         self._sources: dict[str, Source] = {}
         self._ended: set[str] = set()
         self._too_late: Counter[str] = Counter()
         self._pending = Pending()
         self._phases: dict[str, Phase] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def twin(self, name: str) -> Twin:
         """The declared twin.
@@ -149,12 +152,14 @@ class Host:
                 if progress is not None:
                     progress(done, total)
         self.scores.resume()
+        self.alerts.resume()
         self._pending.remembered(self._twins, self.timeline)
         self.applying.resume()
 
     async def run(self) -> None:
         """Follow every link until all end."""
-        futures = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts)
+        self._loop = asyncio.get_running_loop()
+        futures = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts, self.alerts)
         plans = partial(TwinPlans, self)
         for twin in self._twins.values():
             twin.attach(self.questions, futures)
@@ -251,6 +256,7 @@ class Host:
             changed.update(taken.changed)
             self._count(taken, commit)
             self._keep(fleet, taken)
+            self.alerts.look(taken.changed)
         self.counted["readings"] += len(readings)
         return changed
 
@@ -350,6 +356,11 @@ class Host:
             ),
             known_at=now,
         )
+
+    def _tell_alert(self, twin: str) -> None:
+        """From the path's thread to the loop's subscribers."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.feed.publish, [twin])
 
     def _tell_phases(self) -> set[str]:
         """Note which twins are in another phase than before; a silence changes one, too."""

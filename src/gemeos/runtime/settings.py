@@ -105,6 +105,14 @@ class _SiteTable:
 
 
 @dataclass(frozen=True, slots=True)
+class _WatchTable:
+    condition: str
+    within: str
+    likely: float = 0.5
+    every: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _ClockTable:
     start: str
     label: str
@@ -182,7 +190,7 @@ def _link(name: str, told: Table, where: str, here: Path) -> Link:
 
 
 def _twin(name: str, told: Table, where: str) -> Twin:
-    _known(told, {"type", "with", "bind", *_TWIN_ARGUMENTS}, where)
+    _known(told, {"type", "with", "bind", "watch", *_TWIN_ARGUMENTS}, where)
     kind = told.get("type")
     if not isinstance(kind, str) or ":" not in kind:
         raise SettingsError(f"{where} type = {kind!r} does not name one: write 'module:name'.")
@@ -217,7 +225,21 @@ def _twin(name: str, told: Table, where: str) -> Twin:
             )
         except InputError as error:
             raise SettingsError(f"{where} bind {bind.channel!r}: {error}") from error
+    _watch(twin, told.get("watch", {}), where)
     return twin
+
+
+def _watch(twin: Twin, told: object, where: str) -> None:
+    if not isinstance(told, dict):
+        raise SettingsError(f"{where} watch is written [twin.{twin.name}.watch.NAME].")
+    for name, each in told.items():
+        watch = _as(_WatchTable, each, f"{where} watch {name!r}")
+        try:
+            twin.watch(
+                name, watch.condition, within=watch.within, likely=watch.likely, every=watch.every
+            )
+        except InputError as error:
+            raise SettingsError(f"{where} watch {name!r}: {error}") from error
 
 
 def _named(name: str, where: str) -> Any:  # noqa: ANN401 -- whatever the user's module holds

@@ -96,9 +96,12 @@ class Shelf(Generic[_N]):
 
     def put(self, named: _N, attachment: bytes) -> None:
         """Keep it, instead of one of its name."""
+        self._written(partial(self._running.timeline.put_record, self.packed(named, attachment)))
+
+    def packed(self, named: _N, attachment: bytes = b"") -> Record:
+        """As the store has it; for the path's own thread."""
         body = msgspec.msgpack.encode(named)
-        record = Record(self._kind, named.twin, named.name, body, named.created, attachment)
-        self._written(partial(self._running.timeline.put_record, record))
+        return Record(self._kind, named.twin, named.name, body, named.created, attachment)
 
     def all(self, twin: str) -> Sequence[_N]:
         """Those of a twin, the oldest first."""

@@ -17,6 +17,7 @@ from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.actuation import Actuation, actuation_of, conduct_of
+from gemeos.runtime.alert import Alert, AlertStanding
 from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.enrolment import Enrolment
@@ -41,6 +42,7 @@ _NOTHING_FORESEEN: Final = Foresight()
 _NOTHING_KNOWN: Final[Mapping[str, float]] = MappingProxyType({})
 _NOTHING_SET: Final[Mapping[str, Actuation]] = MappingProxyType({})
 _USUAL_CONDUCT: Final = Conduct()
+_NOTHING_WATCHED: Final[Mapping[str, Alert]] = MappingProxyType({})
 """Shared: of large fleets most twins have none of these."""
 
 
@@ -113,6 +115,8 @@ class Twin(AsksWhatIf, Applies):
         self.foresight = Foresight(self.scoring, span_of_inputs) if is_asked else _NOTHING_FORESEEN
         known = {n: self._const(n, v) for n, v in (consts or {}).items()}
         self._consts: Mapping[str, float] = known or _NOTHING_KNOWN
+        self.alerts: Mapping[str, Alert] = _NOTHING_WATCHED
+        """What it watches for, by name."""
         self._bindings: list[Binding] = []
         self._shown_first = tuple(self.schema.variable(each).name for each in show)
         self._actuations: Mapping[str, Actuation] = _NOTHING_SET
@@ -206,6 +210,40 @@ class Twin(AsksWhatIf, Applies):
         )
         channels_of(self.schema, self.name, [binding])
         self._bindings.append(binding)
+        return self
+
+    def watch(
+        self,
+        name: str,
+        condition: str,
+        *,
+        within: str,
+        likely: float = 0.5,
+        every: str | None = None,
+    ) -> Twin:
+        """Warn when something may come, as in ``watch("flood", "level > 2 m", within="1 h")``.
+
+        Args:
+            name: Of the alert.
+            condition: What is warned of.
+            within: How far ahead is looked.
+            likely: The chance from which on it is warned.
+            every: How often it is asked; by default a sixth of ``within``.
+
+        Returns:
+            The twin, so that calls can be chained.
+
+        Raises:
+            SchemaError: it does not fit the model's grid, or there is one of the name.
+            ConditionError, UnknownNameError, UnitError: the condition cannot be read.
+        """
+        if name in self.alerts:
+            raise SchemaError(f"{self.name} watches for {name!r} already.")
+        reach, step = span(within), self.schema.step
+        pace = max(reach // 6 // step, 1) * step if every is None else span(every)
+        watched = Alert(condition, reach, likely, pace)
+        watched.checked(self.schema, name)
+        self.alerts = {**self.alerts, name: watched}
         return self
 
     @property
@@ -377,6 +415,13 @@ class Twin(AsksWhatIf, Applies):
         if self._futures is None:
             raise self._stopped()
         return self._futures.hindcasts(self.name)
+
+    @override
+    def warnings(self) -> Sequence[AlertStanding]:
+        """How what it watches for stands, and how each alert has done so far."""
+        if self._futures is None:
+            raise self._stopped()
+        return self._futures.warnings(self.name)
 
     @property
     @override

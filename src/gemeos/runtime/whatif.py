@@ -8,6 +8,8 @@ from typing import final
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.alert import AlertStanding
+from gemeos.runtime.alerts import Alerts
 from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.hindcasts import Hindcasts
@@ -205,11 +207,19 @@ class TwinWhatIfs:
     """All of them, of every twin of a site."""
 
     def __init__(
-        self, scenarios: Scenarios, optimisations: Optimisations, hindcasts: Hindcasts
+        self,
+        scenarios: Scenarios,
+        optimisations: Optimisations,
+        hindcasts: Hindcasts,
+        alerts: Alerts,
     ) -> None:
         """Of the site."""
         self._scenarios, self._optimisations = scenarios, optimisations
-        self._hindcasts = hindcasts
+        self._hindcasts, self._alerts = hindcasts, alerts
+
+    def warnings(self, twin: str) -> Sequence[AlertStanding]:
+        """How the alerts of a twin stand."""
+        return self._alerts.of(twin)
 
     def hindcasts(self, twin: str) -> Hindsight:
         """The hindcasts of a twin."""

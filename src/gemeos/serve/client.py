@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
+from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.asked import AsksWhatIf, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
@@ -117,6 +118,11 @@ class ConnectedTwin(AsksWhatIf):
     def trust(self) -> Trust:
         """How well it is in step, and what that rests on."""
         return hear.trust(self._asked("trust", {}, m.TrustMessage))
+
+    @override
+    def warnings(self) -> Sequence[AlertStanding]:
+        """How what it watches for stands, and how each alert has done so far."""
+        return hear.warnings(self._asked("warnings", {}, m.WarningsMessage))
 
     def schema(self) -> m.SchemaMessage:
         """What it declares: variables, parts, relations, bindings."""

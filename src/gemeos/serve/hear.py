@@ -21,6 +21,7 @@ from gemeos.ensemble.provenance import (
 from gemeos.ensemble.state import Verdict
 from gemeos.errors import LinkError
 from gemeos.foresee.score import Against, LeadScore, OfSize, Uncorrected
+from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.asked import When
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
@@ -82,6 +83,30 @@ def _members(told: m.Numbers) -> np.ndarray[Any, Any]:
             return np.array(rows, np.float64)
         case _:
             raise LinkError("The site sent no members that can be read.")
+
+
+def warnings(told: m.WarningsMessage) -> list[AlertStanding]:
+    """How the alerts of a twin stand."""
+    return [
+        AlertStanding(
+            twin=told.twin,
+            name=each.name,
+            condition=each.condition,
+            within=span_of(each.within_s),
+            likely=each.likely,
+            is_on=each.is_on,
+            is_so=each.is_so,
+            chance=each.chance,
+            issued_at=_maybe(each.issued_at),
+            issues=each.issues,
+            hits=each.hits,
+            misses=each.misses,
+            false_alarms=each.false_alarms,
+            median_lead=None if each.median_lead_s is None else span_of(each.median_lead_s),
+            brier_skill=each.brier_skill,
+        )
+        for each in told.warnings
+    ]
 
 
 def rows(told: m.RangeMessage, names: Iterable[str]) -> Remembered:

@@ -395,3 +395,32 @@ class SummaryMessage(Message, frozen=True, kw_only=True):
     """Empty before there is an estimate."""
     note: str | None = None
     """Why there is none."""
+
+
+class WarningMessage(Message, frozen=True, kw_only=True):
+    """How an alert stands, and how it has done so far."""
+
+    name: str
+    condition: str
+    within_s: float
+    likely: float
+    is_on: bool
+    is_so: bool
+    """The condition holds, as far as the twin can tell."""
+    chance: float | None
+    issued_at: Time | None
+    issues: int
+    hits: int
+    misses: int
+    false_alarms: int
+    median_lead_s: float | None
+    brier_skill: float | None
+
+
+class WarningsMessage(Message, frozen=True, kw_only=True):
+    """The alerts of a twin, in the order of declaration."""
+
+    twin: str
+    warnings: list[WarningMessage]
+    source: str
+    staleness: Staleness

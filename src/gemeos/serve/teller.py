@@ -22,7 +22,7 @@ from gemeos.serve import tell
 from gemeos.timeline.base import Event, SummaryRows
 from gemeos.units import iso
 from gemeos.units import zone as zone_named
-from gemeos.units.instant import Instant
+from gemeos.units.instant import SECOND, Instant
 
 MOST_SUMMARISED: Final = 8
 """Variables of a twin in an event of the stream."""
@@ -62,6 +62,33 @@ class Teller:
         now = self.host.clock.now()
         return tell.estimate_message(
             estimate, now=now, variables=variables, members=members, packed=packed
+        )
+
+    def warnings(self, twin: str) -> m.WarningsMessage:
+        """How the alerts of a twin stand."""
+        return m.WarningsMessage(
+            twin=twin,
+            warnings=[
+                m.WarningMessage(
+                    name=each.name,
+                    condition=each.condition,
+                    within_s=each.within / SECOND,
+                    likely=each.likely,
+                    is_on=each.is_on,
+                    is_so=each.is_so,
+                    chance=each.chance,
+                    issued_at=None if each.issued_at is None else self.time(each.issued_at),
+                    issues=each.issues,
+                    hits=each.hits,
+                    misses=each.misses,
+                    false_alarms=each.false_alarms,
+                    median_lead_s=None if each.median_lead is None else each.median_lead / SECOND,
+                    brier_skill=each.brier_skill,
+                )
+                for each in self.host.alerts.of(twin)
+            ],
+            source=self.host.site.source,
+            staleness=self.staleness_of(twin),
         )
 
     def range(self, twin: str, rows: SummaryRows) -> m.RangeMessage:

@@ -117,6 +117,11 @@ def trust(call: Call[Query]) -> m.TrustMessage:
     return call.served.tell.trust(call.served.host.questions.trust(call.twin))
 
 
+def warnings(call: Call[Query]) -> m.WarningsMessage:
+    """How what it watches for stands."""
+    return call.served.tell.warnings(call.twin)
+
+
 def now(call: Call[EstimateQuery]) -> m.EstimateMessage:
     """What it holds to be so."""
     return _estimate(call, call.served.host.questions.now(call.twin))
@@ -354,6 +359,14 @@ OPERATIONS: Final = (
         "How well it is in step, and what that rests on",
         trust,
         m.TrustMessage,
+        problems=(404,),
+    ),
+    Operation(
+        f"{_TWIN}/warnings",
+        "readWarnings",
+        "How what it watches for stands, and how each alert has done",
+        warnings,
+        m.WarningsMessage,
         problems=(404,),
     ),
     Operation(

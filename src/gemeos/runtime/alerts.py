@@ -1,0 +1,204 @@
+"""Alerts of a running site: asked at fixed instants, told when they turn, judged by what came.
+
+The instants are those of event time, so that it does not matter when readings arrive; the fork for
+the chance runs beside the path. What is kept of an alert stands in the store under its name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import Final, Protocol, final
+
+from gemeos.clock import Clock
+from gemeos.ensemble.condition import Condition
+from gemeos.ensemble.state import NEVER, TwinState
+from gemeos.errors import GemeosError
+from gemeos.runtime.alert import KIND, Alert, AlertRecord, AlertStanding
+from gemeos.runtime.compute import Compute
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.hindcast import chance_of, holds_now
+from gemeos.runtime.shelf import Shelf
+from gemeos.runtime.twin import Twin
+from gemeos.timeline.base import Event, Timeline
+from gemeos.units import iso
+from gemeos.units.instant import Instant
+
+logger = logging.getLogger(__name__)
+
+MOST_UNDER_WAY: Final = 64
+"""Chances that are worked out; beyond, an issue is left out, counted and told."""
+
+
+class Running(Protocol):
+    """What alerts need of the running site."""
+
+    @property
+    def clock(self) -> Clock:
+        """Site time."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """The memory."""
+        ...
+
+    @property
+    def compute(self) -> Compute:
+        """The threads."""
+        ...
+
+    def fleet(self, twin: str) -> Fleet:
+        """The fleet that holds it."""
+        ...
+
+
+@final
+class Alerts:
+    """``look`` and what follows from it belong to the path's thread; questions to any."""
+
+    def __init__(
+        self, running: Running, twins: Iterable[Twin], told: Callable[[str], None]
+    ) -> None:
+        """``told`` hears of twins whose alerts turned."""
+        self._running, self._told = running, told
+        self._shelf = Shelf(running, KIND, AlertRecord)
+        self._alerts: dict[str, Mapping[str, tuple[Alert, Condition]]] = {
+            t.name: {n: (a, a.checked(t.schema, n)) for n, a in t.alerts.items()}
+            for t in twins
+            if t.alerts
+        }
+        self._records: dict[tuple[str, str], AlertRecord] = {}
+        self._under_way = 0
+        self.left_out = 0
+        """Issues for which there was no time."""
+
+    def resume(self) -> None:
+        """Go on from what is stored."""
+        for twin, alerts in self._alerts.items():
+            stored = {r.name: r for r in self._shelf.all(twin)}
+            for name, (alert, _) in alerts.items():
+                before = stored.get(name)
+                fresh = self._fresh(twin, name, alert)
+                same = before is not None and (before.condition, before.within, before.likely) == (
+                    fresh.condition,
+                    fresh.within,
+                    fresh.likely,
+                )
+                # Another alert of the same name has no past.
+                self._records[twin, name] = before if before is not None and same else fresh
+
+    def _fresh(self, twin: str, name: str, alert: Alert) -> AlertRecord:
+        return AlertRecord(
+            twin=twin,
+            name=name,
+            condition=alert.condition,
+            within=alert.within,
+            likely=alert.likely,
+            model=self._running.fleet(twin).identity,
+            created=self._running.clock.now(),
+        )
+
+    def look(self, changed: Iterable[str]) -> None:
+        """See what holds in twins that changed, and ask those whose instant has come."""
+        for twin in changed:
+            for name, (alert, condition) in self._alerts.get(twin, {}).items():
+                self._look(twin, name, alert, condition)
+
+    def _look(self, twin: str, name: str, alert: Alert, condition: Condition) -> None:
+        fleet = self._running.fleet(twin)
+        state = fleet.state(twin)
+        if state.born[0] == NEVER or fleet.failure(twin) is not None:
+            return
+        now = int(state.tick[0]) * fleet.schema.step
+        before = self._records[twin, name]
+        # Only the newest instant: to warn of what lies behind would be no warning.
+        issue = now // alert.every * alert.every
+        if not before.issued or issue > before.issued[-1]:
+            then = fleet.state_at(twin, issue)
+            if then is not None and then.born[0] != NEVER:
+                self._ask(twin, name, issue, then, condition)
+        is_so = holds_now(fleet, twin, state, condition)
+        record = self._records[twin, name].seen(now, is_so=is_so)
+        self._records[twin, name] = record
+        if record.turned != before.turned:
+            self._keep(record)
+
+    def _ask(
+        self, twin: str, name: str, issue: Instant, then: TwinState, condition: Condition
+    ) -> None:
+        if self._under_way >= MOST_UNDER_WAY:
+            self.left_out += 1
+            return
+        self._under_way += 1
+        record = self._records[twin, name]
+        # Noted as asked at once, with what was said before, so that no second fork is made of it.
+        chance = record.chance[-1] if record.chance else 0.0
+        self._records[twin, name] = record.asked(issue, chance)
+        asked = self._running.compute.aside(
+            chance_of, self._running.fleet(twin), twin, then, condition, within=record.within
+        )
+        asked.add_done_callback(partial(self._hand_over, twin, name, issue))
+
+    def _hand_over(self, twin: str, name: str, issue: Instant, asked: Future[float]) -> None:
+        """From the thread that worked it out to the path's."""
+        try:
+            self._running.compute.path(self._asked, twin, name, issue, asked)
+        except RuntimeError:
+            logger.info("%s of %s was not asked at %s: the site stops", name, twin, iso(issue))
+
+    def _asked(self, twin: str, name: str, issue: Instant, asked: Future[float]) -> None:
+        self._under_way -= 1
+        before = self._records[twin, name]
+        error = None if asked.cancelled() else asked.exception()
+        if asked.cancelled() or error is not None:
+            why = error if isinstance(error, GemeosError) else repr(error)
+            logger.warning("alert %s of %s could not be asked: %s", name, twin, why)
+            return
+        record = _corrected(before, issue, asked.result())
+        self._records[twin, name] = record
+        self._keep(record)
+        place = record.issued.index(issue)
+        was = place > 0 and record.chance[place - 1] >= record.likely
+        if (record.chance[place] >= record.likely) is not was:
+            self._tell(record, place)
+
+    def _keep(self, record: AlertRecord) -> None:
+        self._running.timeline.put_record(self._shelf.packed(record))
+
+    def _tell(self, record: AlertRecord, place: int) -> None:
+        issue, chance = record.issued[place], record.chance[place]
+        word = "on" if chance >= record.likely else "off"
+        logger.info("alert %s of %s is %s", record.name, record.twin, word)
+        event = Event(
+            kind="alert",
+            twin=record.twin,
+            valid_at=issue,
+            actor="runtime",
+            cause=f"the forecast from {iso(issue)}",
+            body={
+                "name": record.name,
+                "is": word,
+                "chance": chance,
+                "condition": record.condition,
+                "within_us": record.within,
+            },
+        )
+        self._running.timeline.put_event(event, known_at=self._running.clock.now())
+        self._told(record.twin)
+
+    def of(self, twin: str) -> Sequence[AlertStanding]:
+        """How the alerts of a twin stand, in the order of declaration."""
+        self._running.fleet(twin)
+        names = self._alerts.get(twin, {})
+        return [AlertStanding.of(self._records[twin, name]) for name in names]
+
+
+def _corrected(record: AlertRecord, issue: Instant, chance: float) -> AlertRecord:
+    """The record with the chance of an issue that was noted before it was worked out."""
+    place = record.issued.index(issue)
+    told = (*record.chance[:place], chance, *record.chance[place + 1 :])
+    return replace(record, chance=told)
