@@ -97,6 +97,8 @@ class RunningSite:
     async def _follow(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._following = asyncio.create_task(self.host.run())
+        # Its first steps attach the twins: whoever enters the block may ask them at once.
+        await asyncio.sleep(0)
         self._ready.set()
         try:
             await self._following
