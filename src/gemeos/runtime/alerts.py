@@ -29,6 +29,9 @@ from gemeos.units.instant import Instant
 
 logger = logging.getLogger(__name__)
 
+KEPT_EVERY: Final = 10
+"""Issues of an alert that does not turn between two writings of its record: a site that is killed
+forgets so many at most."""
 MOST_UNDER_WAY: Final = 64
 """Chances that are worked out; beyond, an issue is left out, counted and told."""
 
@@ -72,7 +75,8 @@ class Alerts:
             if t.alerts
         }
         self._records: dict[tuple[str, str], AlertRecord] = {}
-        self._under_way = 0
+        self.under_way = 0
+        """Chances that are being worked out."""
         self.left_out = 0
         """Issues for which there was no time."""
 
@@ -120,6 +124,8 @@ class Alerts:
         if not before.issued or issue > before.issued[-1]:
             then = fleet.state_at(twin, issue)
             if then is not None and then.born[0] != NEVER:
+                is_so = holds_now(fleet, twin, then, condition)
+                self._records[twin, name] = before.seen(issue, is_so=is_so)
                 self._ask(twin, name, issue, then, condition)
         is_so = holds_now(fleet, twin, state, condition)
         record = self._records[twin, name].seen(now, is_so=is_so)
@@ -130,10 +136,10 @@ class Alerts:
     def _ask(
         self, twin: str, name: str, issue: Instant, then: TwinState, condition: Condition
     ) -> None:
-        if self._under_way >= MOST_UNDER_WAY:
+        if self.under_way >= MOST_UNDER_WAY:
             self.left_out += 1
             return
-        self._under_way += 1
+        self.under_way += 1
         record = self._records[twin, name]
         # Noted as asked at once, with what was said before, so that no second fork is made of it.
         chance = record.chance[-1] if record.chance else 0.0
@@ -151,7 +157,7 @@ class Alerts:
             logger.info("%s of %s was not asked at %s: the site stops", name, twin, iso(issue))
 
     def _asked(self, twin: str, name: str, issue: Instant, asked: Future[float]) -> None:
-        self._under_way -= 1
+        self.under_way -= 1
         before = self._records[twin, name]
         error = None if asked.cancelled() else asked.exception()
         if asked.cancelled() or error is not None:
@@ -160,10 +166,12 @@ class Alerts:
             return
         record = _corrected(before, issue, asked.result())
         self._records[twin, name] = record
-        self._keep(record)
         place = record.issued.index(issue)
         was = place > 0 and record.chance[place - 1] >= record.likely
-        if (record.chance[place] >= record.likely) is not was:
+        turned = (record.chance[place] >= record.likely) is not was
+        if turned or len(record.issued) % KEPT_EVERY == 0:
+            self._keep(record)
+        if turned:
             self._tell(record, place)
 
     def _keep(self, record: AlertRecord) -> None:
