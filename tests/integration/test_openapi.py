@@ -50,6 +50,9 @@ KNOW_MORE = {
     "beginScenario",
     "beginOptimisation",
     "beginHindcast",
+    "keepPlan",
+    "planOfScenario",
+    "readWhy",
 }
 
 

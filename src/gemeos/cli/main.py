@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gemeos.cli import ask, demo, manage, up, validate, whatif
+from gemeos.cli import act, ask, demo, manage, up, validate, whatif
 from gemeos.errors import GemeosError
 
 
@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
         ask.add_arguments(name, command(name, text))
     for name, text in whatif.COMMANDS.items():
         whatif.add_arguments(name, command(name, text))
+    for name, text in act.COMMANDS.items():
+        act.add_arguments(name, command(name, text))
     validate.add_arguments(command("validate", "Run published numbers and recorded data."))
     manage.add_check(command("check", "Look whether a site.toml can be run, and say what it does."))
     manage.add_token(command("token", "Make, list and revoke the tokens of a site."))

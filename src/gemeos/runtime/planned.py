@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from gemeos.act.undertaking import Undertaking
@@ -131,7 +132,9 @@ class Applies(ABC):
         if isinstance(plan, PlanRecord):
             plan = plan.plan
         if isinstance(plan, Plan):
-            if not any(each.plan.id == plan.id for each in self.plans.all()):
+            # Over a connection it is kept as made by whoever the token names.
+            kept = [r.plan for r in self.plans.all() if r.plan.name == plan.name]
+            if replace(plan, actor="") not in [replace(each, actor="") for each in kept]:
                 self.plans.keep(plan)
             plan = plan.name
         return self.plans.apply(plan, approve=approve, dry_run=dry_run)

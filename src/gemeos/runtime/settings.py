@@ -29,6 +29,24 @@
     [[twin.farm.bind]]                     # beside what the type binds itself
     channel = "scada:T1/power"
     to = "T1.power"
+    [[twin.farm.act]]                      # a control that plans may set
+    place = "plc:T1/yaw"
+    to = "T1.yaw"
+    rate = "10 deg per 10 min"
+    interlocks = ["P(T1.wind > 25 m/s) < 0.05"]
+    [twin.farm.apply]                      # how its plans are approved and carried out
+    approvers = ["ada", "grace"]
+    four_eyes = true
+
+    [actuator.plc]                         # devices; apart from the links that bring readings
+    kind = "mqtt"
+    broker = "mqtt://127.0.0.1:1883"
+    [actuator.plc.topics]
+    command = "farm/command/{place}"
+    acknowledgement = "farm/acknowledgement"
+    reported = "farm/reported/{place}"
+    ask = "farm/ask/{place}"
+    heartbeat = "farm/heartbeat"
 """
 
 from __future__ import annotations
@@ -36,13 +54,15 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from gemeos.errors import InputError, SettingsError, nearest
+from gemeos.runtime.actuation import ActuatorLink
+from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink
 from gemeos.runtime.site import ClockDomain, Link, Replay, Site, WallTime
 from gemeos.runtime.twin import Twin
@@ -56,6 +76,8 @@ _LINKS: Mapping[str, type[MqttLink | FileLink | HttpLink]] = {
     "file": FileLink,
     "http": HttpLink,
 }
+
+_ACTUATORS: Mapping[str, type[MqttActuatorLink]] = {"mqtt": MqttActuatorLink}
 
 _TWIN_ARGUMENTS = (
     "members",
@@ -130,6 +152,31 @@ class _BindTable:
     since: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _ActTable:
+    place: str
+    to: str
+    unit: str | None = None
+    least: str | None = None
+    most: str | None = None
+    rate: str | None = None
+    interlocks: tuple[str, ...] = ()
+    tolerance: str | None = None
+    pace: str = "1 min"
+
+
+@dataclass(frozen=True, slots=True)
+class _ApplyTable:
+    approvers: tuple[str, ...] = ()
+    role: str = "approver"
+    four_eyes: bool = False
+    oldest_state: str = "10 min"
+    watch: str = "30 min"
+    settle: str = "10 s"
+    answer_within: str = "5 s"
+    lasting: str = "1 min"
+
+
 def read(path: Path) -> Settings:
     """The site that the file declares, checked whole.
 
@@ -151,7 +198,7 @@ def read(path: Path) -> Settings:
 
 
 def _settings(told: Table, path: Path) -> Settings:
-    _known(told, {"site", "clock", "serve", "link", "twin"}, str(path))
+    _known(told, {"site", "clock", "serve", "link", "twin", "actuator"}, str(path))
     if "site" not in told:
         raise SettingsError(f"{path} has no [site] table with the site's name.")
     table = _as(_SiteTable, _table(told, "site", path), f"{path} [site]")
@@ -163,6 +210,10 @@ def _settings(told: Table, path: Path) -> Settings:
         ),
         links=tuple(
             _link(name, t, f"{path} [link.{name}]", here) for name, t in _many(told, "link", path)
+        ),
+        actuators=tuple(
+            _actuator(name, t, f"{path} [actuator.{name}]", here)
+            for name, t in _many(told, "actuator", path)
         ),
         clock=_clock(told, path),
         zone=table.zone,
@@ -189,8 +240,16 @@ def _link(name: str, told: Table, where: str, here: Path) -> Link:
     return _as(_LINKS[kind], {**rest, "name": name}, where).beside(here)
 
 
+def _actuator(name: str, told: Table, where: str, here: Path) -> ActuatorLink:
+    kind = told.get("kind")
+    if not isinstance(kind, str) or kind not in _ACTUATORS:
+        raise SettingsError(f"{where} kind = {kind!r}.{nearest(str(kind), _ACTUATORS)}")
+    rest = {k: v for k, v in told.items() if k != "kind"}
+    return _as(_ACTUATORS[kind], {**rest, "name": name}, where).beside(here)
+
+
 def _twin(name: str, told: Table, where: str) -> Twin:
-    _known(told, {"type", "with", "bind", "watch", *_TWIN_ARGUMENTS}, where)
+    _known(told, {"type", "with", "bind", "watch", "act", "apply", *_TWIN_ARGUMENTS}, where)
     kind = told.get("type")
     if not isinstance(kind, str) or ":" not in kind:
         raise SettingsError(f"{where} type = {kind!r} does not name one: write 'module:name'.")
@@ -208,9 +267,15 @@ def _twin(name: str, told: Table, where: str) -> Twin:
         raise SettingsError(f"{where} type {kind}: {error}.") from error
     if not isinstance(twin, Twin):
         raise SettingsError(f"{where} type {kind} made a {type(twin).__name__}, not a twin.")
-    binds = told.get("bind", [])
+    _bind(twin, told.get("bind", []), where)
+    _watch(twin, told.get("watch", {}), where)
+    _act(twin, told, where)
+    return twin
+
+
+def _bind(twin: Twin, binds: object, where: str) -> None:
     if not isinstance(binds, list):
-        raise SettingsError(f"{where} bind is written [[twin.{name}.bind]], once a channel.")
+        raise SettingsError(f"{where} bind is written [[twin.{twin.name}.bind]], once a channel.")
     for each in binds:
         bind = _as(_BindTable, each, f"{where} bind")
         try:
@@ -225,8 +290,36 @@ def _twin(name: str, told: Table, where: str) -> Twin:
             )
         except InputError as error:
             raise SettingsError(f"{where} bind {bind.channel!r}: {error}") from error
-    _watch(twin, told.get("watch", {}), where)
-    return twin
+
+
+def _act(twin: Twin, told: Table, where: str) -> None:
+    """Which controls are set, and how its plans are carried out."""
+    acts = told.get("act", [])
+    if not isinstance(acts, list):
+        raise SettingsError(f"{where} act is written [[twin.{twin.name}.act]], once a control.")
+    for each in acts:
+        act = _as(_ActTable, each, f"{where} act")
+        try:
+            twin.actuate(
+                act.place,
+                to=act.to,
+                unit=act.unit,
+                least=act.least,
+                most=act.most,
+                rate=act.rate,
+                interlocks=act.interlocks,
+                tolerance=act.tolerance,
+                pace=act.pace,
+            )
+        except InputError as error:
+            raise SettingsError(f"{where} act {act.place!r}: {error}") from error
+    if "apply" not in told:
+        return
+    conduct = _as(_ApplyTable, told["apply"], f"{where} apply")
+    try:
+        twin.conducted(**asdict(conduct))
+    except InputError as error:
+        raise SettingsError(f"{where} apply: {error}") from error
 
 
 def _watch(twin: Twin, told: object, where: str) -> None:

@@ -26,7 +26,7 @@ from gemeos.serve.guard import Access, Guard, answered
 from gemeos.serve.limits import Gate, Limits
 from gemeos.serve.metrics import Metrics
 from gemeos.serve.problems import RETRY_AFTER_S, status_of
-from gemeos.serve.routes import hindcasts, links, optimisations, scenarios, site, twins
+from gemeos.serve.routes import hindcasts, links, optimisations, plans, scenarios, site, twins
 from gemeos.serve.routes.operation import JSON, Operation, Served, route
 from gemeos.serve.stream import Broadcast
 
@@ -35,6 +35,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *scenarios.OPERATIONS,
     *optimisations.OPERATIONS,
     *hindcasts.OPERATIONS,
+    *plans.OPERATIONS,
     *links.OPERATIONS,
     *site.OPERATIONS,
 )

@@ -17,6 +17,7 @@ from gemeos.errors import InputError, LinkError, UnknownNameError
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.asked import AsksWhatIf, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.planned import Applies, PlansOfTwin
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
 from gemeos.serve import hear
@@ -24,6 +25,7 @@ from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm
 from gemeos.serve.connected_hindcasts import ConnectedHindcasts
 from gemeos.serve.connected_optimisations import ConnectedOptimisations
+from gemeos.serve.connected_plans import ConnectedPlans
 from gemeos.serve.connected_scenarios import ConnectedScenarios
 from gemeos.serve.problems import error_of
 from gemeos.units import instant
@@ -53,7 +55,7 @@ class Change:
 
 
 @final
-class ConnectedTwin(AsksWhatIf):
+class ConnectedTwin(AsksWhatIf, Applies):
     """One twin of a running site; the questions of ``gemeos.runtime.twin.Twin``."""
 
     def __init__(self, connection: Connection, name: str) -> None:
@@ -77,6 +79,12 @@ class ConnectedTwin(AsksWhatIf):
     def hindcasts(self) -> Hindsight:
         """What it would have warned of: begin, list, ask, cancel, drop."""
         return ConnectedHindcasts(self._connection, self.name)
+
+    @property
+    @override
+    def plans(self) -> PlansOfTwin:
+        """Its plans: make, keep, list, approve, apply, give up, stop."""
+        return ConnectedPlans(self._connection, self.name)
 
     def now(self) -> Estimate:
         """What is held to be so at this moment of site time."""

@@ -20,7 +20,7 @@ _SAID: Final = {
     401: "No token that is good",
     403: "Not by this name, from this page, or with this token",
     404: "Nothing of that name, or no record that reaches back that far",
-    409: "There is no estimate that can be trusted",
+    409: "There is no estimate that can be trusted, it is not ready, or the guard refuses",
     413: "Too large; noted in the quarantine",
     415: "Not a content type that is taken",
     422: "Not understood, or not possible as it was asked",

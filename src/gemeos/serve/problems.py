@@ -10,6 +10,7 @@ from gemeos.errors import (
     AssimilationError,
     BusyError,
     GemeosError,
+    GuardError,
     InputError,
     LinkError,
     NotReadyError,
@@ -36,6 +37,7 @@ _STATUS: tuple[tuple[type[GemeosError], int], ...] = (
     (AssimilationError, 409),
     (NotReadyError, 409),
     (StoppedError, 503),
+    (GuardError, 409),
     (AccessError, 403),
 )
 _BY_STATUS: Mapping[int, type[GemeosError]] = {

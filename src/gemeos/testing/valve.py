@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from gemeos.act.undertaking import Undertaking
 from gemeos.runtime.actuation import ActuatorLink
+from gemeos.runtime.host import Host
 from gemeos.runtime.links import HttpLink
 from gemeos.runtime.run import RunningSite, run
 from gemeos.runtime.site import Site
@@ -28,6 +30,15 @@ from gemeos.units.instant import SECOND, Instant
 STEP: Instant = SECOND // 10
 PLACE = "tank/valve"
 PATIENCE_S = 20.0
+
+
+class Hosted(Protocol):
+    """A site that runs here."""
+
+    @property
+    def host(self) -> Host:
+        """The site."""
+        ...
 
 
 class Tank:
@@ -53,11 +64,14 @@ class Tank:
         return np.array(values)
 
 
+def bare_twin(name: str) -> Twin:
+    """The tank, nothing bound."""
+    return Twin(name, Tank(), members=16, horizon="60 s", lateness="2 s")
+
+
 def valve_twin(name: str = "tank", *, watch: str = "30 min", **conduct: str) -> Twin:
     """The twin, its valve set by ``plc:tank/valve``."""
-    twin = Twin(name, Tank(), members=16, horizon="60 s", lateness="2 s").bind(
-        f"inbox:{name}", to="gauge"
-    )
+    twin = bare_twin(name).bind(f"inbox:{name}", to="gauge")
     twin.actuate(f"plc:{PLACE}", to="valve", tolerance="0.01 m^3/s")
     told = {"settle": "1 s", "answer_within": "200 ms", **conduct}
     return twin.conducted(watch=watch, **told)  # type: ignore[arg-type]  # texts, by keyword
@@ -71,7 +85,7 @@ def valve_site(
     return Site(name, twins=(twin,), links=links, actuators=(link,), store=store)
 
 
-def feed(running: RunningSite, twin: str = "tank", *, level: float = 2.0, count: int = 1) -> None:
+def feed(running: Hosted, twin: str = "tank", *, level: float = 2.0, count: int = 1) -> None:
     """Readings up to now, every tenth of a second."""
     host = running.host
     newest = host.clock.now() // STEP * STEP
@@ -100,9 +114,7 @@ def acting(
         yield running
 
 
-def made(
-    running: RunningSite, value: str = "1.5 m^3/s", *, name: str = "open", **more: object
-) -> Plan:
+def made(running: Hosted, value: str = "1.5 m^3/s", *, name: str = "open", **more: object) -> Plan:
     """A plan for the valve that rests on this moment."""
     now = running.host.clock.now()
     plan = Plan(
@@ -131,7 +143,7 @@ def until(so: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
         time.sleep(0.01)
 
 
-def over(running: RunningSite, plan: Plan) -> Undertaking:
+def over(running: Hosted, plan: Plan) -> Undertaking:
     """How it ended, readings coming all the while."""
     ends = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends:

@@ -1,0 +1,144 @@
+"""Plans on the command line: list, approve, apply, give up; kill switches; why a control moved."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Final
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.table import Table
+
+from gemeos.act.undertaking import Stage, Undertaking
+from gemeos.cli.ask import json_of
+from gemeos.cli.reach import add_site, only, reached
+from gemeos.runtime.plan import Applied
+from gemeos.schema.command import CommandState
+from gemeos.serve.client import ConnectedTwin
+from gemeos.serve.connected_plans import ME
+
+COMMANDS: Final = {
+    "plans": "The plans of a twin, who approved them, and how far each is.",
+    "apply": "What a plan would send and what speaks against it; with --really, carry it out.",
+    "stop": "Engage a twin's kill switch: nothing is sent any more, nothing restored.",
+    "why": "Why a control stands where it does, or stood at a moment.",
+}
+LOOK_EVERY_S: Final = 0.2
+LONGEST_S: Final = 60.0
+"""How long ``apply --really`` waits for what devices say."""
+
+
+def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    """What each takes."""
+    add_site(parser)
+    parser.add_argument("--twin", help="its name; may be left out where there is one")
+    if name == "plans":
+        chosen = parser.add_mutually_exclusive_group()
+        chosen.add_argument("--show", metavar="NAME", help="tell one whole")
+        chosen.add_argument("--drop", metavar="NAME", help="delete one")
+        parser.set_defaults(run=_plans)
+    elif name == "apply":
+        parser.add_argument("plan", help="its name")
+        parser.add_argument("--approve", action="store_true", help="approve it, too")
+        parser.add_argument("--really", action="store_true", help="carry it out")
+        parser.add_argument("--give-up", action="store_true", help="end it, and restore")
+        parser.set_defaults(run=_apply)
+    elif name == "stop":
+        parser.add_argument("--because", default="", help="in a few words")
+        parser.add_argument("--release", action="store_true", help="release it instead")
+        parser.set_defaults(run=_stop)
+    else:
+        parser.add_argument("control", help="its name")
+        parser.add_argument("at", nargs="?", help="ISO 8601; now where left out")
+        parser.set_defaults(run=_why)
+
+
+def _plans(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        name = args.twin or only(site)
+        plans = site[name].plans
+        if args.drop:
+            plans.drop(args.drop)
+            return
+        if args.json:
+            path = f"/api/twins/{quote(name, safe='')}/plans"
+            one = f"/{quote(args.show, safe='')}" if args.show else ""
+            print(json_of(site, path + one, {}, args))
+            return
+        if args.show:
+            print(repr(plans.record(args.show).plan))
+            return
+        table = Table("plan", "sets", "from", "approved by", "stands")
+        for record in plans.all():
+            plan, undertaking = record.plan, plans.undertaking(record.plan.name)
+            sets = "; ".join(f"{control} = {text}" for control, text in plan.changes.items())
+            stands = "not applied" if undertaking is None else undertaking.stage.value
+            table.add_row(plan.name, sets, plan.cause, ", ".join(record.approved_by), stands)
+        Console().print(table)
+
+
+def _apply(args: argparse.Namespace) -> int:
+    with reached(args) as site:
+        twin = site[args.twin or only(site)]
+        if args.give_up:
+            ended = twin.plans.give_up(args.plan)
+            print("It was never applied." if ended is None else ended.reason)
+            return 0
+        told = twin.plans.apply(
+            args.plan, approve=ME if args.approve else None, dry_run=not args.really
+        )
+        for command in told.commands:
+            print(f"{command.control} = {command.value:g} {command.unit}")
+        return _carried(twin, args.plan) if args.really else _dry(told)
+
+
+def _dry(told: Applied) -> int:
+    if told.against:
+        print("Nothing was sent, and nothing would be:")
+        print("\n".join(f"  {reason}" for reason in told.against))
+        return 1
+    print("Nothing was sent. It would be sent with --really.")
+    return 0
+
+
+def _carried(twin: ConnectedTwin, plan: str) -> int:
+    """Wait until devices have said something to what was sent first; 1 where it failed."""
+    ends = time.monotonic() + LONGEST_S
+    undertaking = twin.plans.undertaking(plan)
+    while undertaking is not None and not _is_answered(undertaking):
+        if time.monotonic() > ends:
+            break
+        time.sleep(LOOK_EVERY_S)
+        undertaking = twin.plans.undertaking(plan)
+    if undertaking is None:
+        return 1
+    for issued in undertaking.issued:
+        print(f"{issued.command.control}: {issued.state.value} {issued.why}".rstrip())
+    print(f"{plan} is {undertaking.stage.value}. {undertaking.reason}".rstrip())
+    return 0 if undertaking.stage in {Stage.UNDER_WAY, Stage.KEPT} else 1
+
+
+def _is_answered(undertaking: Undertaking) -> bool:
+    first = undertaking.issued[0].state
+    return undertaking.stage.is_over or not (first is CommandState.DECIDED or first.is_open)
+
+
+def _stop(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        plans = site[args.twin or only(site)].plans
+        if args.release:
+            print("Released." if plans.release() else "It was not engaged.")
+        else:
+            print(plans.stop(why=args.because).told)
+
+
+def _why(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        name = args.twin or only(site)
+        at = args.at or site.site().now
+        if args.json:
+            path = f"/api/twins/{quote(name, safe='')}/why"
+            print(json_of(site, path, {"control": args.control, "at": at}, args))
+            return
+        print(site[name].why(args.control, at))

@@ -1,0 +1,166 @@
+"""Plans over HTTP and on the command line: who may what, and that both ways say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gemeos.act.undertaking import Stage
+from gemeos.cli.main import main
+from gemeos.errors import AccessError, GuardError, UnknownNameError
+from gemeos.schema.plan import Band
+from gemeos.serve.auth import Role, TokenFile
+from gemeos.serve.client import Connection, connect
+from gemeos.testing.device import Device, DeviceLink
+from gemeos.testing.served import Serving, served
+from gemeos.testing.valve import PLACE, feed, made, over, until, valve_site, valve_twin
+from gemeos.units.instant import SECOND
+
+
+@pytest.fixture
+def device() -> Device:
+    return Device({PLACE: 1.0}, "m^3/s")
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> TokenFile:
+    return TokenFile(tmp_path / "tokens.json")
+
+
+@pytest.fixture
+def serving(device: Device, tokens: TokenFile) -> Iterator[Serving]:
+    twin = valve_twin(watch="2 s")
+    with served(valve_site(twin, DeviceLink("plc", device)), tokens=tokens) as serving:
+        until(lambda: device.cut is not None)
+        feed(serving, count=60)
+        yield serving
+
+
+@pytest.fixture
+def people(serving: Serving, tokens: TokenFile) -> Iterator[dict[str, Connection]]:
+    """A viewer, an operator and two approvers."""
+    roles = {"eve": Role.VIEWER, "olaf": Role.OPERATOR, "ada": Role.APPROVER, "kim": Role.APPROVER}
+    opened = {
+        name: connect(serving.url, token=tokens.create(name, role)) for name, role in roles.items()
+    }
+    yield opened
+    for connection in opened.values():
+        connection.close()
+
+
+def test_that_a_viewers_token_sees_plans_and_applies_none(
+    serving: Serving, people: dict[str, Connection], device: Device
+) -> None:
+    tank = people["kim"]["tank"]
+    kept = tank.plans.keep(made(serving))
+    tank.plans.approve("open")
+    viewer = people["eve"]["tank"].plans
+    assert viewer.record("open").plan == kept.plan
+    for attempt in (
+        lambda: viewer.apply("open", dry_run=False),
+        lambda: viewer.apply("open"),
+        lambda: viewer.approve("open"),
+        lambda: viewer.give_up("open"),
+        lambda: viewer.drop("open"),
+        lambda: viewer.keep(made(serving, name="other")),
+        viewer.stop,
+        viewer.release,
+    ):
+        with pytest.raises(AccessError, match="eve is viewer"):
+            attempt()
+    assert device.received == []
+
+
+def test_that_an_operator_applies_what_an_approver_approved_and_nothing_else(
+    serving: Serving, people: dict[str, Connection], device: Device
+) -> None:
+    operator, approver = people["olaf"]["tank"].plans, people["ada"]["tank"].plans
+    now = serving.host.clock.now()
+    times = tuple(now + second * SECOND // 2 for second in range(20))
+    band = Band("gauge", "m", 0.9, times, (1.5,) * 20, (2.5,) * 20)
+    kept = operator.keep(made(serving, actor="somebody else", bands=(band,)))
+    assert kept.plan.actor == "olaf"
+    with pytest.raises(GuardError, match="0 of 1 approvals"):
+        operator.apply("open", dry_run=False)
+    with pytest.raises(AccessError, match="olaf is operator; this needs approver"):
+        operator.approve("open")
+    with pytest.raises(AccessError, match="whoever the token names"):
+        approver.approve("open", by="grace")
+    assert approver.approve("open").approved_by == ("ada",)
+    feed(serving)
+    dry = operator.apply("open")
+    assert (dry.dry_run, dry.against, dry.undertaking) == (True, (), None)
+    assert device.received == []
+    told = operator.apply("open", dry_run=False)
+    assert told.undertaking is not None
+    assert told.commands[0].id == told.undertaking.issued[0].command.id
+    ended = over(serving, kept.plan)
+    assert ended.stage is Stage.KEPT
+    assert operator.undertaking("open") == ended
+    assert [c.actor for c in device.received] == ["olaf"]
+    why = people["eve"]["tank"].why("valve", serving.host.clock.now())
+    assert [e.kind for e in why.chain] == ["plan", "plan_approved", "plan_applied", "command"]
+    assert [e.actor for e in why.chain] == ["olaf", "ada", "olaf", "olaf"]
+    embedded = serving.host.twin("tank").why("valve", why.at)
+    assert why.chain == embedded.chain
+    assert str(why) == str(embedded)
+
+
+def test_that_a_plan_of_a_scenario_is_the_same_from_elsewhere(
+    serving: Serving, people: dict[str, Connection]
+) -> None:
+    tank = people["ada"]["tank"]
+    tank.scenario("opened", {"valve": "1.4 m^3/s"}, until="5 s", every="1 s")
+    kept = tank.plans.of_scenario("opened", on=["level"])
+    assert kept == serving.host.plans.record("tank", "opened")
+    assert kept.plan.cause == "scenario opened"
+    assert [band.variable for band in kept.plan.bands] == ["level"]
+    feed(serving)
+    assert tank.apply(kept, approve="me").against == ()
+    tank.plans.drop("opened")
+    assert list(tank.plans.all()) == []
+    with pytest.raises(UnknownNameError, match="no plan 'opened'"):
+        tank.plans.record("opened")
+
+
+def test_that_kill_switches_are_thrown_by_operators_and_released_by_approvers(
+    serving: Serving, people: dict[str, Connection], device: Device
+) -> None:
+    operator, approver = people["olaf"]["tank"], people["ada"]["tank"]
+    kill = operator.plans.stop(why="smoke")
+    assert (kill.twin, kill.actor, kill.why) == ("tank", "olaf", "smoke")
+    with pytest.raises(GuardError, match="kill switch of tank is engaged by olaf: smoke"):
+        approver.apply(made(serving), approve="me", dry_run=False)
+    with pytest.raises(AccessError, match="olaf is operator; this needs approver"):
+        operator.plans.release()
+    assert approver.plans.release()
+    assert not approver.plans.release()
+    assert device.received == []
+
+
+def test_that_the_command_line_tells_applies_and_says_why(
+    serving: Serving, device: Device, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serving.host.plans.keep(made(serving), actor="kim")
+    feed(serving)
+    assert main(["apply", "open", "--url", serving.url]) == 1
+    told = capsys.readouterr()
+    assert "0 of 1 approvals" in told.out
+    assert "Nothing was sent" in told.out
+    assert main(["apply", "open", "--approve", "--url", serving.url]) == 0
+    assert "It would be sent" in capsys.readouterr().out
+    assert device.received == []
+    feed(serving)
+    assert main(["apply", "open", "--approve", "--really", "--url", serving.url]) == 0
+    assert "taken" in capsys.readouterr().out
+    assert device.values == {PLACE: 1.5}
+    assert main(["why", "valve", "--url", serving.url]) == 0
+    assert "command by local: valve = 1.5" in capsys.readouterr().out
+    assert main(["plans", "--url", serving.url]) == 0
+    assert "open" in capsys.readouterr().out
+    assert main(["stop", "--because", "smoke", "--url", serving.url]) == 0
+    assert serving.host.applying.switches.engaged("tank")
+    assert main(["stop", "--release", "--url", serving.url]) == 0
+    assert not serving.host.applying.switches.engaged("tank")
