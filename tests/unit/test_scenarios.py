@@ -10,9 +10,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gemeos as gm
+from gemeos.ensemble.compare import compare
 from gemeos.errors import (
     BusyError,
     GemeosError,
@@ -373,3 +375,47 @@ def test_that_a_name_can_be_printed_and_sent(name: str) -> None:
     assert str(told.value).isprintable()
     with running() as site:
         assert site["tank"].scenarios.begin("태풍-200", until="1 min").name == "태풍-200"
+
+
+@gm.model(dt="1 s")
+class Brittle:
+    """Breaks under load in members whose flaw is large."""
+
+    x: float = gm.state("m", gm.normal(1.0, 0.5), noise=0.01)
+    flaw: float = gm.state("m", gm.normal(0.0, 1.0))
+    load: float = gm.control("m/s", bounds=(0, 10), default=0.0)
+
+    def step(self, dt: float) -> Brittle:
+        breaks = self.load > 5 and self.flaw > 0.5
+        push = self.load * 1e38 * 1e38 if breaks else self.load
+        return Brittle(x=self.x - dt * push, flaw=self.flaw)
+
+    @gm.sensor("m", noise=5.0)
+    def gauge(self) -> float:
+        return self.x
+
+
+def test_that_members_that_fail_are_left_out_counted_and_paired_with_nothing() -> None:
+    with running(model=Brittle) as site:
+        twin = site["tank"]
+        whole = twin.scenario("nothing", until="5 s", every="1 s", members=256)
+        told = twin.scenario("load", load="9 m/s", until="5 s", every="1 s", members=256)
+        breaking = whole["flaw"].members[0] > 0.5
+        assert breaking.any()
+        assert told.provenance.left_out == tuple(np.flatnonzero(breaking))
+        assert twin.scenarios.record("load").failed == breaking.sum()
+        assert (told["flaw"].members <= 0.5).all()
+        # The noise is the same: those that are left have gone 9 m further each second, exactly.
+        for one in (twin.compare("load", on="x"), compare(whole, told, on="x")):
+            assert one.difference.members.shape == (5, 256 - breaking.sum())
+            assert one.mean == pytest.approx([-9, -18, -27, -36, -45], abs=1e-4)
+            assert one.difference.sd == pytest.approx([0] * 5, abs=1e-4)
+
+
+def test_that_a_plan_under_which_members_break_is_not_recommended() -> None:
+    with running(model=Brittle) as site:
+        found = site["tank"].optimise(
+            over={"load": "0 m/s, 9 m/s"}, until="5 s", minimise="mean(last(x))", budget="20 runs"
+        )
+        assert not found.is_recommended
+        assert "More of its members fail." in found.reasons

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from typing_extensions import override
 
 from gemeos.ensemble.estimate import Estimate
@@ -78,7 +78,7 @@ class Comparison:
 def compare(before: Estimate, after: Estimate, *, on: str) -> Comparison:
     """Pair two forks of one origin on a variable.
 
-    Where they hold different numbers of members, those that both have are paired.
+    Those members that both have are paired: one may hold more, or have left out others.
 
     Raises:
         InputError: they were not forked from one state, so that no member of the one belongs to
@@ -101,7 +101,16 @@ def compare(before: Estimate, after: Estimate, *, on: str) -> Comparison:
     times, here, there = np.intersect1d(one.times, other.times, return_indices=True)
     if len(times) == 0:
         raise InputError("These two have no time in common. Ask for both with the same 'every'.")
-    members = min(one.members.shape[1], other.members.shape[1])
+    both, mine, its = np.intersect1d(_numbers(before), _numbers(after), return_indices=True)
+    if len(both) < 2:
+        raise InputError("These two have no two members in common: too many of them failed.")
     # In double precision: a difference of large numbers that float32 tells apart by its last bit.
-    pairs = other.members[there, :members].astype(np.float64) - one.members[here, :members]
+    pairs = other.members[there][:, its].astype(np.float64) - one.members[here][:, mine]
     return Comparison(before, after, Marginal(on, one.unit, times, pairs))
+
+
+def _numbers(estimate: Estimate) -> Int64[np.ndarray, " member"]:
+    """Of its members; those that were left out are missing."""
+    left_out = estimate.provenance.left_out
+    numbers = np.arange(estimate.values.shape[2] + len(left_out))
+    return np.setdiff1d(numbers, left_out)

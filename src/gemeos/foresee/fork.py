@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from gemeos.ensemble.noise import apart
 from gemeos.ensemble.state import TwinState
@@ -40,6 +40,8 @@ class Played:
     failed."""
     failures: tuple[str | None, ...]
     """Why each fork has no values; None where it has."""
+    failed: Bool[np.ndarray, "fork member"]
+    """Members that failed on the way: what is told in their place is a living one's copy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,23 +117,29 @@ def played(
     ticks = instants(int(forks.state.tick[0]), until, every)
     told = list(range(len(stepper.told_names))) if rows is None else list(rows)
 
-    def gone(some: Forks) -> Iterator[tuple[Float[np.ndarray, "some ..."], tuple[str | None, ...]]]:
+    def gone(
+        some: Forks,
+    ) -> Iterator[
+        tuple[Float[np.ndarray, "some ..."], str | None, Bool[np.ndarray, "some member"]]
+    ]:
         size = len(some.acts)
         try:
-            values = _Going(stepper, some, inputs, until).through(ticks, told, watch)
-            yield values, (None,) * size
+            going = _Going(stepper, some, inputs, until)
+            yield going.through(ticks, told, watch), None, going.failed
         except TooFewMembersError as error:
             if size == 1:
                 shape = (1, len(ticks), len(told), some.state.members.shape[2])
-                yield np.full(shape, np.nan, stepper.schema.precision), (str(error),)
+                values = np.full(shape, np.nan, stepper.schema.precision)
+                yield values, str(error), np.ones((1, shape[3]), bool)
                 return
             # The others must not fail with it: those that can go on are found by halves.
             for half in (slice(0, size // 2), slice(size // 2, size)):
                 yield from gone(some.part(half))
 
     parts = list(gone(forks))
-    failures = tuple(f for _, several in parts for f in several)
-    return Played(ticks, np.concatenate([values for values, _ in parts]), failures)
+    failures = tuple(why for values, why, _ in parts for _ in values)
+    values = np.concatenate([values for values, _, _ in parts])
+    return Played(ticks, values, failures, np.concatenate([failed for _, _, failed in parts]))
 
 
 def instants(start: int, until: int, every: int) -> Int64[np.ndarray, " time"]:
@@ -172,6 +180,8 @@ class _Going:
             state = replace(state, driven=self._free)
         self._state = state
         self._due = int(state.tick[0])
+        self.failed = np.zeros((len(state), size), bool)
+        """See ``Played``."""
 
     def through(
         self,
@@ -186,15 +196,25 @@ class _Going:
         for instant in ticks.tolist():
             while tick < instant:
                 tick = min(instant, self._due, tick + LONGEST_STRIDE)
-                self._state = self._stepper.advance(
-                    self._state, self._crew, np.full(len(self._state), tick)
-                )
+                before = self._state
+                self._state = self._stepper.advance(before, self._crew, np.full(len(before), tick))
+                self._note_failed(before)
                 if tick >= self._due:
                     self._act(tick)
                 if watch is not None:
                     watch(tick)
             told.append(self._stepper.told(self._state, self._crew)[:, rows])
         return np.stack(told, axis=1)
+
+    def _note_failed(self, before: TwinState) -> None:
+        """Note which members failed since ``before``: of a stride it is told how many only."""
+        which = np.flatnonzero(self._state.failed > before.failed)
+        if len(which) == 0:
+            return
+        state, crew = before.take(which), self._crew.take(which)
+        while state.tick[0] < self._state.tick[0]:
+            self.failed[which] |= self._stepper.failing(state, crew)
+            state = self._stepper.advance(state, crew, state.tick + 1)
 
     def _next(self, tick: int) -> int:
         """The next tick at which the forks' way is not only the model's."""

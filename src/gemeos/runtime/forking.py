@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, TypeAlias, final
+from typing import Final, NamedTuple, Protocol, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +24,14 @@ AT_ONCE: Final = 8
 twice the one before."""
 
 Values: TypeAlias = Float[np.ndarray, "time variable member"]
+
+
+class Answer(NamedTuple):
+    """Members that were run."""
+
+    values: Values
+    left_out: tuple[int, ...]
+    """Numbers of those that failed; the values are of the others."""
 
 
 class Running(Protocol):
@@ -47,8 +55,8 @@ class Job(Pursuit[ScenarioRecord]):
     acts: Acts
     kept: bool = True
     """Whether what becomes of it is stored; not where a stored answer is made again."""
-    values: list[Values] = field(default_factory=list, init=False)
-    """Of each block that was run."""
+    ran: list[Answer] = field(default_factory=list, init=False)
+    """Each block that was run."""
 
     @property
     @override
@@ -57,9 +65,13 @@ class Job(Pursuit[ScenarioRecord]):
         return self.kept
 
     @property
-    def all_members(self) -> Values:
-        """Those that are through, as one array."""
-        return np.concatenate(list(self.values), axis=2)
+    def answer(self) -> Answer | None:
+        """The members that are through; None where they are too few to tell doubt."""
+        ran = list(self.ran)
+        if sum(each.values.shape[2] for each in ran) < 2:
+            return None
+        values = np.concatenate([each.values for each in ran], axis=2)
+        return Answer(values, tuple(n for each in ran for n in each.left_out))
 
 
 @final
@@ -72,9 +84,13 @@ class Forking:
 
     def over(self, job: Job) -> None:
         """Note how it ended: what is left of a fork that failed is nothing."""
-        ended(job, empty=not job.values)
-        if job.record.progress in {Progress.FAILED, Progress.INTERRUPTED}:
-            job.values.clear()
+        is_empty = job.answer is None
+        if is_empty and job.record.failed and not job.record.reason:
+            reason = f"{job.record.failed} of {job.record.ran} members failed on the way"
+            job.record = replace(job.record, reason=reason)
+        ended(job, empty=is_empty)
+        if is_empty or job.record.progress in {Progress.FAILED, Progress.INTERRUPTED}:
+            job.ran.clear()
 
     def run(self, job: Job) -> None:
         """All of its members, batch after batch."""
@@ -113,10 +129,12 @@ class Forking:
             inputs=fleet.school.inputs,
             watch=watch,
         )
-        for number, values, failure in zip(numbers, gone.values, gone.failures, strict=True):
-            width = min(fleet.members, record.members - int(number) * fleet.members)
-            if failure is None:
-                job.values.append(values[:, :, :width])
-            else:
-                failed = job.record.failed + width
-                job.record = replace(job.record, failed=failed, reason=failure)
+        rows = zip(numbers, gone.values, gone.failures, gone.failed, strict=True)
+        for number, values, failure, failed in rows:
+            first = int(number) * fleet.members
+            width = min(fleet.members, record.members - first)
+            sound = ~failed[:width]
+            left_out = tuple((first + np.flatnonzero(~sound)).tolist())
+            job.ran.append(Answer(values[:, :, :width][:, :, sound], left_out))
+            count = job.record.failed + len(left_out)
+            job.record = replace(job.record, failed=count, reason=failure or job.record.reason)

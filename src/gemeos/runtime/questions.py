@@ -343,7 +343,13 @@ class Questions:
         return self.answer(twin, times, told, kind, Origin(state, known_at))
 
     def answer(
-        self, twin: str, times: np.ndarray, values: np.ndarray, kind: Kind, origin: Origin
+        self,
+        twin: str,
+        times: np.ndarray,
+        values: np.ndarray,
+        kind: Kind,
+        origin: Origin,
+        left_out: tuple[int, ...] = (),
     ) -> Estimate:
         """Members of all that can be told of a twin, with where they come from."""
         fleet = self._running.fleet(twin)
@@ -364,6 +370,7 @@ class Questions:
                 known_at=origin.known_at,
                 source=self._running.site.source,
                 origin=origin.digest,
+                left_out=left_out,
             ),
             zone=self._running.site.zone,
         )

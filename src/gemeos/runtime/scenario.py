@@ -61,7 +61,7 @@ class ScenarioRecord:
     ran: int = 0
     """Members that were run."""
     failed: int = 0
-    """Of those, members that are left out: too many beside them failed."""
+    """Of those, members that failed and are left out."""
     took: Span = 0
     """The machine's time that it took."""
     digest: str = ""

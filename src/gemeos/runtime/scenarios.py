@@ -31,7 +31,7 @@ from gemeos.foresee.intervene import NOTHING, acts
 from gemeos.runtime import named
 from gemeos.runtime.asked import LONGEST_WAIT_S, When
 from gemeos.runtime.fleet import Fleet
-from gemeos.runtime.forking import Forking, Job, Values
+from gemeos.runtime.forking import Answer, Forking, Job
 from gemeos.runtime.jobs import End
 from gemeos.runtime.named import NamedWork
 from gemeos.runtime.questions import Origin, Questions
@@ -72,7 +72,7 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         self._running = running
         self._lock = Lock()
         self._forking = Forking(running)
-        self._held: OrderedDict[tuple[str, str, str], Values] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, str], Answer] = OrderedDict()
         """Answers by twin, name and digest, the newest last."""
 
     def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
@@ -163,18 +163,20 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         """Hold and keep what came of it."""
         self._forking.over(job)
         record = job.record
-        if job.values:
-            values = job.all_members
-            record = replace(record, digest=sha256(values.tobytes()).hexdigest()[:32])
-            self._hold((record.twin, record.name, record.digest), values)
+        answer = job.answer
+        if answer is not None:
+            record = replace(record, digest=sha256(answer.values.tobytes()).hexdigest()[:32])
+            self._hold((record.twin, record.name, record.digest), answer)
         job.record = record
         if job.kept:
             self._shelf.put(record, job.state.to_bytes())
 
-    def _hold(self, key: tuple[str, str, str], values: Values) -> None:
+    def _hold(self, key: tuple[str, str, str], answer: Answer) -> None:
         with self._lock:
-            self._held[key] = values
-            while sum(v.size for v in self._held.values()) > MOST_HELD and len(self._held) > 1:
+            self._held[key] = answer
+            while (
+                sum(a.values.size for a in self._held.values()) > MOST_HELD and len(self._held) > 1
+            ):
                 self._held.popitem(last=False)
 
     def _found(self, twin: str, name: str) -> tuple[ScenarioRecord, TwinState]:
@@ -202,23 +204,26 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         """
         job = self._jobs.of(twin, name)
         if job is not None and (early or not job.over.wait(wait_s)):
-            if early and job.values:
-                return self._told(job.record, job.state, job.all_members)
+            answer = job.answer if early else None
+            if answer is not None:
+                return self._told(job.record, job.state, answer)
             self._check_there(job.record)
             raise self._not_ready(job)
         stored, state = self._found(twin, name)
         record = self._as_it_stands(stored)
         return self._told(record, state, self._values(record, state, wait_s))
 
-    def _told(self, record: ScenarioRecord, state: TwinState, values: Values) -> Estimate:
+    def _told(self, record: ScenarioRecord, state: TwinState, answer: Answer) -> Estimate:
         step = self._running.fleet(record.twin).schema.step
-        times = record.forked_at + np.arange(1, len(values) + 1) * record.every // step * step
+        count = len(answer.values)
+        times = record.forked_at + np.arange(1, count + 1) * record.every // step * step
         return self._running.questions.answer(
             record.twin,
             times,
-            values,
+            answer.values,
             Scenario(record.name),
             Origin(state, record.known_at, record.origin),
+            answer.left_out,
         )
 
     def _check_there(self, record: ScenarioRecord) -> None:
@@ -226,7 +231,7 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
             why = f": {record.reason}" if record.reason else ", before a member was through"
             raise StoppedError(f"{record.name} of {record.twin} {record.progress.value}{why}.")
 
-    def _values(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Values:
+    def _values(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Answer:
         """The answer of one that is over: held, or made again."""
         self._check_there(record)
         with self._lock:
@@ -243,15 +248,15 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         kept = not record.digest
         asked = record if kept else replace(record, members=record.ran, budget=None, failed=0)
         made = acts(fleet.schema, changes(record.changes))
-        job = self._made(Job(record.twin, record.name, asked, state, made, kept), wait_s)
+        job, answer = self._made(Job(record.twin, record.name, asked, state, made, kept), wait_s)
         if not kept and job.record.digest != record.digest:
             raise OutOfReachError(
                 f"{record.name} was made again and came out otherwise: the machine or a library is "
                 "another one than then. Begin it anew."
             )
-        return job.all_members
+        return answer
 
-    def _made(self, job: Job, wait_s: float) -> Job:
+    def _made(self, job: Job, wait_s: float) -> tuple[Job, Answer]:
         """It, when it is over; where it is made already it is not made twice."""
         told = job.record.name or "What it is compared with"
         with self._alone:
@@ -271,10 +276,11 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
             raise NotReadyError(f"{told} is made again, {made.fraction:.0%} done; ask again later.")
         if made.kept:
             self._check_there(made.record)
-        if not made.values or not (made.kept or made.end is End.DONE):
+        answer = made.answer
+        if answer is None or not (made.kept or made.end is End.DONE):
             why = f": {made.record.reason}" if made.record.reason else ""
             raise StoppedError(f"{told} was ended before it was made again{why}. Ask again.")
-        return made
+        return made, answer
 
     def compare(
         self,
@@ -294,14 +300,15 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         if against is not None:
             return compare(self.estimate(twin, against, wait_s=wait_s), after, on=on)
         record, state = self._found(twin, name)
+        members = after.values.shape[2] + len(after.provenance.left_out)
         nothing = replace(
-            record, name=BASELINE, changes={}, members=after.values.shape[2], budget=None, digest=""
+            record, name=BASELINE, changes={}, members=members, budget=None, digest=""
         )
         return compare(
             self._told(nothing, state, self._nothing(nothing, state, wait_s)), after, on=on
         )
 
-    def _nothing(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Values:
+    def _nothing(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Answer:
         """The fork in which nothing is changed."""
         told = (record.origin, record.forked_at, record.until, record.every, record.members)
         name = "/" + "/".join(map(str, told))  # no scenario can have it
@@ -310,10 +317,10 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
             held = self._held.get(key)
         if held is not None:
             return held
-        job = self._made(Job(record.twin, name, record, state, NOTHING, kept=False), wait_s)
-        values = job.all_members
-        self._hold(key, values)
-        return values
+        job = Job(record.twin, name, record, state, NOTHING, kept=False)
+        _, answer = self._made(job, wait_s)
+        self._hold(key, answer)
+        return answer
 
 
 def reach(until: str | Span, every: str | Span | None, step: Span) -> tuple[Span, Span]:

@@ -100,7 +100,8 @@ class Trial:
         gone = self._gone([self._acts(c) for c in candidates], half, numbers, width)
         shape = (len(candidates), len(blocks), *gone.values.shape[1:])
         # [candidate, block, time, row, member] to [time, row, candidate, block x member].
-        values = np.moveaxis(gone.values.reshape(shape), (2, 3), (0, 1))
+        sound = np.where(gone.failed[:, None, None, :], np.nan, gone.values)
+        values = np.moveaxis(sound.reshape(shape), (2, 3), (0, 1))
         values = values.reshape(*values.shape[:2], len(candidates), -1)
         start = members.first - first * size
         return self._samples(gone, values[:, :, :, start : start + members.count])

@@ -52,6 +52,7 @@ def estimate(told: m.EstimateMessage) -> Estimate:
             known_at=instant(of.known_at),
             source=of.source,
             origin=of.origin,
+            left_out=of.left_out,
         ),
         zone=told.zone,
     )

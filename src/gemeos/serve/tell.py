@@ -55,6 +55,7 @@ def estimate_message(
             known_at=iso(of.known_at, zone=here),
             source=of.source,
             origin=of.origin,
+            left_out=of.left_out,
         ),
         staleness=staleness(of.known_at if now is None else now, of.data_until, here),
     )

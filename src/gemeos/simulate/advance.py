@@ -111,6 +111,16 @@ class Stepper:
         ahead = replace(state, tick=tick, members=members, failed=state.failed + failed)
         return self._summed(ahead, crew) if schema.running else ahead
 
+    def failing(self, state: TwinState, crew: Crew) -> Bool[np.ndarray, "twin member"]:
+        """The members that fail in the step behind ``state``."""
+        schema = self.schema
+        driven = by_member(state.driven).astype(schema.precision)
+        moved = self.simulator.step(natural(schema, state.members), driven, crew.consts)
+        sound: Bool[np.ndarray, "twin member"] = np.isfinite(state.members).all(axis=1)
+        for row, variable in enumerate(schema.states):
+            sound &= np.isfinite(variable.coordinate.inward(moved[:, row, :]))
+        return ~sound
+
     def _summed(self, state: TwinState, crew: Crew) -> TwinState:
         """Running sums with this instant added; a sum begins anew behind each whole interval."""
         outputs = self.observed(state, crew, state.members)
