@@ -176,7 +176,7 @@ def settle(running: RunningSite) -> None:
 @pytest.mark.parametrize(
     ("asked", "kind", "told"),
     [
-        ({"condition": "levl > 8 m"}, UnknownNameError, "Did you mean 'level'"),
+        ({"condition": "levell > 8 m"}, UnknownNameError, "Did you mean 'level'"),
         ({"within": "0.5 s"}, SchemaError, "steps of 1 s"),
         ({"every": "1.5 s"}, SchemaError, "whole number"),
         ({"likely": 0.0}, SchemaError, "is none"),
@@ -209,7 +209,7 @@ def test_that_a_hindcast_is_kept_until_it_is_dropped(basin: AsksWhatIf) -> None:
 @pytest.mark.parametrize(
     ("asked", "kind", "told"),
     [
-        ({"condition": "levl > 8 m"}, UnknownNameError, "Did you mean 'level'"),
+        ({"condition": "levell > 8 m"}, UnknownNameError, "Did you mean 'level'"),
         ({"condition": "level > 8 s"}, InputError, "cannot be turned into"),
         ({"condition": "level >"}, InputError, "is missing"),
         ({"within": "0.1 s"}, InputError, "shorter than a step"),

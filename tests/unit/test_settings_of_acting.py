@@ -86,7 +86,7 @@ def test_that_rules_conduct_and_actuators_are_read(file: Path) -> None:
         ('place = "plc:', 'place = "plz:', "Did you mean 'plc'"),
         ("60 L/s per min", "60 L/s", "is no rate"),
         ('most = "1.5 m^3/s"', 'most = "1.5 kg"', "act 'plc:tank/valve'"),
-        ("P(level > 3 m)", "P(levle > 3 m)", "act 'plc:tank/valve'"),
+        ("P(level > 3 m)", "P(levell > 3 m)", "act 'plc:tank/valve'"),
         ("four_eyes", "six_eyes", "no key 'six_eyes'"),
         ('watch = "10 min"', 'role = "viewer"', "cannot approve"),
         ('kind = "mqtt"', 'kind = "modbus"', "modbus"),
