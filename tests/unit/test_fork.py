@@ -7,7 +7,7 @@ import pytest
 from jaxtyping import Float
 
 import gemeos as gm
-from gemeos.errors import InterventionError, UnknownNameError
+from gemeos.errors import InputError, InterventionError, UnknownNameError
 from gemeos.foresee.forecast import forecast
 from gemeos.foresee.fork import Forks, Played, blocks, played
 from gemeos.foresee.intervene import NOTHING, Acts, acts
@@ -348,3 +348,42 @@ def test_that_one_change_may_be_what_others_wait_for_at_one_instant() -> None:
     told_now = gone(fleet, [{}, told], until=1).values[:, 0, row(fleet, "x")]
     # Twice where it was, once only, and then a second of pushing and of wind.
     np.testing.assert_allclose(told_now[1], 2 * told_now[0] + 35, rtol=1e-5)
+
+
+@gm.model(dt="1 s")
+class Bounded:
+    gain: float = gm.param("1", gm.lognormal(1.0, 0.1))
+    valve: float = gm.control("1", bounds=(0, 1), default=0.5)
+    x: float = gm.state("m", gm.normal(0.0, 1.0))
+
+    def step(self, dt: float) -> Bounded:
+        return Bounded(x=self.x + dt * self.gain * self.valve)
+
+    @gm.sensor("m", noise=0.5)
+    def place(self) -> float:
+        return self.x
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"gain": "-1"}, "gain lies within 0 .. infinity 1; -1.0 is -1"),
+        ({"gain": "ramp to -1 over 3 s"}, "gain lies within 0"),
+        ({"x": "1e39 m"}, "x cannot be set to 1e"),
+        ({"x": "1e300 m"}, "x cannot be set to 1e"),
+    ],
+)
+def test_that_nothing_is_set_to_what_it_cannot_be(told: dict[str, Written], why: str) -> None:
+    with pytest.raises(InterventionError, match=why):
+        acts(lived(Bounded).schema, changes(told))
+
+
+def test_that_a_control_is_not_multiplied_beyond_what_can_be_set() -> None:
+    fleet = lived(Bounded)
+    told = gone(fleet, [{"valve": "times 5"}, {"valve": "times -1"}], until=2)
+    assert told.values[:, :, row(fleet, "valve"), 0].tolist() == [[1, 1], [0, 0]]
+
+
+def test_that_forks_do_not_go_on_for_hours() -> None:
+    with pytest.raises(InputError, match="shorter reach"):
+        gone(lived(Cart), [{}], until=20_000_000, every=1_000_000)

@@ -419,3 +419,17 @@ def test_that_a_plan_under_which_members_break_is_not_recommended() -> None:
         )
         assert not found.is_recommended
         assert "More of its members fail." in found.reasons
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"subject_to": "P(x > 1 m) < 1e-12"}, "members, and 200000 are run at most"),
+        ({"minimise": "cvar(0.999999, last(x))"}, "members, and 200000 are run at most"),
+        ({"until": "100 years"}, "shorter reach"),
+    ],
+)
+def test_that_a_search_that_would_not_end_is_refused(asked: dict[str, str], told: str) -> None:
+    question = {"until": "5 s", "minimise": "mean(last(x))", "budget": "5 runs", **asked}
+    with running(model=Brittle) as site, pytest.raises(InputError, match=told):
+        site["tank"].optimisations.begin("a", {"load": "0 m/s .. 9 m/s"}, **question)  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ from gemeos.foresee.unfold import Unfolding
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import Crew, Stepper, by_member
 
+MOST_STEPS = 10_000_000
+"""That forks go: with more, all who wait behind them would wait for hours."""
 LONGEST_STRIDE = 2000
 """Steps between two looks of whoever watches. Some in one call are the same as in several."""
 MOST_INSTANTS = 20_000
@@ -146,12 +148,17 @@ def instants(start: int, until: int, every: int) -> Int64[np.ndarray, " time"]:
     """The ticks of an answer.
 
     Raises:
-        InputError: nothing lies ahead, or more than one answer holds.
+        InputError: nothing lies ahead, too much does, or more than one answer holds.
     """
     if every < 1 or until < start + every:
         raise InputError(
             f"A forecast needs at least one instant ahead: {until - start} steps were asked for, "
             f"every {every}."
+        )
+    if until - start > MOST_STEPS:
+        raise InputError(
+            f"{until - start} steps ahead were asked for; at most {MOST_STEPS} are gone. "
+            "Ask for a shorter reach."
         )
     ticks = np.arange(start + every, until + 1, every, dtype=np.int64)
     if len(ticks) > MOST_INSTANTS:

@@ -18,6 +18,7 @@ from jaxtyping import Float64, Int64
 
 from gemeos.ensemble.condition import Condition, parse
 from gemeos.errors import GemeosError, InterventionError, UnknownNameError
+from gemeos.schema.coordinate import Above, Between, Whole
 from gemeos.schema.intervention import Change, Changes, Hold, Profile, Ramp, Renewed, Times
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Const, Control, Input, Param, Sensor, State, Variable, Virtual
@@ -60,6 +61,9 @@ class Scaled:
     """What it would be without this act, times a factor."""
 
     factor: float
+    least: float = -math.inf
+    most: float = math.inf
+    """Ends of a control, which nobody could set further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +240,12 @@ def _move(variable: Variable, change: Change, step: Span) -> Move:
                 at, values = np.insert(at, 0, 0.0), np.insert(values, 0, np.nan)
             return Line(at, values)
         case Times(factor):
-            return Scaled(factor)
+            if not isinstance(variable, Control):
+                return Scaled(factor)
+            least, most = variable.bounds
+            return Scaled(
+                factor, -math.inf if least is None else least, math.inf if most is None else most
+            )
         case Renewed():
             return Redrawn()
         case _:
@@ -246,8 +255,9 @@ def _move(variable: Variable, change: Change, step: Span) -> Move:
 def _within(variable: Variable, value: Quantity) -> float:
     """The number in the declared unit, inside what is declared."""
     number = value.within(variable.unit)
-    least, most = (None, None) if isinstance(variable, (Const, Input, Virtual)) else variable.bounds
-    if not np.isfinite(number):
+    least, most = _bounds(variable)
+    # Members are kept in single precision.
+    if not abs(number) <= float(np.finfo(np.float32).max):
         raise InterventionError(f"{variable.name} cannot be set to {value}.")
     if (least is not None and number < least) or (most is not None and number > most):
         low = "-infinity" if least is None else f"{least:g}"
@@ -257,6 +267,21 @@ def _within(variable: Variable, value: Quantity) -> float:
             f"{number:g}."
         )
     return number
+
+
+def _bounds(variable: Variable) -> tuple[float | None, float | None]:
+    """As declared, or as its prior tells: what is log-normal is never below nought."""
+    if isinstance(variable, (State, Param)):
+        match variable.coordinate:
+            case Above(least):
+                return least, None
+            case Between(least, most):
+                return least, most
+            case Whole():
+                return None, None
+            case _:
+                assert_never(variable.coordinate)
+    return variable.bounds if isinstance(variable, Control) else (None, None)
 
 
 def _condition(schema: Schema, text: str) -> Condition:

@@ -166,8 +166,9 @@ class Unfolding:
         match move:
             case Held(value):
                 return np.full(self.members, value)
-            case Scaled(factor):
-                return np.broadcast_to(factor * free, self.members).astype(np.float64)
+            case Scaled(factor, least, most):
+                scaled = np.clip(factor * free, least, most)
+                return np.broadcast_to(scaled, self.members).astype(np.float64)
             case Line(at, value):
                 gone = (tick - self.since[place]).astype(np.float64)
                 start = value[0] if np.isfinite(value[0]) else self._origin[place]

@@ -45,6 +45,8 @@ from gemeos.units.instant import Instant, Span
 
 MOST_WAITING: Final = 8
 MOST_RUNS: Final = 1_000_000
+MOST_FRESH: Final = 200_000
+"""Members of the check of a winner: they show shares down to 0.006 %."""
 LEAST_RUNS: Final = 50
 """That a budget of time is worth on the slowest machine; the deadline ends them."""
 OF_SEARCH: Final = 0.6
@@ -124,6 +126,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         space = space_of(schema, over)
         units = {v.name: v.unit for v in schema.variables if not isinstance(v, Const)}
         goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
+        _check_fresh(goal)
         runs = _runs(budget)
         ahead, pace = scenarios.reach(until, every, schema.step)
         instants(0, ahead // schema.step, pace // schema.step)
@@ -274,6 +277,15 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
     def _over(self, job: _Job) -> None:
         ended(job)
         self._shelf.put(job.record, job.state.to_bytes())
+
+
+def _check_fresh(goal: Goal) -> None:
+    """See that the check of a winner comes to an end."""
+    if goal.fresh_wanted > MOST_FRESH:
+        raise InputError(
+            f"To check a plan for that takes {goal.fresh_wanted} members, and {MOST_FRESH} are run "
+            "at most: allow a larger share, or a quantile that is less far out."
+        )
 
 
 def _runs(budget: str) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -85,11 +86,16 @@ class Trial:
         check: else it would be made on the very states that the winner was chosen on.
         """
         most = max(1, self.at_once // len(candidates))
-        if members.count > most:
-            # The answer for one member depends on no other: in as many pieces as memory asks for.
-            first = self.evaluate(candidates, replace(members, count=most))
-            rest = replace(members, first=members.first + most, count=members.count - most)
-            return first.more_members(self.evaluate(candidates, rest))
+        # The answer for one member depends on no other: in as many pieces as memory asks for.
+        pieces = [
+            self._piece(
+                candidates, replace(members, first=first, count=min(most, members.end - first))
+            )
+            for first in range(members.first, members.end, most)
+        ]
+        return reduce(Samples.more_members, pieces)
+
+    def _piece(self, candidates: Sequence[Candidate], members: Members) -> Samples:
         half = _half(self.state.members.shape[2], fresh=members.fresh)
         size = half.stop - half.start
         first, last = members.first // size, (members.end - 1) // size
