@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.score import LeadScore
+from gemeos.link.actuate_mqtt import DeviceTopics
 from gemeos.link.format import MessageFormat, PlantTopics
+from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
@@ -39,6 +41,7 @@ from gemeos.schema.declare import (
     where,
 )
 from gemeos.schema.intervention import hold, profile, ramp, renewed, times
+from gemeos.schema.plan import Plan
 
 if TYPE_CHECKING:
     from gemeos.serve.client import connect
@@ -46,15 +49,18 @@ if TYPE_CHECKING:
 __all__ = [
     "AlertStanding",
     "Comparison",
+    "DeviceTopics",
     "Estimate",
     "FileLink",
     "HindcastRecord",
     "HttpLink",
     "LeadScore",
     "MessageFormat",
+    "MqttActuatorLink",
     "MqttLink",
     "OptimisationRecord",
     "Phase",
+    "Plan",
     "PlantTopics",
     "PollLink",
     "Remembered",

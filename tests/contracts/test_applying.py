@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -340,6 +341,39 @@ def test_that_why_it_moved_is_one_query_from_the_command_to_the_forecast() -> No
         (watched,) = kept.plan.bands
         assert watched.variable == "gauge"
         assert len(watched.valid_at) == 10
+
+
+def test_that_what_a_search_advises_becomes_a_plan_and_what_it_does_not_advise_is_refused() -> None:
+    plc = device()
+    with acting(plc) as running:
+        tank = running["tank"]
+        choices = {"valve": "0.5 m^3/s .. 1.5 m^3/s"}
+
+        def is_over(name: str) -> bool:
+            feed(running)
+            return tank.optimisations.record(name).progress.is_over
+
+        # The level does not depend on the valve: nothing is gained by turning it.
+        for name, aim in (("vain", "mean(max(level))"), ("low", "mean(max(valve))")):
+            tank.optimisations.begin(
+                name, choices, until="5 s", every="1 s", minimise=aim, budget="200 runs"
+            )
+            until(partial(is_over, name))
+        vain = tank.plans.of_optimisation("vain").plan
+        assert not vain.recommended
+        low = tank.plans.of_optimisation("low").plan
+        assert low.recommended
+        assert low.gain is not None
+        assert low.gain.mean == pytest.approx(0.5, abs=0.01)
+        assert low.candidates == tank.optimisations.record("low").tried
+        feed(running)
+        with pytest.raises(GuardError, match="It is not recommended: The gain may be nothing"):
+            tank.apply("vain", approve="ada", dry_run=False)
+        tank.apply("low", approve="ada", dry_run=False)
+        until(lambda: running.host.timeline.events(kind="taken"))
+        told = tank.why("valve", running.host.clock.now())
+        assert [e.kind for e in told.chain][:2] == ["optimisation_begun", "plan"]
+    assert plc.values[PLACE] == pytest.approx(0.5, abs=0.01)
 
 
 def test_that_a_scenario_of_something_else_than_controls_is_no_plan() -> None:

@@ -52,6 +52,7 @@ KNOW_MORE = {
     "beginHindcast",
     "keepPlan",
     "planOfScenario",
+    "planOfOptimisation",
     "readWhy",
 }
 

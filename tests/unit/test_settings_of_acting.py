@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.settings import read
 from gemeos.units.instant import SECOND
 
+GUIDE = Path(__file__).parents[2] / "docs/how-to/apply-a-plan.md"
 WHOLE = """
 [site]
 name = "tanks"
@@ -76,6 +78,16 @@ def test_that_rules_conduct_and_actuators_are_read(file: Path) -> None:
     assert isinstance(actuator, MqttActuatorLink)
     assert actuator.password_file == str(file.parent / "secret")
     assert actuator.version is MqttVersion.V5
+
+
+def test_that_what_the_guide_writes_into_site_toml_is_read(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    twin = '[site]\nname = "s"\n[twin.tank]\ntype = "gemeos.testing.valve:bare_twin"\n'
+    path = tmp_path / "site.toml"
+    path.write_text(twin + block)
+    (told,) = read(path).site.twins
+    assert told.conduct.four_eyes
+    assert told.actuations["valve"].rules.rate is not None
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def against_plan(
     if situation.applied is not None:
         reasons.append(f"It was applied before ({situation.applied}); make a new one.")
     if not plan.recommended:
-        reasons.append(f"It is not recommended: {'; '.join(plan.against)}.")
+        told = "; ".join(each.rstrip(".") for each in plan.against)
+        reasons.append(f"It is not recommended: {told}.")
     if now >= plan.expires_at:
         reasons.append(f"It expired at {iso(plan.expires_at)}; it is {iso(now)}.")
     if now < plan.state_at:

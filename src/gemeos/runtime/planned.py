@@ -47,6 +47,27 @@ class PlansOfTwin(Protocol):
 
         Raises:
             InputError: the scenario changes something else.
+            NotReadyError: its forecast takes longer.
+        """
+        ...
+
+    def of_optimisation(
+        self,
+        optimisation: str,
+        *,
+        on: Sequence[str] = (),
+        share: float = 0.9,
+        expires: str = "10 min",
+        replacing: bool = False,
+    ) -> PlanRecord:
+        """Make a plan of what a search found, foreseen anew from now, and keep it by its name.
+
+        What is not advised becomes a plan that is not recommended, which the guard refuses. The
+        forecast is kept as the scenario ``plan-NAME``. Arguments as of ``of_scenario``.
+
+        Raises:
+            InputError: nothing was found, or it changes something else than controls.
+            NotReadyError: its forecast takes longer.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Final, Protocol, final
 
@@ -14,6 +15,8 @@ from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.asked import When
+from gemeos.runtime.optimisation import OptimisationRecord
+from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.plan import Applied, Kill, PlanRecord
 from gemeos.runtime.plans import Plans
 from gemeos.runtime.scenario import ScenarioRecord
@@ -22,12 +25,14 @@ from gemeos.runtime.site import Site
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.why import Why, why
 from gemeos.schema.binding import Binding
-from gemeos.schema.plan import Band, Plan
+from gemeos.schema.plan import Band, Gain, Plan
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control, Sensor
 from gemeos.timeline.base import Timeline
 from gemeos.units import span
 
+FORECAST_S: Final = 30.0
+"""How long a plan's forecast is waited for."""
 PROGRAM: Final = "program"
 """Who does what a program of its own does without saying for whom."""
 
@@ -65,6 +70,11 @@ class Running(Protocol):
         """Those of all twins."""
         ...
 
+    @property
+    def optimisations(self) -> Optimisations:
+        """Those of all twins."""
+        ...
+
     def twin(self, name: str) -> Twin:
         """The declared twin."""
         ...
@@ -98,8 +108,56 @@ class TwinPlans:
         replacing: bool = False,
     ) -> PlanRecord:
         """See ``PlansOfTwin``."""
+        record = self._running.scenarios.record(self._twin, scenario)
+        plan = self._made_of(record, name or scenario, on, share, expires)
+        reasons = (f"made by hand of the scenario {scenario}",)
+        return self.keep(
+            replace(plan, cause=f"scenario {scenario}", reasons=reasons), replacing=replacing
+        )
+
+    def of_optimisation(
+        self,
+        optimisation: str,
+        *,
+        on: Sequence[str] = (),
+        share: float = 0.9,
+        expires: str = "10 min",
+        replacing: bool = False,
+    ) -> PlanRecord:
+        """See ``PlansOfTwin``."""
+        found = self._running.optimisations.record(self._twin, optimisation)
+        if found.winner is None:
+            raise InputError(f"{optimisation} of {self._twin} found nothing to do: {found.told}")
+        scenarios, name = self._running.scenarios, optimisation
+        record = scenarios.begin(
+            self._twin,
+            f"plan-{optimisation}",
+            found.winner,
+            until=found.until,
+            every=found.every,
+            replacing=True,
+            actor=self._actor,
+        )
+        plan = self._made_of(record, name, on, share, expires)
+        plan = replace(
+            plan,
+            cause=f"optimisation {optimisation}",
+            gain=_gain(found),
+            best=max(found.chances, default=None),
+            recommended=found.is_recommended,
+            reasons=found.reasons if found.is_recommended else (),
+            against=() if found.is_recommended else found.reasons or (found.told,),
+            not_modelled=found.unmodelled,
+            seeds=(found.seed,),
+            candidates=found.tried,
+        )
+        return self.keep(plan, replacing=replacing)
+
+    def _made_of(
+        self, record: ScenarioRecord, name: str, on: Sequence[str], share: float, expires: str
+    ) -> Plan:
+        """A plan that does what a scenario did, with what is then expected."""
         twin, scenarios = self._running.twin(self._twin), self._running.scenarios
-        record = scenarios.record(self._twin, scenario)
         _only_controls(twin, record)
         watched = tuple(on) or tuple(
             dict.fromkeys(
@@ -108,15 +166,18 @@ class TwinPlans:
                 if isinstance(twin.schema.variable(b.variable), Sensor)
             )
         )
-        told = [scenarios.compare(self._twin, scenario, on=each) for each in watched]
+        told = [
+            scenarios.compare(self._twin, record.name, on=each, wait_s=FORECAST_S)
+            for each in watched
+        ]
         now = self._running.clock.now()
-        plan = Plan(
+        return Plan(
             twin=self._twin,
-            name=name or scenario,
+            name=name,
             changes=record.changes,
             made_at=now,
             actor=self._actor,
-            cause=f"scenario {scenario}",
+            cause=f"scenario {record.name}",
             expires_at=now + span(expires),
             state_at=record.forked_at,
             origin=record.origin,
@@ -127,10 +188,8 @@ class TwinPlans:
             nothing=tuple(
                 band(twin, each.before, on, share) for on, each in zip(watched, told, strict=True)
             ),
-            reasons=(f"made by hand of the scenario {scenario}",),
             candidates=1,
         )
-        return self.keep(plan, replacing=replacing)
 
     def all(self) -> Sequence[PlanRecord]:
         """See ``PlansOfTwin``."""
@@ -187,6 +246,14 @@ class TwinPlans:
         self._running.twin(self._twin).schema.variable(control)
         when = at if isinstance(at, int) else self._running.site.instant(at)
         return why(self._running.timeline, self._twin, control, when)
+
+
+def _gain(found: OptimisationRecord) -> Gain | None:
+    """In its first objective; None where nothing can be said."""
+    for told in found.gains[:1]:
+        if told.gain is not None and told.low is not None and told.high is not None:
+            return Gain(told.objective, told.unit, told.gain, told.low, told.high)
+    return None
 
 
 def _only_controls(twin: Twin, record: ScenarioRecord) -> None:

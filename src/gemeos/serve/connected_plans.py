@@ -102,6 +102,20 @@ class ConnectedPlans:
         path = f"{self._root}/scenarios/{quote(scenario, safe='')}/plan"
         return _record(self._connection.told("POST", path, pm.PlanMessage, body))
 
+    def of_optimisation(
+        self,
+        optimisation: str,
+        *,
+        on: Sequence[str] = (),
+        share: float = 0.9,
+        expires: str = "10 min",
+        replacing: bool = False,
+    ) -> PlanRecord:
+        """See ``PlansOfTwin``."""
+        body = {"on": list(on), "share": share, "expires": expires, "replacing": replacing}
+        path = f"{self._root}/optimisations/{quote(optimisation, safe='')}/plan"
+        return _record(self._connection.told("POST", path, pm.PlanMessage, body))
+
     def all(self) -> Sequence[PlanRecord]:
         """See ``PlansOfTwin``."""
         told = self._connection.asked(self._path, pm.PlansMessage)

@@ -92,6 +92,16 @@ class PlanOfScenarioBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     replacing: bool = False
 
 
+class PlanOfOptimisationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How a plan is made of what a search found."""
+
+    on: Annotated[list[str], Meta(max_length=100)] = []
+    """What reality is compared with; by default every sensor that a channel is bound to."""
+    share: Annotated[float, Meta(gt=0, lt=1)] = 0.9
+    expires: Annotated[str, Meta(max_length=100)] = "10 min"
+    replacing: bool = False
+
+
 class ApplyBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How a plan is applied."""
 

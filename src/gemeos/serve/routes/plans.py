@@ -56,6 +56,19 @@ def of_scenario(call: Call[Query]) -> pm.PlanMessage:
     return _message(call, record)
 
 
+def of_optimisation(call: Call[Query]) -> pm.PlanMessage:
+    """Make one of what a search found."""
+    body: pm.PlanOfOptimisationBody = call.body
+    record = _plans(call).of_optimisation(
+        call.path["optimisation"],
+        on=body.on,
+        share=body.share,
+        expires=body.expires,
+        replacing=body.replacing,
+    )
+    return _message(call, record)
+
+
 def one(call: Call[Query]) -> pm.PlanMessage:
     """What it is, who approved it, and how far it is."""
     return _message(call, _plans(call).record(call.path["plan"]))
@@ -196,6 +209,17 @@ OPERATIONS: Final = (
         method="POST",
         role=Role.OPERATOR,
         takes=(pm.PlanOfScenarioBody,),
+        problems=(404, 409, 415),
+    ),
+    Operation(
+        "/api/twins/{twin}/optimisations/{optimisation}/plan",
+        "planOfOptimisation",
+        "Make a plan of what a search found, and keep it; nothing is sent",
+        of_optimisation,
+        pm.PlanMessage,
+        method="POST",
+        role=Role.OPERATOR,
+        takes=(pm.PlanOfOptimisationBody,),
         problems=(404, 409, 415),
     ),
     Operation(
