@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import tomllib
 from pathlib import Path
 from typing import NoReturn
@@ -10,7 +12,7 @@ import pytest
 
 import gemeos
 from gemeos.act.undertaking import Stage
-from gemeos.errors import AccessError, GuardError
+from gemeos.errors import AccessError, GuardError, NotReadyError
 from gemeos.runtime import apply as applied
 from gemeos.runtime.devices import Devices
 from gemeos.runtime.undertakings import Undertakings
@@ -89,6 +91,27 @@ def test_that_a_viewer_applies_nothing_and_an_operator_approves_nothing() -> Non
 
 def broken(*_: object, **__: object) -> NoReturn:
     raise RuntimeError("made for a test")
+
+
+def test_that_what_cannot_be_judged_in_time_is_not_applied_later_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plc = device()
+
+    async def hanging(*_: object) -> None:
+        await asyncio.sleep(1.0)
+
+    with acting(plc) as running:
+        running["tank"].plans.keep(made(running))
+        with monkeypatch.context() as patch:
+            patch.setattr(applied, "APPLY_S", 0.1)
+            patch.setattr(Devices, "ask", hanging)
+            with pytest.raises(NotReadyError, match="nothing was sent"):
+                running["tank"].apply("open", approve="ada", dry_run=False)
+        time.sleep(1.2)
+        feed(running)
+        assert running.host.applying.undertakings.under_way() == []
+    assert plc.received == []
 
 
 PLACES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemeos.act.base import Conduct
+from gemeos.act.base import Conduct, Move
 from gemeos.act.follow import (
     Answered,
     Astray,
@@ -19,7 +19,7 @@ from gemeos.act.follow import (
     after,
 )
 from gemeos.act.setpoints import commands_of
-from gemeos.act.undertaking import Stage, Undertaking, begun, doubtful, due, noted
+from gemeos.act.undertaking import Stage, Undertaking, begun, doubtful, due, moves_of, noted
 from gemeos.schema.command import (
     ALLOWED,
     Accepted,
@@ -295,3 +295,11 @@ def test_that_the_number_of_an_event_is_kept_with_what_it_tells_of() -> None:
     undertaking = started()
     told = noted(noted(undertaking, "", 7), first(undertaking), 8)
     assert (told.event, told.issued[0].event) == (7, 8)
+
+
+def test_that_moves_of_all_plans_of_a_twin_count_and_those_that_did_not_leave_do_not() -> None:
+    first_plan, second = taken(started("1.5 m^3/s; 1.6 m^3/s after 20 s")), started("0.4 m^3/s")
+    assert moves_of([first_plan, second]) == {"valve": (Move(NOW, 0.5),)}
+    one = first(second)
+    second, _ = follow(second, Intended(one))
+    assert moves_of([first_plan, second]) == {"valve": (Move(NOW, 0.5), Move(NOW, 0.6))}

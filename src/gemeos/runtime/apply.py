@@ -31,7 +31,7 @@ from gemeos.act.guard import against_commands, against_plan, against_situation
 from gemeos.act.setpoints import commands_of
 from gemeos.act.undertaking import Issued, Undertaking, begun, doubtful, due
 from gemeos.act.verify import Watch
-from gemeos.errors import AccessError, GemeosError, GuardError, StoppedError
+from gemeos.errors import AccessError, GemeosError, GuardError, NotReadyError, StoppedError
 from gemeos.runtime.devices import Devices
 from gemeos.runtime.plan import Applied, PlanRecord
 from gemeos.runtime.plans import Plans
@@ -111,6 +111,7 @@ class Applying:
             GuardError: something speaks against it; nothing was sent. In a dry run only where the
                 approval would not count.
             UnknownNameError: there is none of the name.
+            NotReadyError: it could not be judged in time; nothing was sent.
         """
         _operates(actor, role)
         record = self._plans.record(twin, name)
@@ -137,7 +138,8 @@ class Applying:
         if loop is None or not loop.is_running():
             coroutine.close()
             raise StoppedError("The site is not running, so nothing can be applied.")
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(APPLY_S)
+        # Without a limit of its own: whoever stops waiting would not know what is sent later.
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
     async def _give_up(self, plan: Plan, why: str) -> Undertaking | None:
         async with self._turns[plan.twin]:
@@ -147,6 +149,19 @@ class Applying:
             return await self.undertakings.happen(undertaking, Astray(why))
 
     async def _apply(self, record: PlanRecord, actor: str, *, dry_run: bool) -> Applied:
+        """Judged in time, or not applied; what is begun is begun whole."""
+        try:
+            async with asyncio.timeout(APPLY_S) as limit:
+                return await self._begun(record, actor, limit, dry_run=dry_run)
+        except TimeoutError as error:
+            raise NotReadyError(
+                f"The plan {record.plan.name} was not judged within {APPLY_S:g} s, and nothing was "
+                "sent: its device, or another plan's, does not answer. Try it again."
+            ) from error
+
+    async def _begun(
+        self, record: PlanRecord, actor: str, limit: asyncio.Timeout, *, dry_run: bool
+    ) -> Applied:
         plan = record.plan
         async with self._turns[plan.twin]:
             standing = {
@@ -157,6 +172,7 @@ class Applying:
             commands, against, now = await self._running.compute.for_acting(
                 self._judged, record, standing, actor
             )
+            limit.reschedule(None)
             kind = "plan_dry_run" if dry_run else "plan_refused" if against else "plan_applied"
             number = await self.undertakings.tell(_asked_for(record, actor, kind, against, now))
             if dry_run:

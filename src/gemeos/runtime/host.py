@@ -166,7 +166,9 @@ class Host:
             twin.let_apply(plans)
         beside = (
             asyncio.create_task(self._look(), name="gemeos-look"),
-            asyncio.create_task(self.applying.run(), name="gemeos-applying"),
+            asyncio.create_task(
+                supervised("what is applied", self.applying.run), name="gemeos-applying"
+            ),
         )
         try:
             async with asyncio.TaskGroup() as group:
