@@ -98,3 +98,13 @@ def test_that_true_chances_have_skill_and_made_up_ones_none() -> None:
 def test_that_a_threshold_that_is_no_chance_is_refused(likely: float) -> None:
     with pytest.raises(InputError, match="is none"):
         record("w", "X", likely=likely)
+
+
+def test_that_a_forecast_that_failed_counts_for_nothing() -> None:
+    issued, times = np.array([0, 10, 20, 30]), np.arange(60)
+    is_so = (times >= 25) & (times < 28)
+    chance = np.array([0.0, np.nan, 1.0, np.nan])
+    record = judged(issued, chance, times, is_so, within=10, likely=0.5)
+    assert (record.hits, record.misses, record.false_alarms) == (1, 0, 0)
+    # Of the two that there are, both are right: the best that can be.
+    assert (record.brier, record.brier_skill) == (0.0, 1.0)

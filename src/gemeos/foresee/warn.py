@@ -71,11 +71,11 @@ def judged(
     """Judge warnings by what happened.
 
     What happens while it happens already is not warned of, and neither is what lies beyond the
-    last known time: such issues count for nothing.
+    last known time: such issues count for nothing, nor do those of which no forecast came.
 
     Args:
         issued: When it was asked, rising.
-        chance: Of it happening within ``within`` then, 0..1.
+        chance: Of it happening within ``within`` then, 0..1; NaN where the forecast failed.
         times: When it is known whether it was so, rising.
         is_so: Whether it was.
         within: How far each warning reaches.
@@ -91,7 +91,7 @@ def judged(
     begins = times[1:][is_so[1:] & ~is_so[:-1]]
     before = np.searchsorted(times, issued, side="right") - 1
     free = (before >= 0) & ~is_so[np.maximum(before, 0)]
-    known = free & (issued + within <= times[-1])
+    known = free & (issued + within <= times[-1]) & np.isfinite(chance)
     following = np.searchsorted(begins, issued, side="right")
     ahead = np.append(begins, np.iinfo(np.int64).max)[following]
     comes = ahead <= issued + within

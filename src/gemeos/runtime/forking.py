@@ -18,6 +18,7 @@ from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.named import Pursuit, ended
 from gemeos.runtime.questions import crew_of
 from gemeos.runtime.scenario import Progress, ScenarioRecord
+from gemeos.runtime.trial import MOST_NUMBERS, width_of
 
 AT_ONCE: Final = 8
 """Blocks of members that are run as one batch, at most; the first batch is one block, and each is
@@ -97,6 +98,8 @@ class Forking:
         fleet, began = self._running.fleet(job.record.twin), self._running.clock.wall()
         job.record = replace(job.record, progress=Progress.RUNNING)
         size, asked = fleet.members, job.record.members
+        width = size * width_of(fleet, job.record.until // fleet.schema.step)
+        at_once = max(1, min(AT_ONCE, MOST_NUMBERS // width))
         first, batch, total = 0, 1, math.ceil(asked / size)
         while first < total:
             took = self._running.clock.wall() - began
@@ -105,7 +108,7 @@ class Forking:
                 batch = min(batch, math.floor((job.record.budget - took) / max(took / first, 1)))
                 if batch < 1:
                     break
-            batch = min(batch, AT_ONCE, total - first)
+            batch = min(batch, at_once, total - first)
             self._batch(fleet, job, np.arange(first, first + batch), total)
             first, batch = first + batch, 2 * batch
             took = self._running.clock.wall() - began

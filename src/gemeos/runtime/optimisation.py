@@ -105,9 +105,8 @@ class OptimisationRecord:
     def told(self) -> str:
         """What it comes to, for people."""
         if self.advice is None:
-            return (
-                f"{self.name} is {self.progress.value}{f': {self.reason}' if self.reason else ''}."
-            )
+            why = self.reason.removesuffix(".")
+            return f"{self.name} is {self.progress.value}{f': {why}' if why else ''}."
         head = {
             Advice.CHANGE: "Recommended: " + self._winner(),
             Advice.KEEP: f"Keep the present plan, {self.present}.",

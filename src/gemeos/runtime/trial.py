@@ -68,7 +68,8 @@ class Trial:
     @property
     def at_once(self) -> int:
         """Members of all candidates that fit into one batch."""
-        return max(1, MOST_NUMBERS // (self.until // self.every * max(len(self._rows), 1)))
+        told = self.until // self.every * len(self._rows)
+        return max(1, MOST_NUMBERS // (told + width_of(self.fleet, self.until)))
 
     @property
     def _rows(self) -> list[int]:
@@ -149,6 +150,14 @@ class Trial:
             rows=self._rows,
             watch=watch,
         )
+
+
+def width_of(fleet: Fleet, until: int) -> int:
+    """Numbers that one member of a fork takes while it goes ``until`` steps, the answer aside."""
+    inputs = fleet.school.inputs
+    spans = 0 if inputs is None else until // inputs.span + 2
+    # Paths of inputs are in double precision, and copied once: fork by fork from what was foreseen.
+    return len(fleet.cycle.stepper.told_names) + 4 * spans * len(fleet.schema.driven)
 
 
 def _half(members: int, *, fresh: bool) -> slice:
