@@ -42,13 +42,26 @@ class Comparison:
         """Low and high ends that hold the expected difference with probability ``level``.
 
         What is left of doubt because the members are finitely many; by the normal approximation
-        for the mean of independent members.
+        for the mean of independent states.
         """
         if not 0.0 < level < 1.0:
             raise InputError(f"An interval's level lies between 0 and 1; {level} does not.")
         beyond = NormalDist().inv_cdf(0.5 + level / 2.0)
-        half = beyond * self.difference.sd / math.sqrt(self.difference.members.shape[1])
+        each = self._by_state
+        half = beyond * each.std(axis=1, ddof=1) / math.sqrt(each.shape[1])
         return self.mean - half, self.mean + half
+
+    @property
+    def _by_state(self) -> Float64[np.ndarray, "time state"]:
+        """Differences, those of members that began from one state as their mean.
+
+        Members beyond the ensemble's size begin from the same states again: they tell no more of
+        what nobody knows of the present.
+        """
+        differences = self.difference.members.astype(np.float64)
+        states = min(self.after.provenance.members, differences.shape[1])
+        groups = [differences[:, n::states].mean(axis=1) for n in range(states)]
+        return np.stack(groups, axis=1)
 
     def prob(self, condition: str) -> Float64[np.ndarray, " time"]:
         """Share of members whose difference is such: ``> 5 MPa``."""

@@ -352,6 +352,7 @@ class AsksWhatIf(ABC):
         budget: str = DEFAULT_BUDGET,
         present: str = "",
         seed: int = 0,
+        replacing: bool = False,
         wait_s: float = LONGEST_WAIT_S,
     ) -> OptimisationRecord:
         """The best plan that a search finds, and whether it is to be taken: ``is_recommended``.
@@ -372,6 +373,7 @@ class AsksWhatIf(ABC):
             budget=budget,
             present=present,
             seed=seed,
+            replacing=replacing,
         )
         return searches.record(name, wait_s=wait_s)
 

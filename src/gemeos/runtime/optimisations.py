@@ -189,7 +189,8 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         budget = None if job.record.runs else span(job.record.budget)
         if budget is not None:
             job.record = replace(job.record, runs=self._worth(trial, budget))
-        deadline = None if budget is None else began + budget * OF_SEARCH
+        # From here on: what is compiled the first time must not be taken from the search.
+        deadline = None if budget is None else self._running.clock.wall() + budget * OF_SEARCH
 
         def evaluate(candidates: Sequence[Candidate], members: Members) -> Samples:
             samples = trial.evaluate(candidates, members)

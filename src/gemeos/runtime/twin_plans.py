@@ -143,7 +143,7 @@ class TwinPlans:
             plan,
             cause=f"optimisation {optimisation}",
             gain=_gain(found),
-            best=max(found.chances, default=None),
+            best=found.chances[0] if found.chances else None,
             recommended=found.is_recommended,
             reasons=found.reasons if found.is_recommended else (),
             against=() if found.is_recommended else found.reasons or (found.told,),
