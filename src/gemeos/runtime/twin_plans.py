@@ -29,7 +29,7 @@ from gemeos.schema.plan import Band, Gain, Plan
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control, Sensor
 from gemeos.timeline.base import Timeline
-from gemeos.units import span
+from gemeos.units import iso, span
 
 FORECAST_S: Final = 30.0
 """How long a plan's forecast is waited for."""
@@ -139,13 +139,21 @@ class TwinPlans:
             actor=self._actor,
         )
         plan = self._made_of(record, name, on, share, expires)
+        ends = plan.expires_at
+        late: tuple[str, ...] = ()
+        if found.is_recommended and found.latest is not None:
+            if found.latest > plan.made_at:
+                ends = min(ends, found.latest)
+            else:
+                late = (f"It was not shown to gain if put into force after {iso(found.latest)}.",)
         plan = replace(
             plan,
             cause=f"optimisation {optimisation}",
+            expires_at=ends,
             gain=_gain(found),
             best=found.chances[0] if found.chances else None,
             recommended=found.is_recommended,
-            reasons=found.reasons if found.is_recommended else (),
+            reasons=(*found.reasons, *late) if found.is_recommended else (),
             against=() if found.is_recommended else found.reasons or (found.told,),
             not_modelled=found.unmodelled,
             seeds=(found.seed,),
