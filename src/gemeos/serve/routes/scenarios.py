@@ -15,8 +15,9 @@ from gemeos.serve.routes.twins import EstimateQuery
 from gemeos.units import zone
 from gemeos.units.instant import SECOND
 
-WAIT_S: Final = 0.5
-"""How long an answer is waited for before the asker is told to ask again: threads are few."""
+WAIT_S: Final = 0.02
+"""How long an answer is waited for before the asker is told to ask again: threads are few, and
+while somebody waits on one nobody is told on it what is so now."""
 
 
 class ScenarioQuery(EstimateQuery, frozen=True, kw_only=True):
