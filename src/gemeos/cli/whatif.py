@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import math
 import time
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, f
 from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection
-from gemeos.units import iso, span_told
+from gemeos.units import iso, span_told, zone
 
 COMMANDS = {
     "scenario": "What would be if something were done, beside doing nothing.",
@@ -177,11 +178,11 @@ def _scenarios(args: argparse.Namespace) -> None:
         elif args.drop:
             twin.scenarios.drop(args.drop)
         elif args.cancel:
-            print(_line(twin.scenarios.cancel(args.cancel)))
+            print(_line(twin.scenarios.cancel(args.cancel), zone(site.site().zone)))
         elif args.json:
             print(json_of(site, f"/api/twins/{quote(twin.name, safe='')}/scenarios", {}, args))
         else:
-            Console().print(_table(twin))
+            Console().print(_table(twin, zone(site.site().zone)))
 
 
 def _change(word: str) -> tuple[str, str]:
@@ -217,7 +218,7 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
     seen = [v.name for v in schema.variables if v.role in {"virtual", "sensor"}]
     names = args.on.split(",") if args.on else [n for n in schema.shown if n in seen]
     record = twin.scenarios.record(name)
-    print(_line(record))
+    print(_line(record, zone(site.site().zone)))
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
     for heading in ("at the end", "doing nothing", name, "difference", "90 % within", "unit"):
         table.add_column(heading, justify="left" if heading == "at the end" else "right")
@@ -232,12 +233,12 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
             values.append(" +- ".join(told(one, -1)[:2]))
         moved = f"{mean} +- {sd}" if not math.isclose(float(difference.sd[-1]), 0.0) else mean
         table.add_row(each, *values, moved, within, difference.unit or "1")
-        when = iso(int(difference.times[-1]))
+        when = iso(int(difference.times[-1]), zone=zone(compared.after.zone))
     table.title = f"{twin.name} at {when}, {record.ran - record.failed} members, paired"
     Console().print(table)
 
 
-def _table(twin: ConnectedTwin) -> Table:
+def _table(twin: ConnectedTwin, here: dt.tzinfo) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("name", "is", "members", "from", "ahead", "by", "changes"):
         table.add_column(heading, overflow="fold")
@@ -246,7 +247,7 @@ def _table(twin: ConnectedTwin) -> Table:
             record.name,
             record.progress.value,
             f"{record.ran} of {record.members}",
-            iso(record.forked_at),
+            iso(record.forked_at, zone=here),
             span_told(record.until),
             record.actor,
             record.changed,
@@ -254,9 +255,9 @@ def _table(twin: ConnectedTwin) -> Table:
     return table
 
 
-def _line(record: ScenarioRecord) -> str:
+def _line(record: ScenarioRecord, here: dt.tzinfo) -> str:
     why = f" ({record.reason})" if record.reason else ""
     return (
         f"{record.name} of {record.twin} is {record.progress.value}{why}: {record.changed}; "
-        f"{span_told(record.until)} from {iso(record.forked_at)}"
+        f"{span_told(record.until)} from {iso(record.forked_at, zone=here)}"
     )

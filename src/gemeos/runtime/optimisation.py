@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +12,7 @@ from gemeos.units.instant import Instant, Span
 
 KIND: Final = "optimisation"
 DEFAULT_BUDGET: Final = "20 s"
+_LONG_NUMBER: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 MOST_TRIED: Final = 2000
 """Candidates that are kept, the first ones; ``tried`` counts all."""
 
@@ -115,5 +117,10 @@ class OptimisationRecord:
         return "\n".join([head, *self.reasons, *(f"Not modelled: {u}" for u in self.unmodelled)])
 
     def _winner(self) -> str:
-        told = ", ".join(f"{n} = {c}" for n, c in (self.winner or {}).items())
+        told = ", ".join(f"{n} = {_short(c)}" for n, c in (self.winner or {}).items())
         return f"{told}."
+
+
+def _short(change: str) -> str:
+    """A change with six digits that matter, for people; to repeat it takes all of them."""
+    return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.6g}", change)
