@@ -481,6 +481,24 @@ def test_that_a_token_opens_and_its_end_closes(
     assert client.get("/api/twins", headers=local).status_code == 401
 
 
+@pytest.mark.parametrize("kind", ["scenarios", "optimisations", "hindcasts"])
+def test_that_what_is_begun_needs_an_operator_who_may_see_the_twin(
+    guarded: tuple[Serving, httpx.Client, TokenFile], kind: str
+) -> None:
+    _, client, tokens = guarded
+    path = f"/api/twins/north/{kind}"
+    looks = bearer(tokens.create(f"looks-{kind}", Role.VIEWER))
+    elsewhere = bearer(tokens.create(f"south-{kind}", Role.OPERATOR, scope=["south"]))
+    assert client.get(path, headers=looks).status_code == 200
+    for method, where in (("POST", path), ("DELETE", f"{path}/a"), ("POST", f"{path}/a/cancel")):
+        body: dict[str, str] | None = None if method == "DELETE" else {}
+        assert client.request(method, where, headers=looks, json=body).status_code == 403
+        told = client.request(method, where, headers=elsewhere, json=body)
+        assert told.status_code in {403, 404}
+    for where in (path, f"{path}/a"):
+        assert client.get(where, headers=elsewhere).status_code in {403, 404}
+
+
 def test_that_a_browser_is_asked_for_the_token_as_a_password(
     guarded: tuple[Serving, httpx.Client, TokenFile],
 ) -> None:
