@@ -164,6 +164,21 @@ def test_that_the_plan_in_force_stays_where_nothing_is_shown_to_be_better(
     assert tank.optimisations.all() == []
 
 
+def test_that_the_shortest_time_is_enough_to_try_something(tank: AsksWhatIf) -> None:
+    found = tank.optimise(
+        "hasty",
+        over={"valve": "0 .. 1"},
+        until="10 min",
+        every="1 min",
+        minimise="last(abs(level - 1.5 m))",
+        budget="1 ms",
+    )
+    assert found.tried > 0
+    assert found.advice is not None
+    assert found.finalists
+    tank.optimisations.drop("hasty")
+
+
 def test_that_several_objectives_have_a_front(tank: AsksWhatIf) -> None:
     pytest.importorskip("optuna")
     found = tank.optimise(

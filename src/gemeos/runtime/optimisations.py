@@ -200,6 +200,11 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         def told(progress: SearchProgress) -> None:
             job.at(0.8 * progress.runs / progress.of)
 
+        def is_spent() -> bool:
+            # Never before something was tried: importing the method may take as long as the time.
+            late = deadline is not None and self._running.clock.wall() > deadline
+            return late and bool(job.tried)
+
         found = search(
             job.space,
             job.goal,
@@ -207,7 +212,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             runs=job.record.runs,
             seed=job.record.seed,
             start=job.present,
-            stop=lambda: deadline is not None and self._running.clock.wall() > deadline,
+            stop=is_spent,
             progress=told,
             block=trial.block,
             at_once=max(1, trial.at_once // trial.block),
