@@ -22,6 +22,7 @@ from gemeos.errors import (
     NotReadyError,
     OutOfReachError,
     StoppedError,
+    TimelineError,
     UnknownNameError,
 )
 from gemeos.runtime import scenarios as rules
@@ -31,6 +32,7 @@ from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
 from gemeos.runtime.shelf import Shelf
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.played import Batch, PlayedLink
+from gemeos.timeline.base import Record
 from gemeos.units.instant import SECOND
 
 START = 1_750_000_000 * SECOND
@@ -433,3 +435,26 @@ def test_that_a_search_that_would_not_end_is_refused(asked: dict[str, str], told
     question = {"until": "5 s", "minimise": "mean(last(x))", "budget": "5 runs", **asked}
     with running(model=Brittle) as site, pytest.raises(InputError, match=told):
         site["tank"].optimisations.begin("a", {"load": "0 m/s .. 9 m/s"}, **question)  # type: ignore[arg-type]
+
+
+def test_that_what_came_of_a_search_is_told_where_the_store_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running() as site:
+        timeline, put = site.host.timeline, site.host.timeline.put_record
+
+        def only_beginnings(record: Record) -> None:
+            if b"waiting" not in record.body:
+                raise TimelineError("No room is left.")
+            put(record)
+
+        monkeypatch.setattr(timeline, "put_record", only_beginnings)
+        found = site["tank"].optimise(
+            over={"valve": "0, 1"}, until="1 min", minimise="mean(last(level))", budget="20 runs"
+        )
+        assert found.progress is Progress.DONE
+        assert found.is_recommended
+        assert found.reason == "It could not be kept: No room is left."
+        told = site["tank"].scenario("shut", valve="0", until="1 min")
+        assert told["level"].mean[-1] < 2.0
+        assert site["tank"].scenarios.record("shut").progress is Progress.DONE

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from gemeos.errors import BusyError, NotReadyError, UnknownNameError
+from gemeos.errors import BusyError, GemeosError, NotReadyError, UnknownNameError
 from gemeos.runtime import shelf
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.jobs import End, Jobs, Work
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.shelf import PATH_S, Named, Shelf
 
+MOST_UNKEPT: Final = 32
+"""Of one kind, whose end the store refused."""
 _PROGRESS: Final = {
     End.DONE: Progress.DONE,
     End.CANCELLED: Progress.CANCELLED,
@@ -73,6 +75,8 @@ class NamedWork(ABC, Generic[_R, _W]):
         self._named = running
         self._shelf: Shelf[_R] = Shelf(running, kind, of)
         self._jobs: Jobs[_W] = Jobs(running.compute)
+        self._unkept: dict[tuple[str, str], _R] = {}
+        self._unkept_lock = Lock()
         self._alone = Lock()
         """Held by whoever begins or drops: what it looked at is so until it is through."""
 
@@ -169,7 +173,18 @@ class NamedWork(ABC, Generic[_R, _W]):
                 self._stopped(record.twin, record.name)
             self._shelf.put(record, attachment)
             self._shelf.tell(record, "begun", actor, asked=asked)
-            self._jobs.start(job, run, self._over)
+            self._jobs.start(job, run, self._through)
+
+    def _through(self, job: _W) -> None:
+        """Keep what came of it; where that fails, tell it for as long as the site runs."""
+        try:
+            self._over(job)
+        except GemeosError as error:
+            told: _R = replace(job.record, reason=f"It could not be kept: {error}")
+            with self._unkept_lock:
+                self._unkept[job.twin, job.name] = told
+                while len(self._unkept) > MOST_UNKEPT:
+                    del self._unkept[next(iter(self._unkept))]
 
     def _as_it_stands(self, stored: _R) -> _R:
         """What is stored says how it began and how it ended; in between there is the job."""
@@ -188,6 +203,10 @@ class NamedWork(ABC, Generic[_R, _W]):
                     return stored
         if stored.progress.is_over:
             return stored
+        with self._unkept_lock:
+            unkept = self._unkept.get((stored.twin, stored.name))
+        if unkept is not None and unkept.created == stored.created:
+            return unkept
         return replace(stored, progress=Progress.INTERRUPTED)  # type: ignore[type-var]
 
     def _under_way(self, stored: _R) -> _R | None:

@@ -265,7 +265,7 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
                 if job.kept:
                     self._found(job.twin, job.name)  # Dropped meanwhile, it is not to come back.
                 self._check_waiting()
-                self._jobs.start(job, self._forking.run, self._over)
+                self._jobs.start(job, self._forking.run, self._through)
         if there is not None and (there.kept, there.record.created) != (
             job.kept,
             job.record.created,
