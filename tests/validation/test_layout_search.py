@@ -54,9 +54,9 @@ def test_that_one_more_turbine_gives_what_the_whole_layout_gives() -> None:
 
 
 @pytest.mark.timeout(400)
-def test_that_sixteen_turbines_are_placed_nearly_as_well_as_anybody_did() -> None:
+def test_that_sixteen_turbines_are_placed_as_well_as_the_best_entries_were() -> None:
     told: list[float] = []
-    places = placed(CASE, GROUND, 16, seed=1, tries=14, tell=told.append)
+    places = placed(CASE, GROUND, 16, seed=1, tries=24, tell=told.append)
     apart = np.sqrt(((places[:, None] - places[None]) ** 2).sum(axis=2))
     assert apart[~np.eye(16, dtype=bool)].min() >= 260.0
     assert np.hypot(*places.T).max() <= 1300.0

@@ -7,9 +7,10 @@ thrust goes by the free wind.
 A layout has so many good places that differ so little that one search in all coordinates ends at
 one of the poor ones. So one turbine after the other is put to the best of many spots, all over the
 ground, on its edge and about where it stands, while the others stay (coordinate search); and where
-nothing is gained any more some are dropped anew, and the better of the two layouts goes on
-(iterated local search: Lourenco, Martin & Stutzle 2003, Handbook of Metaheuristics, 320-353). In
-the end all are moved together by some metres, by ``foresee.search``.
+nothing is gained any more some are dropped anew. The search goes on from there also if that is a
+little worse, at first, and less and less so (iterated local search with the acceptance of
+simulated annealing: Lourenco, Martin & Stutzle 2003, Handbook of Metaheuristics, 320-353). In the
+end all are moved together by some metres, by ``foresee.search``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ STALE: Final = 2
 """Rounds that gain next to nothing before turbines are dropped anew."""
 NEXT_TO_NOTHING: Final = 1e-5
 """Of the energy."""
+WORSE: Final = 0.0015
+"""Share of the energy by which a layout may be worse at first for the search to go on from it."""
 MOST_ROUNDS: Final = 40
 DROPS: Final = 1000
 """Spots that are drawn for a turbine before the ground counts as full."""
@@ -192,7 +195,7 @@ def placed(
     turbines: int,
     *,
     seed: int,
-    tries: int = 20,
+    tries: int = 24,
     polish: int = 4000,
     tell: Callable[[float], None] = lambda _best: None,
 ) -> Float64[np.ndarray, "turbine 2"]:
@@ -213,17 +216,19 @@ def placed(
     if turbines < 1:
         raise InputError(f"{turbines} turbines need no layout.")
     rng = np.random.default_rng(seed)
-    best = _settled(energy, ground, _dropped(ground, np.empty((0, 2)), turbines, rng), rng)
-    given = energy.annual_mwh(best)
-    tell(given)
-    for _ in range(tries):
+    best = here = _settled(energy, ground, _dropped(ground, np.empty((0, 2)), turbines, rng), rng)
+    most = given = energy.annual_mwh(best)
+    tell(most)
+    for turn in range(tries):
         few = min(int(rng.integers(2, 5)), turbines)
-        kept = best[rng.permutation(turbines)[few:]]
+        kept = here[rng.permutation(turbines)[few:]]
         other = _settled(energy, ground, _dropped(ground, kept, turbines, rng), rng)
         gives = energy.annual_mwh(other)
-        if gives > given:
-            best, given = other, gives
-        tell(given)
+        if gives > given * (1.0 - WORSE * (1.0 - turn / tries)):
+            here, given = other, gives
+        if gives > most:
+            best, most = other, gives
+        tell(most)
     if polish:
         best = _polished(energy, ground, best, seed=seed, runs=polish)
     tell(energy.annual_mwh(best))
