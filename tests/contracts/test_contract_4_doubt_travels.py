@@ -60,6 +60,7 @@ EXCUSED = {
     "PartMessage.place": DECLARED,
     "PartMessage.probability": OF_DOUBT,
     "Problem.details": COUNT,
+    "ProvenanceMessage.left_out": COUNT,
     "ProvenanceMessage.members": COUNT,
     "QuarantineMessage.count": COUNT,
     "ReadingsMessage.revision": READING,
