@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from gemeos.serve.messages import Message, Time
+from gemeos.serve.messages import Message, Staleness, Time
 from gemeos.serve.scenario_messages import ProgressWord, SpanText
 
 
@@ -62,6 +62,7 @@ class HindcastMessage(Message, frozen=True, kw_only=True):
     warnings: list[StretchMessage]
     reason: str
     source: str
+    staleness: Staleness
 
 
 class HindcastsMessage(Message, frozen=True, kw_only=True):
@@ -69,3 +70,5 @@ class HindcastsMessage(Message, frozen=True, kw_only=True):
 
     twin: str
     hindcasts: list[HindcastMessage]
+    source: str
+    staleness: Staleness

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gemeos.serve.messages import Message, Time
+from gemeos.serve.messages import Message, Staleness, Time
 from gemeos.serve.scenario_messages import ProgressWord, SpanText
 
 Expressions = Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=20)]
@@ -100,6 +100,7 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     took_s: float
     reason: str
     source: str
+    staleness: Staleness
 
 
 class OptimisationsMessage(Message, frozen=True, kw_only=True):
@@ -107,3 +108,5 @@ class OptimisationsMessage(Message, frozen=True, kw_only=True):
 
     twin: str
     optimisations: list[OptimisationMessage]
+    source: str
+    staleness: Staleness

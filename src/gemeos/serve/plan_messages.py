@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from gemeos.serve.messages import Message, Time
+from gemeos.serve.messages import Message, Staleness, Time
 from gemeos.serve.site_messages import EventMessage
 
 StageWord: TypeAlias = Literal[
@@ -214,6 +214,7 @@ class PlanMessage(Message, frozen=True, kw_only=True):
     event: int
     undertaking: UndertakingMessage | None
     source: str
+    staleness: Staleness
 
 
 class PlansMessage(Message, frozen=True, kw_only=True):
@@ -221,6 +222,8 @@ class PlansMessage(Message, frozen=True, kw_only=True):
 
     twin: str
     plans: list[PlanMessage]
+    source: str
+    staleness: Staleness
 
 
 class AppliedMessage(Message, frozen=True, kw_only=True):
@@ -232,6 +235,8 @@ class AppliedMessage(Message, frozen=True, kw_only=True):
     """What is sent, or would be."""
     against: list[str]
     """In a dry run: everything that speaks against it."""
+    source: str
+    staleness: Staleness
 
 
 class KillMessage(Message, frozen=True, kw_only=True):
@@ -242,18 +247,24 @@ class KillMessage(Message, frozen=True, kw_only=True):
     actor: str
     why: str
     at: Time
+    now: Time
+    """Site time."""
 
 
 class KillsMessage(Message, frozen=True, kw_only=True):
     """Those that are engaged."""
 
     engaged: list[KillMessage]
+    now: Time
+    """Site time."""
 
 
 class ReleasedMessage(Message, frozen=True, kw_only=True):
     """Whether there was one to release."""
 
     released: bool
+    now: Time
+    """Site time."""
 
 
 class WhyMessage(Message, frozen=True, kw_only=True):
@@ -267,3 +278,5 @@ class WhyMessage(Message, frozen=True, kw_only=True):
     came_of_it: list[EventMessage]
     told: str
     """The same for people."""
+    source: str
+    staleness: Staleness

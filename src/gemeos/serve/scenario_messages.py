@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from gemeos.serve.messages import EstimateMessage, Message, Numbers, Series, Time
+from gemeos.serve.messages import EstimateMessage, Message, Numbers, Series, Staleness, Time
 
 SpanText: TypeAlias = Annotated[
     str, Meta(description="A number with a unit of time, as in 6 h, 10 min.", max_length=100)
@@ -64,6 +64,7 @@ class ScenarioMessage(Message, frozen=True, kw_only=True):
     digest: str
     reason: str
     source: str
+    staleness: Staleness
 
 
 class ScenariosMessage(Message, frozen=True, kw_only=True):
@@ -71,6 +72,8 @@ class ScenariosMessage(Message, frozen=True, kw_only=True):
 
     twin: str
     scenarios: list[ScenarioMessage]
+    source: str
+    staleness: Staleness
 
 
 class ComparisonMessage(Message, frozen=True, kw_only=True):
@@ -86,6 +89,8 @@ class ComparisonMessage(Message, frozen=True, kw_only=True):
     mean_high: Series
     """Ends that hold the expected difference with a probability of 95 %."""
     members: int
+    source: str
+    staleness: Staleness
 
 
 class DroppedMessage(Message, frozen=True, kw_only=True):
@@ -93,3 +98,5 @@ class DroppedMessage(Message, frozen=True, kw_only=True):
 
     twin: str
     name: str
+    now: Time
+    """Site time."""

@@ -10,6 +10,7 @@ from gemeos.runtime.plan import PlanRecord
 from gemeos.schema.command import Command
 from gemeos.schema.plan import Band, Gain, Plan
 from gemeos.serve import plan_messages as pm
+from gemeos.serve.messages import Staleness
 from gemeos.units import instant
 from gemeos.units.instant import SECOND, Instant
 
@@ -18,6 +19,7 @@ def plan(
     record: PlanRecord,
     undertaking: Undertaking | None,
     source: str,
+    staleness: Staleness,
     time: Callable[[Instant], str],
 ) -> pm.PlanMessage:
     """Times are told by ``time``."""
@@ -64,6 +66,7 @@ def plan(
         event=record.event,
         undertaking=None if undertaking is None else carried(undertaking, time),
         source=source,
+        staleness=staleness,
     )
 
 

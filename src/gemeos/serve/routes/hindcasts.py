@@ -7,6 +7,7 @@ from typing import Any, Final
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.serve import hindcast_messages as hm
 from gemeos.serve.auth import Role
+from gemeos.serve.messages import Staleness
 from gemeos.serve.routes.operation import Call, Operation, Query
 from gemeos.serve.scenario_messages import CancelBody, DroppedMessage
 from gemeos.units.instant import SECOND
@@ -33,7 +34,13 @@ def begin(call: Call[Query]) -> hm.HindcastMessage:
 def every(call: Call[Query]) -> hm.HindcastsMessage:
     """All of a twin's."""
     records = call.served.host.hindcasts.all(call.twin)
-    return hm.HindcastsMessage(twin=call.twin, hindcasts=[_message(call, r) for r in records])
+    stale = call.served.tell.staleness_of(call.twin)
+    return hm.HindcastsMessage(
+        twin=call.twin,
+        hindcasts=[_message(call, r, stale) for r in records],
+        source=call.served.host.site.source,
+        staleness=stale,
+    )
 
 
 def one(call: Call[Query]) -> hm.HindcastMessage:
@@ -52,10 +59,13 @@ def drop(call: Call[Query]) -> DroppedMessage:
     """Delete it."""
     name = call.path["hindcast"]
     call.served.host.hindcasts.drop(call.twin, name, actor=call.actor.name)
-    return DroppedMessage(twin=call.twin, name=name)
+    now = call.served.tell.time(call.served.host.clock.now())
+    return DroppedMessage(twin=call.twin, name=name, now=now)
 
 
-def _message(call: Call[Any], record: HindcastRecord) -> hm.HindcastMessage:
+def _message(
+    call: Call[Any], record: HindcastRecord, stale: Staleness | None = None
+) -> hm.HindcastMessage:
     time = call.served.tell.time
     return hm.HindcastMessage(
         twin=record.twin,
@@ -82,6 +92,7 @@ def _message(call: Call[Any], record: HindcastRecord) -> hm.HindcastMessage:
         warnings=[hm.StretchMessage(first=time(a), last=time(b)) for a, b in record.warnings],
         reason=record.reason,
         source=call.served.host.site.source,
+        staleness=stale or call.served.tell.staleness_of(call.twin),
     )
 
 

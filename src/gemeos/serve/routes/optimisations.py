@@ -7,6 +7,7 @@ from typing import Any, Final
 from gemeos.runtime.optimisation import GainTold, OptimisationRecord
 from gemeos.serve import optimisation_messages as om
 from gemeos.serve.auth import Role
+from gemeos.serve.messages import Staleness
 from gemeos.serve.routes.operation import Call, Operation, Query
 from gemeos.serve.scenario_messages import CancelBody, DroppedMessage
 from gemeos.units.instant import SECOND
@@ -36,8 +37,12 @@ def begin(call: Call[Query]) -> om.OptimisationMessage:
 def every(call: Call[Query]) -> om.OptimisationsMessage:
     """All of a twin's."""
     records = call.served.host.optimisations.all(call.twin)
+    stale = call.served.tell.staleness_of(call.twin)
     return om.OptimisationsMessage(
-        twin=call.twin, optimisations=[_message(call, r, whole=False) for r in records]
+        twin=call.twin,
+        optimisations=[_message(call, r, stale, whole=False) for r in records],
+        source=call.served.host.site.source,
+        staleness=stale,
     )
 
 
@@ -58,10 +63,17 @@ def drop(call: Call[Query]) -> DroppedMessage:
     """Delete it."""
     name = call.path["optimisation"]
     call.served.host.optimisations.drop(call.twin, name, actor=call.actor.name)
-    return DroppedMessage(twin=call.twin, name=name)
+    now = call.served.tell.time(call.served.host.clock.now())
+    return DroppedMessage(twin=call.twin, name=name, now=now)
 
 
-def _message(call: Call[Any], record: OptimisationRecord, *, whole: bool) -> om.OptimisationMessage:
+def _message(
+    call: Call[Any],
+    record: OptimisationRecord,
+    stale: Staleness | None = None,
+    *,
+    whole: bool,
+) -> om.OptimisationMessage:
     time = call.served.tell.time
     return om.OptimisationMessage(
         twin=record.twin,
@@ -105,6 +117,7 @@ def _message(call: Call[Any], record: OptimisationRecord, *, whole: bool) -> om.
         took_s=record.took / SECOND,
         reason=record.reason,
         source=call.served.host.site.source,
+        staleness=stale or call.served.tell.staleness_of(call.twin),
     )
 
 

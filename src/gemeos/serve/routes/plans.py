@@ -11,6 +11,7 @@ from gemeos.runtime.twin_plans import TwinPlans
 from gemeos.serve import plan_messages as pm
 from gemeos.serve import tell_plans
 from gemeos.serve.auth import Role
+from gemeos.serve.messages import Staleness
 from gemeos.serve.routes.operation import AskedTime, Call, Operation, Query
 from gemeos.serve.scenario_messages import DroppedMessage
 
@@ -31,7 +32,13 @@ def _plans(call: Call[Any]) -> TwinPlans:
 def every(call: Call[Query]) -> pm.PlansMessage:
     """All of a twin's."""
     records = _plans(call).all()
-    return pm.PlansMessage(twin=call.twin, plans=[_message(call, each) for each in records])
+    stale = call.served.tell.staleness_of(call.twin)
+    return pm.PlansMessage(
+        twin=call.twin,
+        plans=[_message(call, each, stale) for each in records],
+        source=call.served.host.site.source,
+        staleness=stale,
+    )
 
 
 def keep(call: Call[Query]) -> pm.PlanMessage:
@@ -92,6 +99,8 @@ def apply(call: Call[Query]) -> pm.AppliedMessage:
         dry_run=told.dry_run,
         commands=[tell_plans.command(each, time) for each in told.commands],
         against=list(told.against),
+        source=call.served.host.site.source,
+        staleness=call.served.tell.staleness_of(call.twin),
     )
 
 
@@ -106,7 +115,7 @@ def give_up(call: Call[Query]) -> pm.PlanMessage:
 def drop(call: Call[Query]) -> DroppedMessage:
     """Delete it."""
     _plans(call).drop(call.path["plan"])
-    return DroppedMessage(twin=call.twin, name=call.path["plan"])
+    return DroppedMessage(twin=call.twin, name=call.path["plan"], now=_now(call))
 
 
 def why(call: Call[WhyQuery]) -> pm.WhyMessage:
@@ -120,6 +129,8 @@ def why(call: Call[WhyQuery]) -> pm.WhyMessage:
         chain=[tell.event(each) for each in told.chain],
         came_of_it=[tell.event(each) for each in told.came_of_it],
         told=str(told),
+        source=call.served.host.site.source,
+        staleness=tell.staleness_of(call.twin),
     )
 
 
@@ -131,7 +142,7 @@ def stop_twin(call: Call[Query]) -> pm.KillMessage:
 
 def release_twin(call: Call[Query]) -> pm.ReleasedMessage:
     """Release it."""
-    return pm.ReleasedMessage(released=_plans(call).release())
+    return pm.ReleasedMessage(released=_plans(call).release(), now=_now(call))
 
 
 def stop_site(call: Call[Query]) -> pm.KillMessage:
@@ -148,14 +159,14 @@ def release_site(call: Call[Query]) -> pm.ReleasedMessage:
     switches, actor = call.served.host.applying.switches, call.actor
     _whole(call)
     released = switches.release(WHOLE_SITE, actor=actor.name, role=actor.role)
-    return pm.ReleasedMessage(released=released)
+    return pm.ReleasedMessage(released=released, now=_now(call))
 
 
 def stopped(call: Call[Query]) -> pm.KillsMessage:
     """Those that are engaged."""
     kills = call.served.host.applying.switches.all()
     seen = [each for each in kills if each.twin == WHOLE_SITE or call.actor.sees(each.twin)]
-    return pm.KillsMessage(engaged=[_kill(call, each) for each in seen])
+    return pm.KillsMessage(engaged=[_kill(call, each) for each in seen], now=_now(call))
 
 
 def _whole(call: Call[Query]) -> None:
@@ -166,15 +177,23 @@ def _whole(call: Call[Query]) -> None:
         )
 
 
-def _message(call: Call[Query], record: PlanRecord) -> pm.PlanMessage:
-    host = call.served.host
+def _message(
+    call: Call[Query], record: PlanRecord, stale: Staleness | None = None
+) -> pm.PlanMessage:
+    host, tell = call.served.host, call.served.tell
     undertaking = host.applying.undertakings.of(record.plan.id)
-    return tell_plans.plan(record, undertaking, host.site.source, call.served.tell.time)
+    age = stale or tell.staleness_of(call.twin)
+    return tell_plans.plan(record, undertaking, host.site.source, age, tell.time)
+
+
+def _now(call: Call[Any]) -> str:
+    return call.served.tell.time(call.served.host.clock.now())
 
 
 def _kill(call: Call[Query], kill: Kill) -> pm.KillMessage:
     time = call.served.tell.time
-    return pm.KillMessage(twin=kill.twin, actor=kill.actor, why=kill.why, at=time(kill.at))
+    at, now = time(kill.at), _now(call)
+    return pm.KillMessage(twin=kill.twin, actor=kill.actor, why=kill.why, at=at, now=now)
 
 
 _ALL: Final = "/api/twins/{twin}/plans"

@@ -58,7 +58,13 @@ def begin(call: Call[Query]) -> sm.ScenarioMessage:
 def every(call: Call[Query]) -> sm.ScenariosMessage:
     """All of a twin's."""
     records = call.served.host.scenarios.all(call.twin)
-    return sm.ScenariosMessage(twin=call.twin, scenarios=[_message(call, r) for r in records])
+    stale = call.served.tell.staleness_of(call.twin)
+    return sm.ScenariosMessage(
+        twin=call.twin,
+        scenarios=[_message(call, r, stale) for r in records],
+        source=call.served.host.site.source,
+        staleness=stale,
+    )
 
 
 def one(call: Call[Query]) -> sm.ScenarioMessage:
@@ -97,10 +103,13 @@ def cancel(call: Call[Query]) -> sm.ScenarioMessage:
 def drop(call: Call[Query]) -> sm.DroppedMessage:
     """Delete it."""
     call.served.host.scenarios.drop(call.twin, call.path["scenario"], actor=call.actor.name)
-    return sm.DroppedMessage(twin=call.twin, name=call.path["scenario"])
+    now = call.served.tell.time(call.served.host.clock.now())
+    return sm.DroppedMessage(twin=call.twin, name=call.path["scenario"], now=now)
 
 
-def _message(call: Call[Query], record: ScenarioRecord) -> sm.ScenarioMessage:
+def _message(
+    call: Call[Query], record: ScenarioRecord, stale: m.Staleness | None = None
+) -> sm.ScenarioMessage:
     time = call.served.tell.time
     return sm.ScenarioMessage(
         twin=record.twin,
@@ -124,6 +133,7 @@ def _message(call: Call[Query], record: ScenarioRecord) -> sm.ScenarioMessage:
         digest=record.digest,
         reason=record.reason,
         source=call.served.host.site.source,
+        staleness=stale or call.served.tell.staleness_of(call.twin),
     )
 
 
@@ -143,6 +153,8 @@ def _comparison(call: Call[CompareQuery], told: Comparison, on: str) -> sm.Compa
         mean_low=tell.series(low),
         mean_high=tell.series(high),
         members=told.difference.members.shape[1],
+        source=call.served.host.site.source,
+        staleness=call.served.tell.staleness_of(call.twin),
     )
 
 
