@@ -171,9 +171,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
     def _run(self, job: _Job) -> None:
         began = self._running.clock.wall()
         job.record = replace(job.record, progress=Progress.RUNNING)
-        phase = self._running.questions.trust(job.twin).phase
-        if phase in {Phase.DRIFTING, Phase.BLIND}:
-            self._refuse(job, phase)
+        if self._is_refused(job):
             return
         fleet = self._running.fleet(job.twin)
         step = fleet.schema.step
@@ -240,15 +238,21 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             latest=self._latest(job, trial, decided, fresh),
             took=self._running.clock.wall() - began,
         )
-        job.record = _decided(job.record, fleet, decided)
+        # Meanwhile it may have fallen out of step.
+        if not self._is_refused(job):
+            job.record = _decided(job.record, fleet, decided)
 
-    def _refuse(self, job: _Job, phase: Phase) -> None:
+    def _is_refused(self, job: _Job) -> bool:
         """A twin that is out of step gives no advice (contract 8)."""
+        phase = self._running.questions.trust(job.twin).phase
+        if phase not in {Phase.DRIFTING, Phase.BLIND}:
+            return False
         job.record = replace(
             job.record,
             advice=Advice.KEEP if job.present is not None else Advice.NOTHING,
             reasons=(f"{job.twin} is {phase.value}: what it foresees is not to be relied on.",),
         )
+        return True
 
     def _worth(self, trial: Trial, budget: Span) -> int:
         """How many runs such a time is worth here, to two digits."""
