@@ -128,6 +128,7 @@ class Line:
             protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
         )
         self.client.on_connect = self._connected
+        self.client.on_subscribe = lambda *_: self._device.tell("subscribed")
         self.client.on_message = self._heard
 
     def _connected(self, client: paho.Client, *_: object) -> None:

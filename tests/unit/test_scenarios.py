@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -458,3 +459,19 @@ def test_that_what_came_of_a_search_is_told_where_the_store_is_full(
         told = site["tank"].scenario("shut", valve="0", until="1 min")
         assert told["level"].mean[-1] < 2.0
         assert site["tank"].scenarios.record("shut").progress is Progress.DONE
+
+
+def test_that_a_comparison_comes_to_whoever_asks_again_and_again() -> None:
+    with running() as site:
+        twin = site["tank"]
+        twin.scenario("shut", {"valve": "0"}, until="1 d", every="1 h", members=20_000)
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                told = twin.scenarios.compare("shut", on="level", wait_s=0.001)
+            except NotReadyError:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+                continue
+            break
+        assert told.difference.members.shape[1] == 20_000

@@ -56,8 +56,8 @@ class DeviceProcess:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._arguments)  # noqa: S603 -- as made above
-        self.until("started")
-        # It has subscribed when it reports; retained, so that it is there whenever we look.
+        # To both of what it subscribes to: what is sent before would be lost.
+        self.until("subscribed", 2)
         return self
 
     def __exit__(
