@@ -21,7 +21,6 @@ LOOKS: tuple[tuple[str, ...], ...] = (
 COVERED = ("tests/unit", "tests/contracts")
 """Run under coverage, which takes half as long again; its floor is in pyproject.toml."""
 NUMPY_PATH = (
-    "tests/unit",
     "tests/contracts/test_array_models.py",
     "tests/contracts/test_contract_3_determinism.py",
     "tests/contracts/test_contract_5_failing_member.py",
