@@ -21,6 +21,7 @@ LOOKS: tuple[tuple[str, ...], ...] = (
 COVERED = ("tests/unit", "tests/contracts")
 """Run under coverage, which takes half as long again; its floor is in pyproject.toml."""
 NUMPY_PATH = (
+    "tests/unit",
     "tests/contracts/test_array_models.py",
     "tests/contracts/test_contract_3_determinism.py",
     "tests/contracts/test_contract_5_failing_member.py",
@@ -38,6 +39,7 @@ NO_DIFFERENCE = (
     "tests/unit/test_windfarm_validate.py",
 )
 REFUSED_EARLIER = (
+    "tests/unit/test_es_mda_parts.py::test_that_errors_of_readings_that_cannot_be_are_refused",
     "tests/unit/test_estimate.py::test_that_an_estimate_that_does_not_fit_together_is_refused",
     "tests/unit/test_objective.py::test_that_samples_of_another_shape_are_refused",
 )

@@ -8,7 +8,6 @@ from typing import Final
 
 from gemeos.act.approve import Approval, missing
 from gemeos.act.base import Conduct, Rules, Situation
-from gemeos.ensemble.clause import compared
 from gemeos.errors import GemeosError
 from gemeos.schema.command import Command
 from gemeos.schema.phase import Phase
@@ -131,5 +130,5 @@ def _interlocked(rules: Rules, situation: Situation) -> Iterable[str]:
         except GemeosError as error:
             yield f"{rules.control.name} is interlocked: {error}"
             continue
-        if not compared(share, chance.relation, chance.probability):
+        if not chance.allows(share):
             yield f"{rules.control.name} is interlocked: {chance} does not hold, it is {share:.2g}."

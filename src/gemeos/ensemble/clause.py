@@ -166,6 +166,10 @@ class Chance:
         share = self.condition.holds(values).mean(axis=1)
         return compared(share, self.relation, self.probability)
 
+    def allows(self, share: float) -> bool:
+        """Whether one share of members, 0..1, is as demanded."""
+        return bool(compared(np.array([share]), self.relation, self.probability)[0])
+
     @override
     def __str__(self) -> str:
         return self.text
