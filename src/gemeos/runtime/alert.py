@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -87,11 +88,12 @@ class AlertRecord:
         return len(self.turned) % 2 == 1
 
     def asked(self, at: Instant, chance: float) -> AlertRecord:
-        """With one more issue."""
+        """With one more issue, at its place: forks of two instants may end in another order."""
+        place = bisect_left(self.issued, at)
         return replace(
             self,
-            issued=(*self.issued, at)[-MOST_KEPT:],
-            chance=(*self.chance, chance)[-MOST_KEPT:],
+            issued=(*self.issued[:place], at, *self.issued[place:])[-MOST_KEPT:],
+            chance=(*self.chance[:place], chance, *self.chance[place:])[-MOST_KEPT:],
         )
 
     def seen(self, at: Instant, *, is_so: bool) -> AlertRecord:

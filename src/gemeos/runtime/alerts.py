@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol, final
 
@@ -75,6 +74,8 @@ class Alerts:
             if t.alerts
         }
         self._records: dict[tuple[str, str], AlertRecord] = {}
+        self._begun: dict[tuple[str, str], Instant] = {}
+        """The newest instant that each was asked at, also where the answer is still to come."""
         self.under_way = 0
         """Chances that are being worked out."""
         self.left_out = 0
@@ -121,7 +122,7 @@ class Alerts:
         before = self._records[twin, name]
         # Only the newest instant: to warn of what lies behind would be no warning.
         issue = now // alert.every * alert.every
-        if not before.issued or issue > before.issued[-1]:
+        if issue > self._newest(twin, name):
             then = fleet.state_at(twin, issue)
             if then is not None and then.born[0] != NEVER:
                 is_so = holds_now(fleet, twin, then, condition)
@@ -136,18 +137,22 @@ class Alerts:
     def _ask(
         self, twin: str, name: str, issue: Instant, then: TwinState, condition: Condition
     ) -> None:
+        self._begun[twin, name] = issue
         if self.under_way >= MOST_UNDER_WAY:
             self.left_out += 1
+            logger.warning("alert %s of %s is not asked at %s: no time", name, twin, iso(issue))
             return
         self.under_way += 1
-        record = self._records[twin, name]
-        # Noted as asked at once, with what was said before, so that no second fork is made of it.
-        chance = record.chance[-1] if record.chance else 0.0
-        self._records[twin, name] = record.asked(issue, chance)
+        within = self._records[twin, name].within
         asked = self._running.compute.aside(
-            chance_of, self._running.fleet(twin), twin, then, condition, within=record.within
+            chance_of, self._running.fleet(twin), twin, then, condition, within=within
         )
         asked.add_done_callback(partial(self._hand_over, twin, name, issue))
+
+    def _newest(self, twin: str, name: str) -> Instant:
+        """When it was asked last; what was stored before this start counts."""
+        issued = self._records[twin, name].issued
+        return max(self._begun.get((twin, name), NEVER), issued[-1] if issued else NEVER)
 
     def _hand_over(self, twin: str, name: str, issue: Instant, asked: Future[float]) -> None:
         """From the thread that worked it out to the path's."""
@@ -164,7 +169,7 @@ class Alerts:
             why = error if isinstance(error, GemeosError) else repr(error)
             logger.warning("alert %s of %s could not be asked: %s", name, twin, why)
             return
-        record = _corrected(before, issue, asked.result())
+        record = before.asked(issue, asked.result())
         self._records[twin, name] = record
         place = record.issued.index(issue)
         was = place > 0 and record.chance[place - 1] >= record.likely
@@ -203,10 +208,3 @@ class Alerts:
         self._running.fleet(twin)
         names = self._alerts.get(twin, {})
         return [AlertStanding.of(self._records[twin, name]) for name in names]
-
-
-def _corrected(record: AlertRecord, issue: Instant, chance: float) -> AlertRecord:
-    """The record with the chance of an issue that was noted before it was worked out."""
-    place = record.issued.index(issue)
-    told = (*record.chance[:place], chance, *record.chance[place + 1 :])
-    return replace(record, chance=told)

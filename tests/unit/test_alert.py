@@ -1,0 +1,63 @@
+"""What is kept of an alert: only what was worked out, in the order of the instants."""
+
+from __future__ import annotations
+
+import pytest
+
+import gemeos as gm
+from gemeos.errors import AssimilationError
+from gemeos.runtime import alerts
+from gemeos.runtime.alert import AlertRecord
+from gemeos.runtime.run import RunningSite
+from gemeos.schema.reading import Reading, Series
+from gemeos.testing.played import Batch, PlayedLink
+from gemeos.units.instant import SECOND
+
+START = 1_750_000_000 * SECOND
+PATIENCE_S = 20.0
+BLANK = AlertRecord("tank", "high", "x > 1", 10 * SECOND, 0.5, "model", START)
+
+
+@gm.model(dt="1 s")
+class Level:
+    x: float = gm.state("m", gm.normal(0.0, 1.0), noise=0.1)
+
+    def step(self, dt: float) -> Level:
+        return Level(x=self.x + 0.0 * dt)
+
+    @gm.sensor("m", noise=0.1)
+    def gauge(self) -> float:
+        return self.x
+
+
+def test_that_answers_that_come_in_another_order_stand_in_that_of_their_instants() -> None:
+    record = BLANK.asked(START, 0.1).asked(START + 20, 0.9).asked(START + 10, 0.2)
+    assert record.issued == (START, START + 10, START + 20)
+    assert record.chance == (0.1, 0.2, 0.9)
+    assert record.is_on
+
+
+def test_that_what_could_not_be_worked_out_is_no_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> float:
+        raise AssimilationError("all members failed")
+
+    monkeypatch.setattr(alerts, "chance_of", fails)
+    twin = gm.Twin("tank", Level).bind("l:g", to="gauge")
+    twin.watch("high", "x > 1 m", within="10 s", every="2 s")
+    rows = [Reading(Series("l", "g"), START + s * SECOND, 0.0) for s in range(20)]
+    link = PlayedLink("l", [Batch([row], row.valid_at) for row in rows])
+    clock = gm.Replay(START, 1.0, "made for a test")
+    with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as running:
+        assert link.played.wait(PATIENCE_S)
+        settle(running)
+        (told,) = running["tank"].warnings()
+    assert (told.issues, told.chance, told.is_on) == (0, None, False)
+
+
+def settle(running: RunningSite) -> None:
+    """Wait for what was asked: behind it on the question threads, and then on the path."""
+    for _ in range(2):
+        asked = [running.host.compute.aside(lambda: None) for _ in range(4)]
+        for each in asked:
+            each.result(PATIENCE_S)
+        running.host.compute.path(lambda: None).result(PATIENCE_S)
