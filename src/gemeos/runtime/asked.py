@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
@@ -64,7 +64,39 @@ class Answers(Protocol):
         ...
 
 
-class WhatIfs(Protocol):
+_R_co = TypeVar("_R_co", covariant=True)
+
+
+class KeptByName(Protocol[_R_co]):
+    """What one twin's scenarios, optimisations and hindcasts have in common."""
+
+    def all(self) -> Sequence[_R_co]:
+        """Every one, the oldest first."""
+        ...
+
+    def record(self, name: str, *, wait_s: float | None = None) -> _R_co:
+        """What one is, and how far; with ``wait_s`` when it is over.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+            NotReadyError: it takes longer.
+        """
+        ...
+
+    def progress(self, name: str) -> float:
+        """How much of it is done, 0..1."""
+        ...
+
+    def cancel(self, name: str) -> _R_co:
+        """End it. Of a scenario the members that are through count; a search advises nothing."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Delete it."""
+        ...
+
+
+class WhatIfs(KeptByName[ScenarioRecord], Protocol):
     """What can be asked of the scenarios of one twin."""
 
     def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
@@ -101,18 +133,6 @@ class WhatIfs(Protocol):
         """
         ...
 
-    def all(self) -> Sequence[ScenarioRecord]:
-        """Every one, the oldest first."""
-        ...
-
-    def record(self, name: str) -> ScenarioRecord:
-        """What one is, and how far."""
-        ...
-
-    def progress(self, name: str) -> float:
-        """How much of it is done, 0..1."""
-        ...
-
     def estimate(
         self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
     ) -> Estimate:
@@ -131,16 +151,8 @@ class WhatIfs(Protocol):
         """How much further a variable is than in another scenario, or than if nothing is done."""
         ...
 
-    def cancel(self, name: str) -> ScenarioRecord:
-        """End it; the members that are through count."""
-        ...
 
-    def drop(self, name: str) -> None:
-        """Delete it."""
-        ...
-
-
-class Searches(Protocol):
+class Searches(KeptByName[OptimisationRecord], Protocol):
     """What can be asked of the optimisations of one twin."""
 
     def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
@@ -183,32 +195,8 @@ class Searches(Protocol):
         """
         ...
 
-    def all(self) -> Sequence[OptimisationRecord]:
-        """Every one, the oldest first."""
-        ...
 
-    def record(self, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
-        """What one is, and what it comes to; with ``wait_s`` when it is over.
-
-        Raises:
-            NotReadyError: it takes longer.
-        """
-        ...
-
-    def progress(self, name: str) -> float:
-        """How much of it is done, 0..1."""
-        ...
-
-    def cancel(self, name: str) -> OptimisationRecord:
-        """End it; nothing is advised then."""
-        ...
-
-    def drop(self, name: str) -> None:
-        """Delete it."""
-        ...
-
-
-class Hindsight(Protocol):
+class Hindsight(KeptByName[HindcastRecord], Protocol):
     """What can be asked of the hindcasts of one twin."""
 
     def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
@@ -239,30 +227,6 @@ class Hindsight(Protocol):
             InputError: it cannot be done as asked; the message says how it could.
             BusyError: too many wait.
         """
-        ...
-
-    def all(self) -> Sequence[HindcastRecord]:
-        """Every one, the oldest first."""
-        ...
-
-    def record(self, name: str, *, wait_s: float | None = None) -> HindcastRecord:
-        """What one is, and what came of it; with ``wait_s`` when it is over.
-
-        Raises:
-            NotReadyError: it takes longer.
-        """
-        ...
-
-    def progress(self, name: str) -> float:
-        """How much of it is done, 0..1."""
-        ...
-
-    def cancel(self, name: str) -> HindcastRecord:
-        """End it."""
-        ...
-
-    def drop(self, name: str) -> None:
-        """Delete it."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Any, Generic, TypeVar, final
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
@@ -13,20 +14,52 @@ from gemeos.runtime.alerts import Alerts
 from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.hindcasts import Hindcasts
+from gemeos.runtime.named import NamedWork, Pursued
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.scenarios import Scenarios
 from gemeos.schema.intervention import Written
 
+_R = TypeVar("_R", bound=Pursued)
+
+
+class _Named(ABC, Generic[_R]):
+    """What one twin's scenarios, optimisations and hindcasts have in common."""
+
+    def __init__(self, work: NamedWork[_R, Any], twin: str) -> None:
+        """``work`` of the site."""
+        self._work, self._twin = work, twin
+
+    def all(self) -> Sequence[_R]:
+        """Every one, the oldest first."""
+        return self._work.all(self._twin)
+
+    def record(self, name: str, *, wait_s: float | None = None) -> _R:
+        """What one is, and how far; with ``wait_s`` when it is over."""
+        return self._work.record(self._twin, name, wait_s=wait_s)
+
+    def progress(self, name: str) -> float:
+        """How much of it is done, 0..1."""
+        return self._work.fraction(self._twin, name)
+
+    def cancel(self, name: str) -> _R:
+        """End it."""
+        return self._work.cancel(self._twin, name)
+
+    def drop(self, name: str) -> None:
+        """Delete it."""
+        self._work.drop(self._twin, name)
+
 
 @final
-class TwinScenarios:
+class TwinScenarios(_Named[ScenarioRecord]):
     """Those of one twin of a site; see ``WhatIfs``."""
 
     def __init__(self, scenarios: Scenarios, twin: str) -> None:
         """``scenarios`` of the site."""
-        self._all, self._twin = scenarios, twin
+        super().__init__(scenarios, twin)
+        self._all = scenarios
 
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
@@ -55,18 +88,6 @@ class TwinScenarios:
             replacing=replacing,
         )
 
-    def all(self) -> Sequence[ScenarioRecord]:
-        """See ``WhatIfs``."""
-        return self._all.all(self._twin)
-
-    def record(self, name: str) -> ScenarioRecord:
-        """See ``WhatIfs``."""
-        return self._all.record(self._twin, name)
-
-    def progress(self, name: str) -> float:
-        """See ``WhatIfs``."""
-        return self._all.fraction(self._twin, name)
-
     def estimate(
         self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
     ) -> Estimate:
@@ -79,22 +100,15 @@ class TwinScenarios:
         """See ``WhatIfs``."""
         return self._all.compare(self._twin, name, on=on, against=against, wait_s=wait_s)
 
-    def cancel(self, name: str) -> ScenarioRecord:
-        """See ``WhatIfs``."""
-        return self._all.cancel(self._twin, name)
-
-    def drop(self, name: str) -> None:
-        """See ``WhatIfs``."""
-        self._all.drop(self._twin, name)
-
 
 @final
-class TwinOptimisations:
+class TwinOptimisations(_Named[OptimisationRecord]):
     """Those of one twin of a site; see ``Searches``."""
 
     def __init__(self, optimisations: Optimisations, twin: str) -> None:
         """``optimisations`` of the site."""
-        self._all, self._twin = optimisations, twin
+        super().__init__(optimisations, twin)
+        self._all = optimisations
 
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
@@ -127,34 +141,15 @@ class TwinOptimisations:
             replacing=replacing,
         )
 
-    def all(self) -> Sequence[OptimisationRecord]:
-        """See ``Searches``."""
-        return self._all.all(self._twin)
-
-    def record(self, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
-        """See ``Searches``."""
-        return self._all.record(self._twin, name, wait_s=wait_s)
-
-    def progress(self, name: str) -> float:
-        """See ``Searches``."""
-        return self._all.fraction(self._twin, name)
-
-    def cancel(self, name: str) -> OptimisationRecord:
-        """See ``Searches``."""
-        return self._all.cancel(self._twin, name)
-
-    def drop(self, name: str) -> None:
-        """See ``Searches``."""
-        self._all.drop(self._twin, name)
-
 
 @final
-class TwinHindcasts:
+class TwinHindcasts(_Named[HindcastRecord]):
     """Those of one twin of a site; see ``Hindsight``."""
 
     def __init__(self, hindcasts: Hindcasts, twin: str) -> None:
         """``hindcasts`` of the site."""
-        self._all, self._twin = hindcasts, twin
+        super().__init__(hindcasts, twin)
+        self._all = hindcasts
 
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
@@ -180,26 +175,6 @@ class TwinHindcasts:
             every=every,
             replacing=replacing,
         )
-
-    def all(self) -> Sequence[HindcastRecord]:
-        """See ``Hindsight``."""
-        return self._all.all(self._twin)
-
-    def record(self, name: str, *, wait_s: float | None = None) -> HindcastRecord:
-        """See ``Hindsight``."""
-        return self._all.record(self._twin, name, wait_s=wait_s)
-
-    def progress(self, name: str) -> float:
-        """See ``Hindsight``."""
-        return self._all.fraction(self._twin, name)
-
-    def cancel(self, name: str) -> HindcastRecord:
-        """See ``Hindsight``."""
-        return self._all.cancel(self._twin, name)
-
-    def drop(self, name: str) -> None:
-        """See ``Hindsight``."""
-        self._all.drop(self._twin, name)
 
 
 @final

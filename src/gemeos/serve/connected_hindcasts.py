@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import final
-from urllib.parse import quote
 
-from gemeos.errors import NotReadyError
+from typing_extensions import override
+
 from gemeos.runtime.asked import When
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.scenario import Progress
 from gemeos.serve import hear
 from gemeos.serve import hindcast_messages as hm
-from gemeos.serve.connected_scenarios import Asks, waited
-from gemeos.serve.scenario_messages import DroppedMessage
+from gemeos.serve.connected_named import Asks, ConnectedNamed
 from gemeos.units import instant
 
 
 @final
-class ConnectedHindcasts:
+class ConnectedHindcasts(ConnectedNamed[HindcastRecord, hm.HindcastMessage]):
     """See ``gemeos.runtime.asked.Hindsight``."""
 
     def __init__(self, connection: Asks, twin: str) -> None:
         """``connection`` to the site."""
-        self._connection = connection
-        self._path = f"/api/twins/{quote(twin, safe='')}/hindcasts"
+        super().__init__(connection, twin, "hindcasts", hm.HindcastMessage)
+
+    @override
+    def _record(self, told: hm.HindcastMessage) -> HindcastRecord:
+        return _record(told)
+
+    @override
+    def _listed(self) -> Sequence[hm.HindcastMessage]:
+        return self._connection.asked(self._path, hm.HindcastsMessage).hindcasts
+
+    @override
+    def _done(self, told: hm.HindcastMessage) -> float:
+        return told.done
 
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
@@ -49,42 +59,7 @@ class ConnectedHindcasts:
             "every": every,
             "replacing": replacing,
         }
-        return _record(self._connection.told("POST", self._path, hm.HindcastMessage, body))
-
-    def all(self) -> Sequence[HindcastRecord]:
-        """See ``Hindsight``."""
-        told = self._connection.asked(self._path, hm.HindcastsMessage)
-        return [_record(each) for each in told.hindcasts]
-
-    def record(self, name: str, *, wait_s: float | None = None) -> HindcastRecord:
-        """See ``Hindsight``."""
-
-        def answer() -> HindcastRecord:
-            told = self._connection.asked(self._one(name), hm.HindcastMessage)
-            record = _record(told)
-            if wait_s is not None and not record.progress.is_over:
-                raise NotReadyError(
-                    f"{name} is {told.progress}, {told.done:.0%} done. Ask again later."
-                )
-            return record
-
-        return answer() if wait_s is None else waited(answer, wait_s)
-
-    def progress(self, name: str) -> float:
-        """See ``Hindsight``."""
-        return self._connection.asked(self._one(name), hm.HindcastMessage).done
-
-    def cancel(self, name: str) -> HindcastRecord:
-        """See ``Hindsight``."""
-        path = f"{self._one(name)}/cancel"
-        return _record(self._connection.told("POST", path, hm.HindcastMessage, {}))
-
-    def drop(self, name: str) -> None:
-        """See ``Hindsight``."""
-        self._connection.told("DELETE", self._one(name), DroppedMessage)
-
-    def _one(self, name: str) -> str:
-        return f"{self._path}/{quote(name, safe='')}"
+        return self._begun(body)
 
 
 def _record(told: hm.HindcastMessage) -> HindcastRecord:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import final
-from urllib.parse import quote
 
-from gemeos.errors import InputError, NotReadyError
+from typing_extensions import override
+
+from gemeos.errors import InputError
 from gemeos.foresee.choices import Asked as Choices
 from gemeos.foresee.choices import text_of
 from gemeos.foresee.verdict import Advice
@@ -14,19 +15,29 @@ from gemeos.runtime.optimisation import DEFAULT_BUDGET, GainTold, OptimisationRe
 from gemeos.runtime.scenario import Progress
 from gemeos.serve import hear
 from gemeos.serve import optimisation_messages as om
-from gemeos.serve.connected_scenarios import Asks, waited
-from gemeos.serve.scenario_messages import DroppedMessage
+from gemeos.serve.connected_named import Asks, ConnectedNamed
 from gemeos.units import instant
 
 
 @final
-class ConnectedOptimisations:
+class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationMessage]):
     """See ``gemeos.runtime.asked.Searches``."""
 
     def __init__(self, connection: Asks, twin: str) -> None:
         """``connection`` to the site."""
-        self._connection = connection
-        self._path = f"/api/twins/{quote(twin, safe='')}/optimisations"
+        super().__init__(connection, twin, "optimisations", om.OptimisationMessage)
+
+    @override
+    def _record(self, told: om.OptimisationMessage) -> OptimisationRecord:
+        return _record(told)
+
+    @override
+    def _listed(self) -> Sequence[om.OptimisationMessage]:
+        return self._connection.asked(self._path, om.OptimisationsMessage).optimisations
+
+    @override
+    def _done(self, told: om.OptimisationMessage) -> float:
+        return told.done
 
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
@@ -59,42 +70,7 @@ class ConnectedOptimisations:
             "seed": seed,
             "replacing": replacing,
         }
-        return _record(self._connection.told("POST", self._path, om.OptimisationMessage, body))
-
-    def all(self) -> Sequence[OptimisationRecord]:
-        """See ``Searches``; without the candidates."""
-        told = self._connection.asked(self._path, om.OptimisationsMessage)
-        return [_record(each) for each in told.optimisations]
-
-    def record(self, name: str, *, wait_s: float | None = None) -> OptimisationRecord:
-        """See ``Searches``."""
-
-        def answer() -> OptimisationRecord:
-            told = self._connection.asked(self._one(name), om.OptimisationMessage)
-            record = _record(told)
-            if wait_s is not None and not record.progress.is_over:
-                raise NotReadyError(
-                    f"{name} is {told.progress}, {told.done:.0%} done. Ask again later."
-                )
-            return record
-
-        return answer() if wait_s is None else waited(answer, wait_s)
-
-    def progress(self, name: str) -> float:
-        """See ``Searches``."""
-        return self._connection.asked(self._one(name), om.OptimisationMessage).done
-
-    def cancel(self, name: str) -> OptimisationRecord:
-        """See ``Searches``."""
-        path = f"{self._one(name)}/cancel"
-        return _record(self._connection.told("POST", path, om.OptimisationMessage, {}))
-
-    def drop(self, name: str) -> None:
-        """See ``Searches``."""
-        self._connection.told("DELETE", self._one(name), DroppedMessage)
-
-    def _one(self, name: str) -> str:
-        return f"{self._path}/{quote(name, safe='')}"
+        return self._begun(body)
 
 
 def _several(texts: str | Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from gemeos.schema.plan import Gain, Plan
 from gemeos.schema.role import Role
 from gemeos.serve import hear, tell_plans
 from gemeos.serve import plan_messages as pm
-from gemeos.serve.connected_scenarios import Asks
+from gemeos.serve.connected_named import Asks
 from gemeos.serve.scenario_messages import DroppedMessage
 from gemeos.serve.site_messages import EventMessage
 from gemeos.timeline.base import Event

@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol, TypeVar, final
-from urllib.parse import quote
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from typing_extensions import override
 
 from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
-from gemeos.errors import NotReadyError
 from gemeos.runtime.asked import LONGEST_WAIT_S, When
 from gemeos.runtime.scenario import Progress, ScenarioRecord
 from gemeos.schema.intervention import Written, as_written, changes
 from gemeos.serve import hear
 from gemeos.serve import messages as m
 from gemeos.serve import scenario_messages as sm
+from gemeos.serve.connected_named import Asks, ConnectedNamed, waited
 from gemeos.units import instant
-
-FIRST_PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 1.0
-"""Between two questions whether it is ready."""
-
-_T = TypeVar("_T", bound=m.Message)
-_Told = TypeVar("_Told")
-
-
-class Asks(Protocol):
-    """What a connection can do."""
-
-    def asked(self, path: str, kind: type[_T], **asked: str | None) -> _T:
-        """The answer to a question."""
-        ...
-
-    def told(self, method: str, path: str, kind: type[_T], body: object | None = None) -> _T:
-        """The answer to something that is sent."""
-        ...
 
 
 @final
-class ConnectedScenarios:
+class ConnectedScenarios(ConnectedNamed[ScenarioRecord, sm.ScenarioMessage]):
     """See ``gemeos.runtime.asked.WhatIfs``."""
 
     def __init__(self, connection: Asks, twin: str) -> None:
         """``connection`` to the site."""
-        self._connection = connection
-        self._path = f"/api/twins/{quote(twin, safe='')}/scenarios"
+        super().__init__(connection, twin, "scenarios", sm.ScenarioMessage)
+
+    @override
+    def _record(self, told: sm.ScenarioMessage) -> ScenarioRecord:
+        return _record(told)
+
+    @override
+    def _listed(self) -> Sequence[sm.ScenarioMessage]:
+        return self._connection.asked(self._path, sm.ScenariosMessage).scenarios
+
+    @override
+    def _done(self, told: sm.ScenarioMessage) -> float:
+        return told.done
 
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
@@ -72,20 +64,7 @@ class ConnectedScenarios:
             "budget": budget,
             "replacing": replacing,
         }
-        return _record(self._connection.told("POST", self._path, sm.ScenarioMessage, body))
-
-    def all(self) -> Sequence[ScenarioRecord]:
-        """See ``WhatIfs``."""
-        told = self._connection.asked(self._path, sm.ScenariosMessage)
-        return [_record(each) for each in told.scenarios]
-
-    def record(self, name: str) -> ScenarioRecord:
-        """See ``WhatIfs``."""
-        return _record(self._connection.asked(self._one(name), sm.ScenarioMessage))
-
-    def progress(self, name: str) -> float:
-        """See ``WhatIfs``."""
-        return self._connection.asked(self._one(name), sm.ScenarioMessage).done
+        return self._begun(body)
 
     def estimate(
         self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
@@ -112,35 +91,6 @@ class ConnectedScenarios:
             return compare(hear.estimate(told.before), hear.estimate(told.after), on=on)
 
         return waited(answer, wait_s)
-
-    def cancel(self, name: str) -> ScenarioRecord:
-        """See ``WhatIfs``."""
-        path = f"{self._one(name)}/cancel"
-        return _record(self._connection.told("POST", path, sm.ScenarioMessage, {}))
-
-    def drop(self, name: str) -> None:
-        """See ``WhatIfs``."""
-        self._connection.told("DELETE", self._one(name), sm.DroppedMessage)
-
-    def _one(self, name: str) -> str:
-        return f"{self._path}/{quote(name, safe='')}"
-
-
-def waited(answer: Callable[[], _Told], wait_s: float) -> _Told:
-    """The answer as soon as it is ready.
-
-    Raises:
-        NotReadyError: it was not in time.
-    """
-    end, pause = time.monotonic() + wait_s, FIRST_PAUSE_S
-    while True:
-        try:
-            return answer()
-        except NotReadyError:
-            if time.monotonic() + pause > end:
-                raise
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
 def _written(told: Mapping[str, Written]) -> dict[str, str]:
