@@ -65,6 +65,10 @@ def test_that_there_is_a_twin_to_look_at() -> None:
 
 @pytest.mark.parametrize("twin", TWINS, ids=[twin.name for twin in TWINS])
 def test_that_a_twin_has_its_five_files_and_its_proofs(twin: Path) -> None:
+    if all(said["status"] == "not_yet" for said in promises(twin).values()):
+        # It is being built, and says so: nobody can open it yet.
+        assert (twin / "proof.toml").is_file()
+        return
     assert [name for name in FILES if not (twin / name).is_file()] == []
 
 
