@@ -39,5 +39,5 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --group docs --editable '.[demo,fast,floris,fmi,plot,search,sumo,tables]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --group docs --editable '.[city,demo,fast,floris,fmi,plot,search,sumo,tables]'
 	touch $@

@@ -24,7 +24,8 @@ def without(*names):
 
 EXTRAS = (
     '"uvloop", "numba", "llvmlite", "pandas", "pyarrow", "matplotlib", "iotcore", "scipy", '
-    '"libsumo", "sumo", "sumolib", "traci", "fmpy", "floris", "optuna"'
+    '"libsumo", "sumo", "sumolib", "traci", "fmpy", "floris", "optuna", '
+    '"pyproj", "shapefile"'
 )
 
 BASE_INSTALL = f"""

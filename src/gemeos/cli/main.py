@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gemeos.cli import act, ask, demo, manage, up, validate, whatif
+from gemeos.cli import act, ask, bring, demo, manage, up, validate, whatif
 from gemeos.errors import GemeosError
 
 
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in act.COMMANDS.items():
         act.add_arguments(name, command(name, text))
     validate.add_arguments(command("validate", "Run published numbers and recorded data."))
+    bring.add_import(command("import", "Make what a city has into files that a twin reads."))
     manage.add_check(command("check", "Look whether a site.toml can be run, and say what it does."))
     manage.add_token(command("token", "Make, list and revoke the tokens of a site."))
     return top

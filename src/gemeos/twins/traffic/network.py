@@ -5,6 +5,7 @@ Names are SUMO's own: a lane is ``EDGE_INDEX``, what begins with a colon lies wi
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -240,6 +241,20 @@ class Coordinates:
     def projected(self, x_m: float, y_m: float) -> tuple[float, float]:
         """Easting and northing of a place in the network."""
         return x_m - self.offset_m[0], y_m - self.offset_m[1]
+
+    def on_earth(self, x_m: float, y_m: float) -> tuple[float, float]:
+        """Longitude and latitude of a place in the network, in degrees. ``gemeos[city]``.
+
+        Raises:
+            SchemaError: the network tells no projection, or pyproj is not installed.
+        """
+        if not self.are_known:
+            raise SchemaError("The network does not tell how it lies on Earth.")
+        if importlib.util.find_spec("pyproj") is None:
+            raise SchemaError("pyproj is not there. Install it: pip install 'gemeos[city]'.")
+        from pyproj import Proj  # noqa: PLC0415 - an extra
+
+        return Proj(self.projection)(*self.projected(x_m, y_m), inverse=True)
 
 
 @dataclass(frozen=True)

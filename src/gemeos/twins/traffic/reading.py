@@ -305,7 +305,7 @@ class _Draft:
         told = element.attrib
         phases = tuple(
             Phase(
-                duration_s=_seconds(p.attrib["duration"]),
+                duration_s=seconds(p.attrib["duration"]),
                 state=p.attrib["state"],
                 minimum_s=_maybe(p.get("minDur")),
                 maximum_s=_maybe(p.get("maxDur")),
@@ -385,15 +385,15 @@ def _detector(element: Element) -> Detector:
         id=told["id"],
         lane=told["lane"],
         position_m=float(told["pos"]),
-        period_s=USUAL_PERIOD_S if period is None else _seconds(period),
+        period_s=USUAL_PERIOD_S if period is None else seconds(period),
     )
 
 
 def _maybe(text: str | None) -> float | None:
-    return None if text is None else _seconds(text)
+    return None if text is None else seconds(text)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """Seconds, or ``[days:]hours:minutes:seconds``, as SUMO writes times."""
     total = 0.0
     parts = text.split(":")

@@ -1,0 +1,144 @@
+"""Which source the given files are of, and the way that it is made a district."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from gemeos.errors import SchemaError
+from gemeos.twins.traffic.district import District
+from gemeos.twins.traffic.reading import elements, seconds
+from gemeos.twins.traffic.sources.folder import ROUTES, Draft, write_folder
+from gemeos.twins.traffic.sources.nodelink import from_node_links
+from gemeos.twins.traffic.sources.osm import from_osm
+
+OSM: Final = (".osm", ".osm.xml", ".osm.gz", ".osm.bz2", ".osm.xml.gz", ".osm.xml.bz2")
+CONFIGURATION: Final = ".sumocfg"
+NETS: Final = (".net.xml", ".net.xml.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What whoever brings a district may say about it."""
+
+    name: str = ""
+    """Empty: that of the first file."""
+    zone: str = ""
+    """Empty: that of the source, or UTC."""
+    attribution: str = ""
+    signals: str = "guess"
+    """For sources that do not say where signals are: ``guess``, ``none``, or names of nodes with
+    commas between."""
+    projection: str = ""
+    """As in ``EPSG:5186``, where the source does not say."""
+    within: tuple[float, float, float, float] | None = None
+    """West, south, east and north in degrees, of maps and shapes that are larger."""
+    loops_before_m: float | None = None
+    """Put detectors so far before signals, where the source has none."""
+    limit_s: float = 600.0
+    """The longest that a program may take to convert it."""
+
+
+def bring(files: Sequence[Path], folder: Path, wanted: Wanted = Wanted()) -> District:
+    """Make the folder of a district of these files.
+
+    Args:
+        files: One ``.net.xml`` with additional files and routes, or a ``.sumocfg`` that names them;
+            or one file of OpenStreetMap's XML; or the standard node-link shapes of Korea, a folder
+            or its ``.shp`` and ``.dbf``.
+        folder: Where it is written; nothing is written over.
+        wanted: What the files do not say.
+
+    Raises:
+        SchemaError: files are missing, of no known kind, or do not fit together.
+        EngineError: SUMO is needed and not there, or could not make sense of them.
+    """
+    if not files:
+        raise SchemaError("No file was named.")
+    for path in files:
+        if not path.exists():
+            raise SchemaError(f"There is no file {path}.")
+    names = [path.name.lower() for path in files]
+    with tempfile.TemporaryDirectory() as draft_folder:
+        desk = Path(draft_folder)
+        if len(files) == 1 and names[0].endswith(CONFIGURATION):
+            draft = _from_configuration(files[0], wanted)
+        elif any(name.endswith(NETS) for name in names):
+            draft = _from_net(files, wanted)
+        elif len(files) == 1 and names[0].endswith(OSM):
+            draft = from_osm(
+                files[0], desk, wanted.name, within=wanted.within, limit_s=wanted.limit_s
+            )
+        elif files[0].is_dir() or any(name.endswith((".shp", ".dbf")) for name in names):
+            draft = from_node_links(
+                files,
+                desk,
+                name=wanted.name,
+                signals=wanted.signals,
+                projection=wanted.projection,
+                within=wanted.within,
+                limit_s=wanted.limit_s,
+            )
+        else:
+            raise SchemaError(
+                f"{', '.join(names)}: none is a network of SUMO (.net.xml, .sumocfg), a map of "
+                "OpenStreetMap (.osm, .osm.gz, .osm.bz2) or a shapefile (.shp)."
+            )
+        return write_folder(_with(draft, wanted), folder, loops_before_m=wanted.loops_before_m)
+
+
+def _with(draft: Draft, wanted: Wanted) -> Draft:
+    return replace(
+        draft,
+        zone=wanted.zone or draft.zone,
+        attribution=wanted.attribution or draft.attribution,
+    )
+
+
+def _from_net(files: Sequence[Path], wanted: Wanted) -> Draft:
+    """A network of SUMO with files beside it, each known by what is in it."""
+    nets = [p for p in files if p.name.lower().endswith(NETS)]
+    if len(nets) != 1:
+        raise SchemaError(f"A district has one network, not {len(nets)}.")
+    if nets[0].name.lower().endswith(".gz"):
+        raise SchemaError(f"Unpack {nets[0].name} first.")
+    additional: list[Path] = []
+    routes: list[Path] = []
+    for path in files:
+        if path not in nets:
+            (routes if _is_demand(path) else additional).append(path)
+    return Draft(
+        net=nets[0],
+        name=wanted.name or nets[0].name.removesuffix(".net.xml"),
+        additional=tuple(additional),
+        routes=tuple(routes),
+        sources=(f"SUMO's network {nets[0].name}.",),
+    )
+
+
+def _from_configuration(path: Path, wanted: Wanted) -> Draft:
+    """The files that a configuration of SUMO names, and its times."""
+    told = {e.tag: e.attrib["value"] for part in elements(path, ["configuration"]) for e in part}
+    files = [
+        path.parent / name.strip()
+        for option in ("net-file", "additional-files", "route-files")
+        for name in told.get(option, "").split(",")
+        if name.strip()
+    ]
+    for file in files:
+        if not file.exists():
+            raise SchemaError(f"There is no file {file}, which {path.name} names.")
+    draft = _from_net(files, wanted)
+    return replace(
+        draft,
+        begin_s=seconds(told.get("begin", "0")),
+        end_s=seconds(told["end"]) if "end" in told else None,
+    )
+
+
+def _is_demand(path: Path) -> bool:
+    """Whether there are vehicles in it; types of vehicles alone are additional."""
+    return any(element.tag in ROUTES for element in elements(path))

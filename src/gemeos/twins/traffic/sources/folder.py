@@ -1,0 +1,170 @@
+"""The folder of a district, written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from gemeos.errors import SchemaError
+from gemeos.twins.traffic.district import DESCRIPTION, District, detectors_xml, read_district
+from gemeos.twins.traffic.network import Detector, Network
+from gemeos.twins.traffic.reading import LOOPS, elements, read_network
+
+NET: Final = "network.net.xml"
+LOOPS_FILE: Final = "detectors.add.xml"
+ROUTES: Final = frozenset({"vehicle", "trip", "flow", "route", "person", "personFlow"})
+"""What files of demand hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a source gives of a district, ready to be written."""
+
+    net: Path
+    """A ``.net.xml``; moved nowhere, but copied."""
+    name: str
+    additional: tuple[Path, ...] = ()
+    routes: tuple[Path, ...] = ()
+    begin_s: float = 0.0
+    end_s: float | None = None
+    zone: str = "UTC"
+    attribution: str = ""
+    sources: tuple[str, ...] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    """By name of a text file beside the description: what was said while it was made."""
+
+
+def write_folder(draft: Draft, folder: Path, *, loops_before_m: float | None = None) -> District:
+    """Write the folder, and read it as anybody would.
+
+    Args:
+        draft: What is written.
+        folder: Made if it is not there; nothing in it is written over.
+        loops_before_m: If the source has no detectors: put one into each lane that comes to a
+            signal, this many metres before it.
+
+    Raises:
+        SchemaError: the folder holds something already, or the files do not fit together.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SchemaError(f"{folder} is there already and holds something: name another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(draft.net, folder / NET)
+    additional, loops = _split(draft.additional, folder)
+    network = read_network(folder / NET)
+    assumed = loops_before_m is not None and not loops
+    if loops_before_m is not None and assumed:
+        loops = _before_signals(network, loops_before_m)
+    if loops:
+        (folder / LOOPS_FILE).write_text(detectors_xml(loops), encoding="utf-8")
+    routes = [_copied(path, folder) for path in draft.routes]
+    for name, text in draft.remarks.items():
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+    sources = list(draft.sources)
+    if assumed:
+        sources.append(f"Detectors are assumed, {loops_before_m:g} m before each signal.")
+    lines = [
+        f"name = {_text(draft.name)}",
+        f"attribution = {_text(draft.attribution)}",
+        f"sources = {_list(sources)}",
+        f"zone = {_text(draft.zone)}",
+        f"network = {_text(NET)}",
+        f"additional = {_list(additional)}",
+        f"detector_files = {_list([LOOPS_FILE] if loops else [])}",
+        f"routes = {_list(routes)}",
+        f"begin_s = {draft.begin_s:g}",
+        *([f"end_s = {draft.end_s:g}"] if draft.end_s is not None else []),
+        "interval_s = 60",
+        "",
+        "[channels]",
+        'count = { channel = "{detector}/count", unit = "" }',
+        'speed = { channel = "{detector}/speed", unit = "m/s" }',
+        "",
+        "# Shorter or longer than these no plan may set a signal. They are usual values: put in",
+        "# those of your own controllers, for one signal under [signals.ITS-NAME].",
+        "[limits]",
+        "minimum_green_s = 5",
+        "maximum_green_s = 120",
+        "minimum_cycle_s = 30",
+        "maximum_cycle_s = 180",
+        "walking_m_per_s = 1.0",
+        'source = "assumed"',
+        "",
+    ]
+    (folder / DESCRIPTION).write_text("\n".join(lines), encoding="utf-8")
+    return read_district(folder)
+
+
+def _split(paths: Sequence[Path], folder: Path) -> tuple[list[str], list[Detector]]:
+    """Copy additional files with all loops taken out; names of what is left, and the loops."""
+    names: list[str] = []
+    loops: list[Detector] = []
+    for path in paths:
+        kept = Element("additional")
+        found = False
+        for element in elements(path):
+            if element.tag in LOOPS:
+                found = True
+            else:
+                SubElement(kept, element.tag, element.attrib).extend(element)
+        if not found:
+            names.append(_copied(path, folder))
+        elif len(kept):
+            name = _free(path.name.removesuffix(".gz"), folder)
+            (folder / name).write_bytes(tostring(kept, encoding="utf-8"))
+            names.append(name)
+    if paths:
+        loops = list(
+            read_network(folder / NET, [p for p in paths if _has_loops(p)]).detectors.values()
+        )
+    return names, loops
+
+
+def _has_loops(path: Path) -> bool:
+    return any(element.tag in LOOPS for element in elements(path))
+
+
+def _before_signals(network: Network, before_m: float) -> list[Detector]:
+    """A loop in each lane that comes to a signal, or in its middle where it is short."""
+    lanes = dict.fromkeys(
+        c.from_lane
+        for signal in network.signals.values()
+        for held in signal.links
+        for c in held
+        if network.lanes[c.from_lane].admits()
+    )
+    found = []
+    for lane in lanes:
+        length = network.lanes[lane].length_m
+        place = length - before_m if length > 2 * before_m else length / 2
+        found.append(Detector(f"loop_{lane}", lane, round(place, 2), 60.0))
+    return found
+
+
+def _copied(path: Path, folder: Path) -> str:
+    name = _free(path.name, folder)
+    shutil.copyfile(path, folder / name)
+    return name
+
+
+def _free(name: str, folder: Path) -> str:
+    """The name, or one like it that is not taken."""
+    taken, tried = 1, name
+    while (folder / tried).exists():
+        taken += 1
+        tried = f"{taken}-{name}"
+    return tried
+
+
+def _text(value: str) -> str:
+    """A basic string of TOML: its escapes are those of JSON, but for the delete character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _list(values: Sequence[str]) -> str:
+    return "[" + ", ".join(map(_text, values)) + "]"
