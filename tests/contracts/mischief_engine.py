@@ -73,9 +73,6 @@ class Counter:
     def get(self, names: Sequence[str]) -> list[Value]:
         return [self._values[name] for name in names]
 
-    def nudge(self, values: Values) -> None:
-        raise NotImplementedError
-
     def snapshot(self) -> bytes:
         raise NotImplementedError
 

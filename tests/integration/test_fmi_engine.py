@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -29,19 +27,10 @@ from gemeos.testing.contracts.engine import (
     told,
 )
 from gemeos.units.instant import SECOND, span
-from tests.conftest import missing
+from tests.integration.fmus.building import built
 
-FMUS = Path(__file__).parent / "fmus"
 STATE = {"canGetAndSetFMUstate": "true", "canSerializeFMUstate": "true"}
 LIMIT_S = 3
-
-
-def built(folder: Path, model: str, builder: str, **options: str) -> str:
-    """Path of the FMU of that model."""
-    if find_spec("fmpy") is None or find_spec(builder) is None:
-        missing(f"fmpy of the extra gemeos[fmi], or {builder}")
-    build = import_module(f"{builder}.builder").FmuBuilder.build_FMU
-    return str(build(FMUS / f"{model}.py", dest=folder, **options))
 
 
 class TankContract(EngineContract, FailingEngineContract):
@@ -51,7 +40,7 @@ class TankContract(EngineContract, FailingEngineContract):
     @classmethod
     def tank(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
         path = built(tmp_path_factory.mktemp("tank"), "tank", "pythonfmu", **cls.options)
-        with opened(Fmi(path), limit=LIMIT_S * SECOND) as engine:
+        with opened(Fmi(str(path)), limit=LIMIT_S * SECOND) as engine:
             yield engine
 
     @pytest.fixture
@@ -93,7 +82,7 @@ class TestFmi3ModelExchange(EngineContract):
     @staticmethod
     def ball(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
         path = built(tmp_path_factory.mktemp("ball"), "ball", "pythonfmu3")
-        with opened(Fmi(path, step=span("50 ms"))) as engine:
+        with opened(Fmi(str(path), step=span("50 ms"))) as engine:
             yield engine
 
     @pytest.fixture
@@ -138,7 +127,7 @@ class TestFmi3CoSimulation(EngineContract):
     @staticmethod
     def decay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
         path = built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3")
-        with opened(Fmi(path, step=SECOND // 10)) as engine:
+        with opened(Fmi(str(path), step=SECOND // 10)) as engine:
             yield engine
 
     @pytest.fixture
@@ -153,13 +142,13 @@ class TestFmi3CoSimulation(EngineContract):
 
 @pytest.fixture(scope="module")
 def decay_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3")
+    return str(built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3"))
 
 
 @pytest.fixture(scope="module")
 def tank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
     path = built(tmp_path_factory.mktemp("tank"), "tank", "pythonfmu", **STATE)
-    with opened(Fmi(path, seed_param="pump")) as engine:
+    with opened(Fmi(str(path), seed_param="pump")) as engine:
         yield engine
 
 
@@ -266,7 +255,7 @@ def test_that_a_long_proposed_end_does_not_matter_and_forks_share_nothing(
 
 def test_that_without_fork_the_state_is_handed_over(tmp_path: Path) -> None:
     path = built(tmp_path, "tank", "pythonfmu", **STATE)
-    with opened(Fmi(path), fork=False) as engine:
+    with opened(Fmi(str(path)), fork=False) as engine:
         told(engine.reset({"first": 8.0}, 1, T0))
         told(engine.advance(T0 + SECOND))
         with told(engine.fork()) as fork:

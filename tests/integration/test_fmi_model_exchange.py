@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -19,26 +13,12 @@ from gemeos.engines.spec import Role, Snapshot
 from gemeos.errors import EngineError, InputError
 from gemeos.testing.contracts.engine import T0, told
 from gemeos.units.instant import SECOND
-from tests.conftest import missing
-
-FMUS = Path(__file__).parent / "fmus"
+from tests.integration.fmus.building import compiled
 
 
 @pytest.fixture(scope="module")
 def saw_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    compiler = shutil.which("cc")
-    if compiler is None or find_spec("fmpy") is None:
-        missing("a C compiler, or fmpy of the extra gemeos[fmi]")
-    folder = tmp_path_factory.mktemp("saw")
-    library = folder / "saw.so"
-    flags = ("-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", library)
-    subprocess.run([str(compiler), *flags, FMUS / "saw.c"], check=True, timeout=50)
-    path = folder / "saw.fmu"
-    with zipfile.ZipFile(path, "w") as fmu:
-        fmu.write(FMUS / "saw.xml", "modelDescription.xml")
-        place = "darwin64/saw.dylib" if sys.platform == "darwin" else "linux64/saw.so"
-        fmu.write(library, f"binaries/{place}")
-    return str(path)
+    return str(compiled(tmp_path_factory.mktemp("saw"), "saw"))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final, NoReturn, assert_never, final
 
 from gemeos.engines import frames
-from gemeos.engines.inside import Inside
+from gemeos.engines.inside import Inside, NudgeInside
+from gemeos.engines.rows import moved
 
 TASKS: Final = Path("/proc/self/task")
 
@@ -59,7 +60,7 @@ class _Server:
             try:
                 answer = self._answered(request, fds)
             except Exception as error:  # noqa: BLE001 - the boundary to foreign code
-                answer = frames.Cannot(_told(error))
+                answer = frames.Cannot(told(error))
             _flush()
             self._socket.sendall(frames.framed(answer))
         self._reap()  # not every container has somebody who does it for orphans
@@ -70,7 +71,7 @@ class _Server:
         finally:
             os._exit(0)  # foreign libraries may hang or crash in their finalizers
 
-    def _answered(self, request: frames.Request, fds: Sequence[int]) -> frames.Answer:  # noqa: C901 - a match of all requests
+    def _answered(self, request: frames.Request, fds: Sequence[int]) -> frames.Answer:  # noqa: C901, PLR0911, PLR0912 - a match of all requests
         match request:
             case frames.Open(factory, settings):
                 self._inside = _made(factory, settings)
@@ -95,7 +96,9 @@ class _Server:
             case frames.Get(names):
                 return frames.Read(inside.get(names))
             case frames.Nudge(values):
-                inside.nudge(values)
+                _nudging(inside).nudge(values)
+            case frames.Move():
+                return moved(inside, request, told)
             case frames.Keep():
                 return frames.Kept(inside.snapshot())
             case frames.Restore(kept, elapsed):
@@ -192,7 +195,14 @@ def _flush() -> None:
     ctypes.CDLL(None).fflush(None)
 
 
-def _told(error: Exception) -> str:
+def _nudging(inside: Inside) -> NudgeInside:
+    if not isinstance(inside, NudgeInside):
+        raise TypeError(f"{type(inside).__name__} declares what it has no nudge for")
+    return inside
+
+
+def told(error: Exception) -> str:
+    """What was raised, and where."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     return f"{type(error).__name__}: {error} ({place} in {frame.name})"

@@ -66,6 +66,23 @@ class Nudge(msgspec.Struct, frozen=True, tag=True):
     values: Values
 
 
+class Move(msgspec.Struct, frozen=True, tag=True):
+    """Many times ``PlaceInside.place``, ``advance``, ``get``: once for each row."""
+
+    params: list[str]
+    held: list[str]
+    states: list[str]
+    asked: list[str]
+    count: int
+    """Of rows."""
+    rows: bytes
+    """float64, ``[row, params then held then states]``."""
+    elapsed: Span
+    """How far each is run; 0 asks where it is put."""
+    limit: Span
+    """For one row: a process that takes longer is ended by a signal."""
+
+
 class Keep(msgspec.Struct, frozen=True, tag=True):
     """``Inside.snapshot``."""
 
@@ -105,6 +122,15 @@ class Read(msgspec.Struct, frozen=True, tag=True):
     values: list[Value]
 
 
+class Moved(msgspec.Struct, frozen=True, tag=True):
+    """Answers ``Move``."""
+
+    rows: bytes
+    """float64, ``[row, asked]``; NaN where the engine's code raised."""
+    why: str
+    """What it raised first; empty if nothing."""
+
+
 class Kept(msgspec.Struct, frozen=True, tag=True):
     """Answers ``Keep``."""
 
@@ -123,8 +149,10 @@ class Cannot(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-Request: TypeAlias = Open | Describe | Begin | Set | Advance | Get | Nudge | Keep | Restore | Double
-Answer: TypeAlias = Done | Described | Read | Kept | Doubled | Cannot
+Request: TypeAlias = (
+    Open | Describe | Begin | Set | Advance | Get | Nudge | Move | Keep | Restore | Double
+)
+Answer: TypeAlias = Done | Described | Read | Moved | Kept | Doubled | Cannot
 
 _encoder: Final = msgspec.msgpack.Encoder()
 requests: Final = msgspec.msgpack.Decoder(Request)

@@ -8,14 +8,15 @@ the engine and begun nothing, the blank, is kept, and forked for every ``reset``
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Final, Self, final
 
 import msgspec
 
 from gemeos.engines import frames
+from gemeos.engines.blank import OPENING, Blank, unexpected
 from gemeos.engines.outcome import Crashed, Ended, Failed, NotFinite, Outcome, TimedOut, Told
+from gemeos.engines.placed import Placed
 from gemeos.engines.spec import Fork, Snapshot, Spec, Value, Values, not_finite
 from gemeos.engines.worker import Reply, Worker
 from gemeos.errors import EngineError, InputError, StoppedError
@@ -23,8 +24,6 @@ from gemeos.units.instant import SECOND, Instant, Span
 
 USUAL_LIMIT: Final[Span] = 60 * SECOND
 """For one call."""
-OPENING: Final[Span] = 60 * SECOND
-"""For loading an engine's library and reading its spec, whatever the limit of calls."""
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -33,65 +32,6 @@ class _Snapshot(msgspec.Struct, frozen=True):
     t0: Instant
     now: Instant
     state: bytes
-
-
-@final
-class Blank:
-    """Where the processes of an engine and of its forks come from. For any thread."""
-
-    def __init__(self, factory: str, settings: bytes, *, fork: bool) -> None:
-        self._open = frames.Open(factory, settings)
-        self._fork = fork
-        self._worker: Worker | None = None
-        self._users = 0
-        self._lock = threading.Lock()
-
-    def join(self) -> None:
-        """One more engine uses it."""
-        with self._lock:
-            self._users += 1
-
-    def leave(self) -> None:
-        """One fewer; the last one ends it."""
-        with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._worker is not None:
-                self._worker.close()
-                self._worker = None
-
-    def worker(self) -> Worker | Ended:
-        """A process that has loaded the engine and begun nothing."""
-        with self._lock:
-            if self._fork and self._worker is not None:
-                forked = self._forked(self._worker)
-                if forked is not None:
-                    return forked
-            spawned = self._spawned()
-            if not self._fork or not isinstance(spawned, Worker):
-                return spawned
-            self._worker = spawned
-            return self._forked(spawned) or self._spawned()
-
-    def _forked(self, blank: Worker) -> Worker | None:
-        """None where there is no more to be had of this blank."""
-        forked = blank.forked(OPENING)
-        if isinstance(forked, Worker):
-            return forked
-        self._worker = None
-        if isinstance(forked, Failed):  # foreign code has started threads: never fork it
-            self._fork = False
-            blank.close()
-        return None
-
-    def _spawned(self) -> Worker | Ended:
-        worker = Worker.spawned()
-        reply = worker.ask(self._open, OPENING)
-        if isinstance(reply, Reply) and isinstance(reply.answer, frames.Done):
-            return worker
-        if isinstance(reply, Reply):
-            worker.close()
-            return _unexpected(reply)
-        return reply
 
 
 @final
@@ -141,7 +81,7 @@ class HostedEngine:
                 raise EngineError(name, str(reply))
             worker.close()
             if not isinstance(reply.answer, frames.Described):
-                raise EngineError(name, str(_unexpected(reply)))
+                raise EngineError(name, str(unexpected(reply)))
             return cls(reply.answer.spec(), blank, limit)
         finally:
             blank.leave()
@@ -150,6 +90,19 @@ class HostedEngine:
         """A second engine of the same model, not begun: cheaper than opening it again."""
         self._check_open()
         return HostedEngine(self._spec, self._blank, self._limit)
+
+    def placed(self) -> Placed:
+        """A process of the same model for many members, each put where it stands.
+
+        Raises:
+            InputError: ``spec.capabilities.hidden`` says what cannot be written.
+        """
+        self._check_open()
+        if hidden := self._spec.capabilities.hidden:
+            raise InputError(
+                f"Members cannot be written into {self._spec.name}: {'; '.join(hidden)}."
+            )
+        return Placed(self._blank, self._limit)
 
     def __enter__(self) -> Self:
         return self
@@ -319,7 +272,7 @@ class HostedEngine:
         return reply if isinstance(reply, Reply) else self._end(reply)
 
     def _failed(self, reply: Reply) -> Ended:
-        return self._end(_unexpected(reply))
+        return self._end(unexpected(reply))
 
     def _end(self, ended: Ended) -> Ended:
         """Nothing more is to be had: the process goes, the reason stays."""
@@ -331,9 +284,3 @@ class HostedEngine:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
-
-
-def _unexpected(reply: Reply) -> Failed:
-    if isinstance(reply.answer, frames.Cannot):
-        return Failed(reply.answer.why, reply.said)
-    return Failed(f"an answer of the wrong kind: {type(reply.answer).__name__}", reply.said)

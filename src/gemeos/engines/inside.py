@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from gemeos.engines.spec import Spec, Value, Values
 from gemeos.units.instant import Span
@@ -38,10 +38,6 @@ class Inside(Protocol):
         """In the order of ``names``."""
         ...
 
-    def nudge(self, values: Values) -> None:
-        """Write states. Called only for what the spec says can be nudged."""
-        ...
-
     def snapshot(self) -> bytes:
         """All that ``restore`` needs. Called only if the spec says that there is such a thing."""
         ...
@@ -52,4 +48,34 @@ class Inside(Protocol):
 
     def end(self) -> None:
         """Let go of what the process's end would not."""
+        ...
+
+
+@runtime_checkable
+class NudgeInside(Inside, Protocol):
+    """One whose states can be written, in part."""
+
+    def nudge(self, values: Values) -> None:
+        """Write states. Called only for what the spec says can be nudged."""
+        ...
+
+
+@runtime_checkable
+class PlaceInside(Inside, Protocol):
+    """One that can be put anywhere: what it goes on from can be written, all of it.
+
+    Its spec says so: nothing is ``hidden``. Its process is not begun anew for every simulation.
+    """
+
+    def place(
+        self,
+        params: Mapping[str, float],
+        held: Mapping[str, float],
+        states: Mapping[str, float],
+    ) -> None:
+        """Stand at the model's own beginning of time, and remember nothing else.
+
+        Called as often as one likes, also after something was raised. Numbers whatever the kind:
+        a boolean is 0 or 1.
+        """
         ...

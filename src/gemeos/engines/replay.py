@@ -6,13 +6,13 @@ As exact as the engine is deterministic, and as slow as the run was. The log gro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import final
 
 import msgspec
 
-from gemeos.engines.inside import Inside
+from gemeos.engines.inside import Inside, NudgeInside, PlaceInside
 from gemeos.engines.spec import Snapshot, Spec, Value, Values
 from gemeos.units.instant import Span
 
@@ -85,6 +85,27 @@ class Replayed:
         """Of ``inside``."""
         self._inside.end()
 
+    def place(
+        self,
+        params: Mapping[str, float],
+        held: Mapping[str, float],
+        states: Mapping[str, float],
+    ) -> None:
+        """Where nothing is remembered, nothing has to be done again."""
+        inside = self._inside
+        if not isinstance(inside, PlaceInside):
+            raise TypeError(f"{type(inside).__name__} hides nothing, it says, and has no place")
+        inside.place(params, held, states)
+        self._elapsed = 0
+
+    def _nudging(self) -> NudgeInside:
+        if not isinstance(self._inside, NudgeInside):
+            raise TypeError(f"{type(self._inside).__name__} declares what it has no nudge for")
+        return self._inside
+
     def _write(self, values: Values, *, nudged: bool) -> None:
-        (self._inside.nudge if nudged else self._inside.set)(values)
+        if nudged:
+            self._nudging().nudge(values)
+        else:
+            self._inside.set(values)
         self._log.written.append(_Written(self._elapsed, values, nudged))

@@ -88,6 +88,8 @@ class Variable:
     """Its value unless something else is given; None where that is not known beforehand."""
     tunable: bool = False
     """Of a param: whether it can be set at any time, as an input can."""
+    inner: bool = False
+    """It is told, and meant for those who look into the model, not for those who use it."""
     about: str = ""
 
 
@@ -101,6 +103,9 @@ class Capabilities:
     """The variables that ``nudge`` can write: the engine goes on from what is written."""
     deterministic: bool = True
     """Equal seed, params and inputs give equal numbers, to the last bit, on the same machine."""
+    hidden: tuple[str, ...] = ("it does not say that its states are all that it goes on from",)
+    """What it goes on from beside time, params, inputs and what ``nudge`` can write, each with its
+    reason. Empty: there is nothing else, so members of an ensemble can be written into it."""
 
 
 @dataclass(frozen=True)

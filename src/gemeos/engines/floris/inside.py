@@ -93,10 +93,6 @@ class FlorisInside:
         values = [*found.T.reshape(-1), found[0].sum()]
         return {v.name: float(x) for v, x in zip(self._outputs, values, strict=True)}
 
-    def nudge(self, values: Values) -> None:
-        """Not declared, so never called."""
-        raise NotImplementedError(f"FLORIS has no state to nudge: {sorted(values)}")
-
     def snapshot(self) -> bytes:
         """What is held."""
         return msgspec.msgpack.encode(self._held)

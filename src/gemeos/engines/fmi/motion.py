@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Mapping
 from typing import Final, Protocol, final
 
 import numpy as np
 from jaxtyping import Float64
 
 from gemeos.engines.fmi.variables import Fmu, Table
-from gemeos.engines.spec import Values
+from gemeos.engines.spec import Value, Values
 
 BISECTIONS: Final = 50
 """Halvings of a substep until an event's time is as exact as a float can tell."""
@@ -33,10 +35,6 @@ class Motion(Protocol):
 
     def write(self, values: Values) -> None:
         """Inputs and tunable parameters."""
-        ...
-
-    def nudge(self, values: Values) -> None:
-        """Continuous states."""
         ...
 
     def again(self, time: float) -> None:
@@ -74,10 +72,6 @@ class CoSimulation:
         """Between two steps."""
         self._table.write(self._fmu, values)
 
-    def nudge(self, values: Values) -> None:
-        """Not declared, so never called."""
-        raise NotImplementedError(f"co-simulation hides its states: {sorted(values)}")
-
     def again(self, time: float) -> None:
         """Nothing is kept here."""
 
@@ -100,6 +94,10 @@ class ModelExchange:
         self._substeps = substeps
         self._x: States = np.zeros(sizes[0])
         self._z: Indicators = np.zeros(sizes[1])
+        # What goes to and fro has its place once: to make a pointer takes longer than the call.
+        self._given = _Buffer(sizes[0])
+        self._slopes = tuple(_Buffer(sizes[0]) for _ in range(4))
+        self._signs = _Buffer(sizes[1])
         self._next_event = NEVER
         self._derivatives = getattr(fmu, "getContinuousStateDerivatives", None) or (
             fmu.getDerivatives
@@ -126,7 +124,17 @@ class ModelExchange:
         self._table.write(self._fmu, values)
         self._settle()
 
-    def nudge(self, values: Values) -> None:
+    @property
+    def size(self) -> int:
+        """How many continuous states the FMU has."""
+        return self._x.size
+
+    @property
+    def next_event(self) -> float:
+        """When the FMU wants an event by the clock; infinite if it wants none."""
+        return self._next_event
+
+    def nudge(self, values: Mapping[str, Value]) -> None:
         """Continuous states may be written while time flows, and an event follows."""
         for name, value in values.items():
             self._x[self._table.states.index(name)] = value
@@ -137,7 +145,7 @@ class ModelExchange:
     def again(self, time: float) -> None:
         """The state was kept in continuous time, after the last event."""
         self._fmu.setTime(time)
-        self._fmu.getContinuousStates(_pointer(self._x), self._x.size)
+        self._take()
         self._z = self._indicators()
         self._fmu.enterEventMode()
         self._settle()
@@ -148,7 +156,7 @@ class ModelExchange:
         if end > at:
             self._x = self._moved(at, before, end - at)
             after = self._indicators()
-            crossed = bool(np.any(np.sign(after) * signs < 0))
+            crossed = bool(after.size) and bool(np.any(np.sign(after) * signs < 0))
             if crossed:
                 end = self._event(at, before, end, signs)
                 after = self._indicators()
@@ -179,32 +187,38 @@ class ModelExchange:
         return max(at + late, float(np.nextafter(at, end)))
 
     def _moved(self, at: float, x: States, length: float) -> States:
-        k1 = self._slope(at, x)
-        k2 = self._slope(at + length / 2, x + length / 2 * k1)
-        k3 = self._slope(at + length / 2, x + length / 2 * k2)
-        k4 = self._slope(at + length, x + length * k3)
+        one, two, three, four = self._slopes
+        k1 = self._slope(at, x, one)
+        k2 = self._slope(at + length / 2, x + length / 2 * k1, two)
+        k3 = self._slope(at + length / 2, x + length / 2 * k2, three)
+        k4 = self._slope(at + length, x + length * k3, four)
         moved = x + length / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         self._fmu.setTime(at + length)
         self._put(moved)
         return moved
 
-    def _slope(self, at: float, x: States) -> States:
+    def _slope(self, at: float, x: States, into: _Buffer) -> States:
         self._fmu.setTime(at)
         self._put(x)
-        slope = np.zeros_like(x)
         if x.size:
-            self._derivatives(_pointer(slope), slope.size)
-        return slope
+            self._derivatives(into.pointer, x.size)
+        return into.array
 
     def _put(self, x: States) -> None:
         if x.size:
-            self._fmu.setContinuousStates(_pointer(x), x.size)
+            self._given.array[:] = x
+            self._fmu.setContinuousStates(self._given.pointer, x.size)
+
+    def _take(self) -> None:
+        if self._x.size:
+            self._fmu.getContinuousStates(self._given.pointer, self._x.size)
+            self._x = self._given.array.copy()
 
     def _indicators(self) -> Indicators:
-        z = np.zeros_like(self._z)
-        if z.size:
-            self._fmu.getEventIndicators(_pointer(z), z.size)
-        return z
+        if not self._z.size:
+            return self._z
+        self._fmu.getEventIndicators(self._signs.pointer, self._z.size)
+        return self._signs.array.copy()
 
     def _settle(self) -> None:
         """Update what is discrete until nothing changes any more, and let time flow again."""
@@ -218,13 +232,14 @@ class ModelExchange:
             raise RuntimeError(f"the FMU's events do not settle in {MOST_UPDATES} rounds")
         self._next_event = when if planned else NEVER
         self._fmu.enterContinuousTimeMode()
-        if self._x.size:
-            self._fmu.getContinuousStates(_pointer(self._x), self._x.size)
+        self._take()
         self._z = self._indicators()
 
 
-def _pointer(array: Float64[np.ndarray, " any"]) -> object:
-    """As FMPy hands arrays to C. The array must live as long as the call."""
-    import ctypes  # noqa: PLC0415 - of this one call
+@final
+class _Buffer:
+    """Numbers, and the pointer by which C reads and writes them."""
 
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+    def __init__(self, size: int) -> None:
+        self.array: Float64[np.ndarray, " number"] = np.zeros(size)
+        self.pointer = self.array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))

@@ -47,6 +47,9 @@ class Fmi(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where it tells so much that it slows the FMU down."""
     seed_param: str = ""
     """An integer parameter that takes the seed; FMI itself knows none."""
+    memoryless: bool = False
+    """Your word that what is discrete in it follows from states and inputs alone: a valve that is
+    open above a level, not one that stays open until another. Such a model can be kept in step."""
     deterministic: bool = True
     """False if the model draws random numbers that no parameter seeds."""
 

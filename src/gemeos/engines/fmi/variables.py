@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, final
 
 from gemeos.engines.spec import Kind, Role, Value, Values, Variable
@@ -20,6 +20,11 @@ KINDS: Final = {
     "String": Kind.TEXT,
 }
 """Of FMI 2's and 3's types. Binaries and clocks cannot be set or read here, nor can arrays."""
+_CAST: Final[dict[Kind, Callable[[float], Value]]] = {
+    Kind.REAL: float,
+    Kind.INTEGER: round,
+    Kind.BOOLEAN: lambda number: number >= 0.5,
+}
 PYTHON: Final = {Kind.REAL: float, Kind.INTEGER: int, Kind.BOOLEAN: bool}
 
 
@@ -35,6 +40,14 @@ class Table:
             if unknown.variable.derivative is not None
         )
         """The continuous ones, in the order of the FMU's vector."""
+        self.discrete: tuple[str, ...] = tuple(
+            v.name
+            for v in description.modelVariables
+            if v.previous is not None
+            or v.type == "Clock"
+            or (v.variability == "discrete" and v.causality in {"local", "output"})
+        )
+        """Those that may remember something between two instants."""
         self._described: dict[str, Described] = {
             v.name: v
             for v in description.modelVariables
@@ -60,6 +73,13 @@ class Table:
             references = [self._described[name].valueReference for name in some]
             theirs = [self._theirs(values[name]) for name in some]
             getattr(fmu, f"set{kind}")(references, theirs)
+
+    def cast(self, numbers: Mapping[str, float]) -> Values:
+        """Numbers as values of the variables' kinds."""
+        return {
+            name: _CAST[KINDS[self._described[name].type]](number)
+            for name, number in numbers.items()
+        }
 
     def _by_type(self, names: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
         groups: dict[str, list[str]] = {}
@@ -92,6 +112,7 @@ class Table:
             (_number(v.min), _number(v.max)) if kind in PYTHON else (None, None),
             start=_start(v.start, kind),
             tunable=role is Role.PARAM and v.variability == "tunable",
+            inner=v.causality not in {"parameter", "input", "output"},
             about=v.description or "",
         )
 

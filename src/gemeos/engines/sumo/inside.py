@@ -158,10 +158,6 @@ class SumoInside:
             self._told |= in_a_copy(lambda: {name: self._read(name) for name in measured})
         return [self._read(name) for name in names]
 
-    def nudge(self, values: Values) -> None:
-        """Not declared, so never called."""
-        raise NotImplementedError(f"vehicles cannot be nudged: {sorted(values)}")
-
     def snapshot(self) -> bytes:
         """SUMO's own file, and what the adapter holds."""
         kept = _Kept(
