@@ -44,11 +44,14 @@ REFUSED_EARLIER = (
     "tests/unit/test_objective.py::test_that_samples_of_another_shape_are_refused",
 )
 """They hand over wrong shapes to see what is said of them."""
+AT_ONCE = ("--numprocesses=2",)
+"""More would not be faster: what runs long starts processes of its own."""
 TESTS: tuple[tuple[str, ...], ...] = (
-    ("pytest", *COVERED, "--cov", "--cov-report=term:skip-covered"),
-    ("pytest", *(f"--ignore={folder}" for folder in COVERED)),
+    ("pytest", *COVERED, *AT_ONCE, "--cov", "--cov-report=term:skip-covered"),
+    # A file's fixtures, such as a site that runs, are begun once.
+    ("pytest", *(f"--ignore={folder}" for folder in COVERED), *AT_ONCE, "--dist=loadfile"),
     (
-        *("python", "-m", "tools.shapes", "--without-numba", *NUMPY_PATH),
+        *("python", "-m", "pytest", "-p", "tools.shapes", "--without-numba", *NUMPY_PATH, *AT_ONCE),
         *(f"--ignore={file}" for file in NO_DIFFERENCE),
         *(f"--deselect={test}" for test in REFUSED_EARLIER),
     ),

@@ -1,8 +1,7 @@
-"""``python -m tools.shapes``: pytest with arrays checked, their numbers, axes and lengths."""
+"""A plugin, ``pytest -p tools.shapes``: arrays are checked, their numbers, axes and lengths."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,16 @@ NOT_WRAPPED = "gemeos.testing."
 """A declared model's text is read by the compiler, which refuses one that is wrapped."""
 
 
-class Checks:
-    """Wraps functions as their modules are imported."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Wrap functions as their modules are imported.
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_load_initial_conftests(self) -> None:
-        """Before anything imports gemeos, but after pytest looked who is imported already."""
-        from jaxtyping import install_import_hook  # noqa: PLC0415
+    Before anything imports gemeos, but after pytest looked who is imported already.
+    """
+    from jaxtyping import install_import_hook  # noqa: PLC0415
 
-        # jaxtyping itself imports no more than what stands before the first dot.
-        install_import_hook(modules(), "importlib.import_module('tools.arrays').checked")
+    # jaxtyping itself imports no more than what stands before the first dot.
+    install_import_hook(modules(), "importlib.import_module('tools.arrays').checked")
 
 
 def modules() -> list[str]:
@@ -29,7 +28,3 @@ def modules() -> list[str]:
     paths = [p for p in sorted(SOURCE.glob("gemeos/**/*.py")) if "from jaxtyping" in p.read_text()]
     names = [".".join(p.relative_to(SOURCE).with_suffix("").parts) for p in paths]
     return [name for name in names if not name.startswith(NOT_WRAPPED)]
-
-
-if __name__ == "__main__":
-    sys.exit(pytest.main(sys.argv[1:], plugins=[Checks()]))

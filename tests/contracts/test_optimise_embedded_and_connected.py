@@ -96,8 +96,8 @@ def test_that_the_valve_that_brings_the_level_where_it_should_be_is_found(
     assert found.latest is not None
     assert found.latest > found.forked_at
     assert found.unmodelled == (
-        "where inputs go: inflow are held as last heard",
-        "anybody who sets lamp meanwhile: they are held",
+        "where inputs go: inflow is held as last heard",
+        "anybody who sets lamp meanwhile: it is held",
     )
     tank.optimisations.drop(found.name)
 

@@ -1,4 +1,4 @@
-"""``python -m tools.shapes`` finds what it is there for."""
+"""``pytest -p tools.shapes`` finds what it is there for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_that_a_wrong_length_axis_or_kind_of_number_fails_at_the_call(tmp_path: 
     program.write_text(CALLS)
     words = ["-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(program)]
     child = subprocess.run(
-        [sys.executable, "-m", "tools.shapes", *words, "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-p", "tools.shapes", *words, "-p", "no:cacheprovider"],
         capture_output=True,
         text=True,
         timeout=50,

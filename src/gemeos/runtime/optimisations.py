@@ -327,13 +327,18 @@ def _unmodelled(fleet: Fleet, space: Space) -> tuple[str, ...]:
     if fleet.school.inputs is None:
         inputs = [v.name for v in fleet.schema.driven if isinstance(v, Input)]
         if inputs:
-            told.append(f"where inputs go: {', '.join(inputs)} are held as last heard")
+            told.append(f"where inputs go: {_are(inputs)} held as last heard")
     else:
         held = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
     controls = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
     if controls:
-        told.append(f"anybody who sets {', '.join(controls)} meanwhile: they are held")
+        they = "they are" if len(controls) > 1 else "it is"
+        told.append(f"anybody who sets {', '.join(controls)} meanwhile: {they} held")
     return tuple(told)
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"
 
 
 def _note(job: _Job, candidates: Sequence[Candidate], samples: Samples) -> None:
