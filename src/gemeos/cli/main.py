@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from gemeos.cli import act, ask, bring, demo, manage, up, validate, whatif
 from gemeos.errors import GemeosError
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="gemeos", description="Digital twins, kept in step with their originals."
     )
+    top.add_argument("--version", action="version", version=f"gemeos {version('gemeos')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:

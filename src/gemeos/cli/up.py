@@ -140,10 +140,8 @@ async def _show(host: Host, console: Console) -> None:
 def _line(host: Host, name: str) -> str:
     trust = host.questions.trust(name)
     when = iso(trust.now, zone=zone(host.site.zone))
-    text = (
-        f"{when} {name} is {trust.phase.value}: {trust.assimilated} readings, "
-        f"newest {aged(trust.age)} old"
-    )
+    newest = "" if trust.age is None else f", newest {aged(trust.age)} old"
+    text = f"{when} {name} is {trust.phase.value}: {trust.assimilated} readings{newest}"
     return f"{text}. {FINISHED_HINT}" if trust.phase is Phase.FINISHED else text
 
 

@@ -72,7 +72,8 @@ def kind_told(kind: Kind, *, here: dt.tzinfo) -> str:
             return f"smoothed with readings of {lag / SECOND:g} s after"
         case Forecast(issued_at, corrected):
             how = "corrected " if corrected else ""
-            return f"{how}forecast issued at {iso(issued_at, zone=here)}"
+            whole = issued_at // SECOND * SECOND
+            return f"{how}forecast issued at {iso(whole, zone=here)}"
         case Scenario(name):
             return f"scenario {name}" if name else "scenario in which nothing is changed"
         case _:

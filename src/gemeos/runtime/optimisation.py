@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.scenario import Progress
+from gemeos.units import span_told
 from gemeos.units.instant import Instant, Span
 
 KIND: Final = "optimisation"
@@ -114,7 +116,21 @@ class OptimisationRecord:
             Advice.KEEP: f"Keep the present plan, {self.present}.",
             Advice.NOTHING: "No recommendation: do nothing.",
         }[self.advice]
-        return "\n".join([head, *self.reasons, *(f"Not modelled: {u}" for u in self.unmodelled)])
+        return "\n".join(
+            [head, *self.reasons, *self._beside(), *(f"Not modelled: {u}" for u in self.unmodelled)]
+        )
+
+    def _beside(self) -> Iterator[str]:
+        """How sure the choice among the finalists is, and until when it is of use."""
+        if not self.is_recommended:
+            return
+        if len(self.chances) > 1:
+            many, chance = len(self.chances), self.chances[0]
+            yield f"Of {many} finalists it is the best with chance {chance:.0%}."
+        if self.latest is not None:
+            late = self.latest - self.forked_at
+            until = f"within {span_told(late)}" if late else "at once"
+            yield f"To be put into force {until}: later it may gain nothing."
 
     def _winner(self) -> str:
         told = ", ".join(f"{n} = {_short(c)}" for n, c in (self.winner or {}).items())
