@@ -16,6 +16,13 @@ from gemeos.link.actuate_mqtt import DeviceTopics
 from gemeos.link.format import MessageFormat, PlantTopics
 from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.alert import AlertStanding
+from gemeos.runtime.engine_model import (
+    EngineControl,
+    EngineInput,
+    EngineModel,
+    EngineParam,
+    EngineSensor,
+)
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink, PollLink
 from gemeos.runtime.optimisation import OptimisationRecord
@@ -50,6 +57,11 @@ __all__ = [
     "AlertStanding",
     "Comparison",
     "DeviceTopics",
+    "EngineControl",
+    "EngineInput",
+    "EngineModel",
+    "EngineParam",
+    "EngineSensor",
     "Estimate",
     "FileLink",
     "HindcastRecord",

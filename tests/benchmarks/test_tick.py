@@ -19,7 +19,8 @@ from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import TwinState, newborn
 from gemeos.schema import declare as gm
 from gemeos.simulate import BatchedSimulator, FastSimulator
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Crew
 from gemeos.simulate.frontend import lower
 from gemeos.simulate.kernels import usual_folder
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gemeos as gm
+from gemeos.assimilate.cycle import Cycle
 from gemeos.foresee.forecast import forecast
 from gemeos.runtime.fleet import Fleet
 from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
@@ -107,6 +108,7 @@ def test_that_a_permutation_of_members_permutes_the_answer_within_single_precisi
     order = np.random.default_rng(1).permutation(24)
     shuffled = state.take([0])
     shuffled.members[...] = state.members[:, :, order]
+    assert isinstance(fleet.cycle, Cycle)
     analysis = fleet.cycle.assimilator.analysis
     used = np.ones((1, 1), bool)
     told = [

@@ -28,7 +28,8 @@ from gemeos.errors import TimelineError
 from gemeos.schema.prior import LogNormal, Normal
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Sensor, State
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Crew
 from gemeos.testing.linear import Linear, kalman
 from gemeos.testing.truth import followed
 

@@ -22,8 +22,8 @@ from gemeos.ensemble.state import TwinState, newborn
 from gemeos.errors import TooFewMembersError
 from gemeos.schema import declare as gm
 from gemeos.simulate import BatchedSimulator, FastSimulator, compile_model
-from gemeos.simulate.advance import Crew, Stepper
-from gemeos.simulate.base import Consts, Driven, Members, MovesEnsembles
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Consts, Crew, Driven, Members, MovesEnsembles
 from gemeos.simulate.fast import NotCompiled, compiled
 from gemeos.simulate.frontend import LoweredModel, lower
 from gemeos.simulate.kernels import loaded, usual_folder

@@ -19,7 +19,8 @@ from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.score import crps, crps_of_quantiles
 from gemeos.ensemble.state import TwinState, natural, newborn
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Crew
 from gemeos.twins.windfarm import MEMBERS, WindFarm, bound, farm
 from gemeos.twins.windfarm.baselines import Persistence
 from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE, SENSORS_A_TURBINE

@@ -189,7 +189,7 @@ def analysed(
         count = readings
         while count > 0 and channel[t, count - 1] == NO_CHANNEL:
             count -= 1
-        # What was read, beside what was expected: ``cycle._met``.
+        # What was read, beside what was expected: ``analyst.met_with``.
         compared = 0
         trusted = 0
         for p in range(count):

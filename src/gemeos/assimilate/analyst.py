@@ -23,7 +23,7 @@ from gemeos.assimilate.temper import Apart, apart, tempered
 from gemeos.assimilate.turn import turned
 from gemeos.ensemble.state import NEVER, UNTRUSTED, Monitor, TwinState, Verdict
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 
 SPIKING_VARIANCE: Final = 4.0
 """What a spiking channel reads between its spikes counts, with twice the deviation declared."""
@@ -43,7 +43,7 @@ class Analyst(Protocol):
 
     def __call__(
         self,
-        stepper: Stepper,
+        stepper: Steps,
         before: TwinState,
         state: TwinState,
         crew: Crew,
@@ -87,7 +87,7 @@ class InNumpy:
 
     def __call__(
         self,
-        stepper: Stepper,
+        stepper: Steps,
         before: TwinState,
         state: TwinState,
         crew: Crew,
@@ -98,7 +98,7 @@ class InNumpy:
         state = replace(state, members=np.clip(state.members, *self._limits))
         lost_now = lost(state.monitors)
         state = recovered(stepper.schema, state, crew, lost_now)
-        met = _met(stepper, before, state, crew, read)
+        met = met_with(stepper, before, state, crew, read)
         given = tempered(
             met.surprise, met.spread, met.weighed, met.trusted & ~lost_now[:, None], read.channel
         )
@@ -133,7 +133,7 @@ class InNumpy:
         self,
         analysis: Analysis,
         given: Float64[np.ndarray, "twin reading"],
-        met: _Met,
+        met: Met,
         state: TwinState,
         crew: Crew,
     ) -> Float[np.ndarray, "twin row member"]:
@@ -148,7 +148,9 @@ class InNumpy:
         return turned(members, crew.keys, state.tick, 1.0 - kept)
 
 
-def _met(stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read: Observed) -> _Met:
+def met_with(
+    stepper: Steps, before: TwinState, state: TwinState, crew: Crew, read: Observed
+) -> Met:
     """What was read, beside what was expected."""
     schema = stepper.schema
     expected = predicted(stepper, before, state, crew, read)
@@ -164,7 +166,7 @@ def _met(stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read
     twins = np.arange(len(state))[:, None]
     verdict = state.monitors[twins, np.maximum(read.channel, 0), Monitor.VERDICT]
     doubted_more = np.where(verdict == Verdict.SPIKING, SPIKING_VARIANCE, 1.0)
-    return _Met(
+    return Met(
         expected=expected,
         # The first reading of a counter tells nothing of how much it grew: it is NaN.
         value=np.where(compared, value, 0.0),
@@ -178,7 +180,7 @@ def _met(stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Met:
+class Met:
     """Readings of one instant beside what was expected of them before any was used."""
 
     expected: Float[np.ndarray, "twin reading member"]
@@ -198,7 +200,7 @@ class _Met:
 
 def _remembered(
     monitors: Float64[np.ndarray, "twin channel monitor"],
-    met: _Met,
+    met: Met,
     far: Apart,
     read: Observed,
 ) -> Float64[np.ndarray, "twin channel monitor"]:

@@ -1,4 +1,4 @@
-"""The port of a filter: how members are corrected by what was read at one instant."""
+"""The ports of a filter, and of whatever keeps ensembles in step by one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from gemeos.assimilate.inflate import Inflation
+from gemeos.assimilate.observe import Observed
+from gemeos.ensemble.state import TwinState, WindowRoom
+from gemeos.simulate.base import Crew, Steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,4 +65,37 @@ class Assimilator(Protocol):
             variance: Of the reading's error, in squared sensor units; positive.
             used: False for what corrects nothing: padding, and readings that are not trusted.
         """
+        ...
+
+
+class Follows(Protocol):
+    """Keeps ensembles in step with what is read, instant by instant."""
+
+    @property
+    def stepper(self) -> Steps:
+        """What moves the members."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of the model and settings of the filter: what an estimate rests on."""
+        ...
+
+    @property
+    def room(self) -> WindowRoom:
+        """What its states need beside the ensemble."""
+        ...
+
+    def __call__(self, state: TwinState, crew: Crew, read: Observed) -> TwinState:
+        """The twins at ``read.tick``, after what was read there.
+
+        A pure function of its arguments. ``read.tick`` lies behind each twin's own tick.
+
+        Raises:
+            TooFewMembersError: too many members of one of the twins failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of processes, where there are any. What is asked afterwards begins them anew."""
         ...

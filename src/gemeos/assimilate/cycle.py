@@ -13,13 +13,14 @@ from gemeos.assimilate.analyst import Analyst, InNumpy
 from gemeos.assimilate.base import Assimilator
 from gemeos.assimilate.observe import Observed
 from gemeos.assimilate.parts import fill, part, room_for
-from gemeos.ensemble.state import NEVER, TwinState
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.ensemble.state import NEVER, NO_WINDOW, TwinState, WindowRoom
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Crew
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A model and a filter, ready to follow readings."""
+    """Implements ``base.Follows`` with a model of ours and a filter."""
 
     stepper: Stepper
     assimilator: Assimilator
@@ -30,6 +31,14 @@ class Cycle:
     def identity(self) -> str:
         """Hash of the model and settings of the filter: what an estimate rests on."""
         return f"{self.stepper.simulator.identity}+{self.analyst.identity}"
+
+    @property
+    def room(self) -> WindowRoom:
+        """None: each reading is used once, when it comes."""
+        return NO_WINDOW
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     @cached_property
     def analyst(self) -> Analyst:
@@ -58,9 +67,9 @@ class Cycle:
     ) -> TwinState:
         before, state = self._forecast(state, crew, read)
         state = replace(
-            state, driven=_set(state.driven, read.driven_after), cycles=state.cycles + 1
+            state, driven=driven_by(state.driven, read.driven_after), cycles=state.cycles + 1
         )
-        return self.analyst(self.stepper, before, self._born(state, read), crew, read, room)
+        return self.analyst(self.stepper, before, born(state, read), crew, read, room)
 
     def _forecast(
         self, state: TwinState, crew: Crew, read: Observed
@@ -69,30 +78,31 @@ class Cycle:
         alive = np.flatnonzero(state.born != NEVER)
         if len(alive) == len(state):
             before = self.stepper.advance(state, crew, read.tick - 1)
-            before = replace(before, driven=_set(before.driven, read.driven_before))
+            before = replace(before, driven=driven_by(before.driven, read.driven_before))
             return before, self.stepper.step(before, crew)
         everyone = np.arange(len(state))
-        waiting = replace(state, tick=read.tick, driven=_set(state.driven, read.driven_before))
+        waiting = replace(state, tick=read.tick, driven=driven_by(state.driven, read.driven_before))
         # Copies: ``put`` writes into arrays, and those of ``state`` and ``read`` are not ours.
         before, after = waiting.take(everyone), waiting.take(everyone)
         if len(alive):
             some = self.stepper.advance(state.take(alive), crew.take(alive), read.tick[alive] - 1)
-            some = replace(some, driven=_set(some.driven, read.driven_before[alive]))
+            some = replace(some, driven=driven_by(some.driven, read.driven_before[alive]))
             before.put(alive, some)
             after.put(alive, self.stepper.step(some, crew.take(alive)))
         return before, after
 
-    @staticmethod
-    def _born(state: TwinState, read: Observed) -> TwinState:
-        """A twin is born when all that drives it has been heard; its prior holds there."""
-        heard = np.isfinite(state.driven).all(axis=1)
-        begins = (state.born == NEVER) & heard
-        return replace(state, born=np.where(begins, read.tick, state.born))
+
+def born(state: TwinState, read: Observed) -> TwinState:
+    """A twin is born when all that drives it has been heard; its prior holds there."""
+    heard = np.isfinite(state.driven).all(axis=1)
+    begins = (state.born == NEVER) & heard
+    return replace(state, born=np.where(begins, read.tick, state.born))
 
 
-def _set(
+def driven_by(
     driven: Float64[np.ndarray, "twin driven"], to: Float64[np.ndarray, "twin driven"]
 ) -> Float64[np.ndarray, "twin driven"]:
+    """What drives, where ``to`` does not say that it is left as it was."""
     return np.where(np.isnan(to), driven, to)
 
 

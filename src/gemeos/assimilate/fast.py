@@ -24,7 +24,7 @@ from gemeos.assimilate.printed_analysis import OF_A_READING, PRINTER, VECTOR, pr
 from gemeos.assimilate.recover import recovered
 from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 from gemeos.simulate.fast import numba_is_there, owned
 from gemeos.simulate.kernels import loaded, usual_folder
 
@@ -70,7 +70,7 @@ class Compiled:
 
     def __call__(
         self,
-        stepper: Stepper,
+        stepper: Steps,
         before: TwinState,
         state: TwinState,
         crew: Crew,
@@ -142,7 +142,7 @@ class Compiled:
         return recovered(self._schema, state, crew, is_lost) if any_ else state, is_lost
 
     def _expected(
-        self, stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read: Observed
+        self, stepper: Steps, before: TwinState, state: TwinState, crew: Crew, read: Observed
     ) -> tuple[Float[np.ndarray, "twin any member"], Int64[np.ndarray, "twin reading"]]:
         """What members would have read, and which row of it belongs to each reading."""
         at_tick = read.valid_at == (read.tick * self._schema.step)[:, None]

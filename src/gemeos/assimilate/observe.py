@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float64, Int32, Int64
 from gemeos.ensemble.state import Monitor, TwinState
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Measure
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 from gemeos.units.instant import SECOND
 
 NO_CHANNEL = -1
@@ -45,7 +45,7 @@ class Observed:
 
 
 def predicted(
-    stepper: Stepper, before: TwinState, state: TwinState, crew: Crew, read: Observed
+    stepper: Steps, before: TwinState, state: TwinState, crew: Crew, read: Observed
 ) -> Float[np.ndarray, "twin reading member"]:
     """What each member would have read for each reading, in sensor units.
 

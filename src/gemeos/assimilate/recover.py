@@ -20,7 +20,7 @@ from jaxtyping import Bool
 
 from gemeos.ensemble.state import RELAXATION_AT_BIRTH, Monitor, TwinState, drawn
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew
+from gemeos.simulate.base import Crew
 
 _FORGOTTEN = [Monitor.ABOVE, Monitor.BELOW, Monitor.SPIKES, Monitor.LOST, Monitor.FAR_RUN]
 

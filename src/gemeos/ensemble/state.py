@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from jaxtyping import Float, Float64, Int64, UInt64
+from jaxtyping import Float, Float64, Int64, Shaped, UInt64
 
 from gemeos.ensemble.noise import standard_normal, streams
+from gemeos.ensemble.simulation import Stored, identity_of
 from gemeos.errors import TimelineError
 from gemeos.schema.schema import Schema
 
@@ -92,6 +93,35 @@ UNTRUSTED: Final = (Verdict.STUCK, Verdict.DEAD, Verdict.BIASED)
 """Channels that correct nothing until they have behaved again. They are watched all the same."""
 
 
+class Told(IntEnum):
+    """What is kept of a channel at one tick of a window; columns of ``TwinState.window_read``."""
+
+    VALUE = 0
+    """Mean of its readings there; NaN where there was none that counts."""
+    VARIANCE = 1
+    """Of its error."""
+    SHARE = 2
+    """Where between the tick before and this one it lies: above 0, up to 1."""
+    SCATTER = 3
+    """Variance that the simulator's own chance gives to it."""
+    SENSOR = 4
+    """Place in ``schema.sensors``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRoom:
+    """What a state needs for readings that are kept, and gone through again."""
+
+    places: int
+    """Simulations of each member."""
+    slots: int
+    """Ticks that a window covers at most."""
+
+
+NO_WINDOW: Final = WindowRoom(0, 0)
+"""Of our own models: each reading is used once."""
+
+
 class Drift(IntEnum):
     """A sequential test; the columns of ``TwinState.drift`` and ``forecast_drift``."""
 
@@ -118,7 +148,8 @@ class TwinState:
     cycles: Int64[np.ndarray, " twin"]
     """How many instants with readings have been gone through."""
     members: Float[np.ndarray, "twin row member"]
-    """Coordinates (``schema.coordinate``) of states and params, then running sums."""
+    """Coordinates (``schema.coordinate``) of states and params, then running sums, then outputs
+    where they are kept."""
     driven: Float64[np.ndarray, "twin driven *member"]
     """Inputs and controls as last heard, in declared units; NaN where never. Only in forks whose
     members are driven apart it has an axis of members."""
@@ -149,6 +180,14 @@ class TwinState:
     (``foresee.drive``). NaN where unknown."""
     input_sums: Float64[np.ndarray, "twin input 2"]
     """Of the span under way: the sum over steps, and how many."""
+    simulations: Shaped[np.ndarray, "twin place member"]
+    """Of a model that somebody else moves, each member's ``ensemble.simulation.Simulation``: where
+    it stands now, and where the window of readings begins that it is fitted to. None of what was
+    not begun; no places where our own models move the members."""
+    window_read: Float64[np.ndarray, "twin slot channel told"]
+    """What was read within that window, by tick in a ring; columns as in ``Told``."""
+    window_driven: Float64[np.ndarray, "twin slot driven"]
+    """What drove the step that led to each tick of the window."""
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -169,6 +208,8 @@ class TwinState:
         seen = hashlib.sha256()
         for f in fields(self):
             array = np.ascontiguousarray(getattr(self, f.name))
+            if array.dtype.hasobject:
+                array = _identities(array)
             seen.update(f"{f.name}{array.dtype.str}{array.shape}".encode())
             seen.update(array.tobytes())
         return seen.hexdigest()
@@ -177,7 +218,10 @@ class TwinState:
         """For the store: MessagePack of names, kinds, shapes and raw little-endian arrays."""
         arrays = {f.name: np.ascontiguousarray(getattr(self, f.name)) for f in fields(self)}
         return msgspec.msgpack.encode(
-            {n: (a.dtype.str, a.shape, a.tobytes()) for n, a in arrays.items()}
+            {
+                n: (a.dtype.str, a.shape, _kept(a) if a.dtype.hasobject else a.tobytes())
+                for n, a in arrays.items()
+            }
         )
 
     @staticmethod
@@ -192,13 +236,62 @@ class TwinState:
                 packed, type=dict[str, tuple[str, tuple[int, ...], bytes]]
             )
             arrays = {
-                name: np.frombuffer(raw, np.dtype(kind)).reshape(shape).copy()
+                name: _found(raw, shape)
+                if np.dtype(kind).hasobject
+                else np.frombuffer(raw, np.dtype(kind)).reshape(shape).copy()
                 for name, (kind, shape, raw) in told.items()
             }
+            _complete(arrays)
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise TimelineError(f"A stored state cannot be read: {error}.") from error
         _check_complete(arrays)
         return TwinState(**arrays)
+
+
+def _identities(simulations: Shaped[np.ndarray, "*any"]) -> Shaped[np.ndarray, "*any"]:
+    """As texts of one length, which have bytes to be hashed."""
+    told = [identity_of(each) for each in simulations.ravel()]
+    return np.array(told, np.str_).reshape(simulations.shape)
+
+
+def _kept(simulations: Shaped[np.ndarray, "*any"]) -> bytes:
+    """Each once, however many members share it, and which one is where."""
+    there: dict[str, tuple[str, int, bytes]] = {}
+    places: list[str] = []
+    for each in simulations.ravel():
+        places.append(identity_of(each))
+        if each is not None and each.identity not in there:
+            there[each.identity] = (each.identity, each.at, each.packed())
+    return msgspec.msgpack.encode((list(there.values()), places))
+
+
+def _found(kept: bytes, shape: tuple[int, ...]) -> Shaped[np.ndarray, "*any"]:
+    stored, places = msgspec.msgpack.decode(
+        kept, type=tuple[list[tuple[str, int, bytes]], list[str]]
+    )
+    there = {identity: Stored(identity, at, packed) for identity, at, packed in stored}
+    simulations = np.full(len(places), None, object)
+    for place, identity in enumerate(places):
+        simulations[place] = there.get(identity)
+    return simulations.reshape(shape)
+
+
+def _complete(arrays: dict[str, np.ndarray]) -> None:
+    """Add what states did not have before there were windows: none of them had one."""
+    if "tick" in arrays and "simulations" not in arrays:
+        twins, channels = arrays["monitors"].shape[:2]
+        members, driven = arrays["members"].shape[2], arrays["driven"].shape[1]
+        arrays |= _windowless(NO_WINDOW, twins, members, channels, driven)
+
+
+def _windowless(
+    room: WindowRoom, twins: int, members: int, channels: int, driven: int
+) -> dict[str, np.ndarray]:
+    return {
+        "simulations": np.full((twins, room.places, members), None, object),
+        "window_read": np.full((twins, room.slots, channels, len(Told)), np.nan),
+        "window_driven": np.full((twins, room.slots, driven), np.nan),
+    }
 
 
 def _check_complete(arrays: Mapping[str, np.ndarray]) -> None:
@@ -269,6 +362,7 @@ def newborn(
     members: int,
     channels: int,
     unlearned: Unlearned = NOTHING_TO_LEARN,
+    room: WindowRoom = NO_WINDOW,
 ) -> TwinState:
     """Twins before their first reading: each member a draw from the priors."""
     twins = len(keys)
@@ -295,6 +389,7 @@ def newborn(
         forecast_drift=np.zeros((twins, len(Drift)), np.float64),
         input_means=np.full((twins, unlearned.inputs, unlearned.spans), np.nan),
         input_sums=np.zeros((twins, unlearned.inputs, 2)),
+        **_windowless(room, twins, members, channels, len(schema.driven)),
     )
 
 

@@ -21,7 +21,7 @@ from gemeos.ensemble.noise import standard_normal, streams
 from gemeos.ensemble.state import NEVER, Monitor, TwinState
 from gemeos.foresee.inputs import foreseen
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 from gemeos.units.instant import SECOND
 
 _DAY = 86_400 * SECOND
@@ -164,7 +164,7 @@ class Drive:
     paths: Float64[np.ndarray, "twin driven span member"]
 
     def advance(
-        self, stepper: Stepper, state: TwinState, crew: Crew, until: Int64[np.ndarray, " twin"]
+        self, stepper: Steps, state: TwinState, crew: Crew, until: Int64[np.ndarray, " twin"]
     ) -> TwinState:
         """The forks moved on to ``until``, driven by their paths."""
         while (state.tick < until).any():

@@ -12,7 +12,7 @@ from gemeos.errors import AssimilationError
 from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.fork import Forks, played
 from gemeos.foresee.intervene import NOTHING
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,11 +21,11 @@ class Path:
 
     ticks: Int64[np.ndarray, " time"]
     values: Float[np.ndarray, "time variable member"]
-    """Rows as in ``Stepper.told_names``."""
+    """Rows as in ``Steps.told_names``."""
 
 
 def forecast(
-    stepper: Stepper,
+    stepper: Steps,
     state: TwinState,
     crew: Crew,
     *,

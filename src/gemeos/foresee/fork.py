@@ -19,7 +19,8 @@ from gemeos.foresee.drive import Drive, InputMemory
 from gemeos.foresee.intervene import Acts
 from gemeos.foresee.unfold import Unfolding
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew, Stepper, by_member
+from gemeos.simulate.advance import by_member
+from gemeos.simulate.base import Crew, Steps
 
 MOST_STEPS = 10_000_000
 """That forks go: with more, all who wait behind them would wait for hours."""
@@ -38,7 +39,7 @@ class Played:
 
     ticks: Int64[np.ndarray, " time"]
     values: Float[np.ndarray, "fork time variable member"]
-    """Rows as in ``Stepper.told_names``, or those that were asked for; NaN of a fork that
+    """Rows as in ``Steps.told_names``, or those that were asked for; NaN of a fork that
     failed."""
     failures: tuple[str | None, ...]
     """Why each fork has no values; None where it has."""
@@ -76,8 +77,19 @@ def blocks(
         numbers: Of the blocks.
     """
     same = np.zeros(len(numbers), np.intp)
-    further = crew.take(same)
-    return slim(state).take(same), replace(further, keys=apart(further.keys, numbers))
+    further, copies = crew.take(same), slim(state).take(same)
+    return other_chances(copies, numbers), replace(further, keys=apart(further.keys, numbers))
+
+
+def other_chances(state: TwinState, numbers: Int64[np.ndarray, " twin"]) -> TwinState:
+    """Copies whose members meet the chances of others, by the number of their block.
+
+    An engine cannot be given new ones: each member goes on from the simulation of the one that
+    stands so many places further. Our own models draw by the key: nothing is exchanged there.
+    """
+    pairs = zip(state.simulations, numbers.tolist(), strict=True)
+    simulations = [np.roll(of_twin, -number, axis=1) for of_twin, number in pairs]
+    return replace(state, simulations=np.stack(simulations))
 
 
 def slim(state: TwinState) -> TwinState:
@@ -89,11 +101,14 @@ def slim(state: TwinState) -> TwinState:
         awaiting=state.awaiting[:, :0],
         read_then=state.read_then[:, :0],
         lessons=state.lessons[:, :, :0],
+        simulations=state.simulations[:, :1],
+        window_read=state.window_read[:, :0],
+        window_driven=state.window_driven[:, :0],
     )
 
 
 def played(
-    stepper: Stepper,
+    stepper: Steps,
     forks: Forks,
     *,
     until: int,
@@ -110,7 +125,7 @@ def played(
         until: Last tick of interest, behind the forks' own.
         every: Steps between two instants of the answer.
         inputs: Says where inputs go; without it all that drives is held as last heard.
-        rows: Of ``Stepper.told_names`` to be told; all by default.
+        rows: Of ``Steps.told_names`` to be told; all by default.
         watch: Sees the forks go on.
 
     Raises:
@@ -173,7 +188,7 @@ class _Going:
     """Forks on their way."""
 
     def __init__(
-        self, stepper: Stepper, forks: Forks, inputs: InputMemory | None, until: int
+        self, stepper: Steps, forks: Forks, inputs: InputMemory | None, until: int
     ) -> None:
         state, crew, acts = forks.state, forks.crew, forks.acts
         self._stepper, self._own, self._crew = stepper, crew, crew

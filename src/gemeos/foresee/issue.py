@@ -15,7 +15,7 @@ from gemeos.errors import SchemaError, UnknownNameError
 from gemeos.foresee.drive import InputMemory
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Measure, Sensor
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 from gemeos.units import span
 from gemeos.units.instant import SECOND, Instant, Span
 
@@ -100,7 +100,7 @@ def slack(sensor: Sensor, lead: Span, step: Span) -> Span:
 
 
 def readings_ahead(
-    stepper: Stepper,
+    stepper: Steps,
     states: TwinState,
     crew: Crew,
     *,

@@ -34,7 +34,7 @@ from gemeos.foresee.issue import Scoring, readings_ahead, slack
 from gemeos.foresee.lessons import Ears, as_read, read_last, settings_of
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Sensor
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 
 INTERVAL: Final = (0.05, 0.95)
 """Ends of the intervals that are tested."""
@@ -49,7 +49,7 @@ grows where more than 27 % do, and reaches 100 within some 30 forecasts where ha
 class Reissue:
     """One model's forecasts, issued anew and learned from."""
 
-    stepper: Stepper
+    stepper: Steps
     scoring: Scoring
     inputs: InputMemory | None = None
     """Says where inputs go."""

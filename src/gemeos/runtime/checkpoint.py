@@ -36,7 +36,10 @@ class Checkpoints:
         arrays = {}
         for f in fields(genesis):
             array = getattr(genesis, f.name)
-            arrays[f.name] = np.zeros((_SLOTS * self._twins, *array.shape[1:]), array.dtype)
+            shape = (_SLOTS * self._twins, *array.shape[1:])
+            # Simulations are references: there is no bit of them that could be zero.
+            has = array.dtype.hasobject
+            arrays[f.name] = np.full(shape, None, object) if has else np.zeros(shape, array.dtype)
         self._slots = TwinState(**arrays)
         self._other: set[str] = set()
         """Columns that some state had another bit in than zero: the rest needs no memory."""
@@ -52,7 +55,7 @@ class Checkpoints:
         where = slot * self._twins + twins
         for name in _COLUMNS:
             column = getattr(state, name)
-            if name not in self._other:
+            if name not in self._other and not column.dtype.hasobject:
                 if not np.ascontiguousarray(column).view(np.uint8).any():
                     # Zeros over zeros; written, they would take memory that the system has not
                     # given out yet.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt64
 
-from gemeos.assimilate.cycle import Cycle
+from gemeos.assimilate.base import Follows
 from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, TwinState, newborn
@@ -27,7 +27,7 @@ from gemeos.runtime.taken import Looking, Passing, Settled, Taken
 from gemeos.runtime.window import Windows, rows_of
 from gemeos.schema.reading import LARGEST, Quality, Readings, SeriesBook
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew
+from gemeos.simulate.base import Crew
 from gemeos.units.instant import Instant, Span
 
 
@@ -36,7 +36,7 @@ class Fleet:
 
     def __init__(
         self,
-        cycle: Cycle,
+        cycle: Follows,
         enrolled: Sequence[Enrolment],
         *,
         members: int,
@@ -90,7 +90,12 @@ class Fleet:
             members=self.members,
             channels=self.channel_rows,
             unlearned=self.school.unlearned,
+            room=self.cycle.room,
         )
+
+    def close(self) -> None:
+        """Let go of processes that move members, where there are any."""
+        self.cycle.close()
 
     @property
     def identity(self) -> str:

@@ -193,6 +193,8 @@ class Host:
         self.optimisations.close()
         self.hindcasts.close()
         self.compute.close()
+        for fleet in self._fleets:
+            fleet.close()
         self.timeline.close()
 
     async def _follow(self, link: Link) -> None:

@@ -47,6 +47,7 @@ class Carried:
 
 
 _Monitors: TypeAlias = Float64[np.ndarray, "1 _ monitor"]
+_WindowRead: TypeAlias = Float64[np.ndarray, "1 slot _ told"]
 _Outward: TypeAlias = Float[np.ndarray, " member"]
 
 
@@ -81,7 +82,11 @@ def unpacked(fleet: Fleet, twin: str, stored: bytes) -> TwinState:
     channels = _channels(fleet, twin)
     if kept.channels == channels and state.monitors.shape[1] == fleet.channel_rows:
         return state
-    return replace(state, monitors=_by_name(fleet, channels, kept.channels, state.monitors))
+    return replace(
+        state,
+        monitors=_by_name(fleet, channels, kept.channels, state.monitors),
+        window_read=_read_by_name(fleet, channels, kept.channels, state.window_read),
+    )
 
 
 def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
@@ -130,6 +135,10 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         forecast_drift=born.forecast_drift,
         input_means=born.input_means,
         input_sums=born.input_sums,
+        # Another model's simulations cannot be gone on with: new ones begin where this one stands.
+        simulations=born.simulations,
+        window_read=born.window_read,
+        window_driven=born.window_driven,
     )
     names = {v.name for v in fleet.schema.estimated}
     dropped = [r.name for r in old.rows if r.name not in names]
@@ -137,6 +146,8 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         dropped.append("what was learned of its forecasts")
     if was.input_means.size:
         dropped.append("means of its inputs")
+    if was.simulations.size:
+        dropped.append("its simulations, which begin anew")
     return Carried(state, tuple(kept), tuple(begun), tuple(dropped))
 
 
@@ -152,6 +163,18 @@ def _by_name(
     rows = unheard(1, fleet.channel_rows)
     for place, name in enumerate(channels):
         rows[0, place] = watched.get(name, rows[0, place])
+    return rows
+
+
+def _read_by_name(
+    fleet: Fleet, channels: Sequence[str], were: Sequence[str], read: _WindowRead
+) -> _WindowRead:
+    """The same of what was read within the window; a new channel has read nothing yet."""
+    rows = np.full((*read.shape[:2], fleet.channel_rows, read.shape[3]), np.nan)
+    places = {name: place for place, name in enumerate(were)}
+    for place, name in enumerate(channels):
+        if name in places:
+            rows[:, :, place] = read[:, :, places[name]]
     return rows
 
 

@@ -23,7 +23,7 @@ from gemeos.runtime.site import Site
 from gemeos.runtime.trust import Trust, channel_trust
 from gemeos.runtime.twin import Twin, together
 from gemeos.schema.reading import Readings
-from gemeos.simulate.advance import Crew
+from gemeos.simulate.base import Crew
 from gemeos.timeline.base import Timeline
 from gemeos.units import iso, span
 from gemeos.units.instant import Instant, Span

@@ -18,7 +18,7 @@ from gemeos.foresee.lessons import Ears, read_last
 from gemeos.foresee.reissue import Reissue
 from gemeos.runtime.channels import Channel
 from gemeos.schema.variable import Input
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class School:
         return values, tuple(corrected)
 
 
-def school(stepper: Stepper, foresight: Foresight, channels: Sequence[Sequence[Channel]]) -> School:
+def school(stepper: Steps, foresight: Foresight, channels: Sequence[Sequence[Channel]]) -> School:
     """For the twins whose ``channels`` these are."""
     schema = stepper.schema
     span = foresight.input_span

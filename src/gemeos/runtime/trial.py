@@ -13,7 +13,7 @@ from jaxtyping import Float
 from gemeos.ensemble.noise import apart
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
-from gemeos.foresee.fork import Forks, Played, played, slim
+from gemeos.foresee.fork import Forks, Played, other_chances, played, slim
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.intervene import Acts, acts
 from gemeos.foresee.search.base import Members
@@ -129,13 +129,19 @@ class Trial:
     def _gone(self, made: Sequence[Acts], half: slice, numbers: np.ndarray, width: int) -> Played:
         state = slim(self.state)
         some = slice(half.start, half.start + width)
-        state = replace(state, members=state.members[:, :, some])
+        state = replace(
+            state,
+            members=state.members[:, :, some],
+            simulations=state.simulations[:, :, some],
+        )
         if state.driven.ndim == 3 and state.driven.shape[2] > 1:
             state = replace(state, driven=state.driven[:, :, some])
         every = np.zeros(len(made) * len(numbers), np.intp)
         crew = crew_of(self.fleet, self.twin).take(every)
-        crew = replace(crew, keys=apart(crew.keys, np.tile(numbers, len(made))))
-        forks = Forks(state.take(every), crew, [a for a in made for _ in numbers])
+        each = np.tile(numbers, len(made))
+        crew = replace(crew, keys=apart(crew.keys, each))
+        copies = other_chances(state.take(every), each)
+        forks = Forks(copies, crew, [a for a in made for _ in numbers])
         start = int(self.state.tick[0])
 
         def watch(_: int) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from typing_extensions import override
 
 from gemeos.act.base import Conduct
+from gemeos.assimilate.base import Follows
 from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.assimilate.fast import analyst
@@ -20,6 +21,7 @@ from gemeos.runtime.actuation import Actuation, actuation_of, conduct_of
 from gemeos.runtime.alert import Alert, AlertStanding
 from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.channels import channels_of
+from gemeos.runtime.engine_model import EngineModel
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.planned import Applies, PlansOfTwin
@@ -56,7 +58,7 @@ class Twin(AsksWhatIf, Applies):
     def __init__(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
         self,
         name: str,
-        model: type | Simulator,
+        model: type | Simulator | EngineModel,
         *,
         members: int = DEFAULT_MEMBERS,
         seed: int = 0,
@@ -74,7 +76,8 @@ class Twin(AsksWhatIf, Applies):
 
         Args:
             name: How everything else names it.
-            model: A class declared with ``gm.model``, or any simulator.
+            model: A class declared with ``gm.model``, any simulator, or an ``gm.EngineModel``
+                that ties somebody else's.
             members: Size of the ensemble.
             seed: Of its noise; the same seed and readings give the same bits.
             consts: Values of the model's constants; text with a unit where they have one.
@@ -102,7 +105,9 @@ class Twin(AsksWhatIf, Applies):
                 f"{name!r} cannot name a twin: no spaces, none of '/', '?', '#', ':'."
             )
         self.name = name
-        self.simulator: Simulator = compile_model(model) if isinstance(model, type) else model
+        self.simulator: Simulator | EngineModel = (
+            compile_model(model) if isinstance(model, type) else model
+        )
         self.members = members
         self.seed = seed
         step = self.schema.step
@@ -363,11 +368,14 @@ class Twin(AsksWhatIf, Applies):
         """For the fleet."""
         return Enrolment(self.name, self._consts, self.bindings)
 
-    def cycle(self) -> Cycle:
+    def cycle(self) -> Follows:
         """Its model with the default filter: serial square root, parameters cut off.
 
-        What follows a step is compiled where numba is installed.
+        What follows a step is compiled where numba is installed. An engine's state cannot be
+        corrected: its twin is kept in step by a window that slides.
         """
+        if isinstance(self.simulator, EngineModel):
+            return self.simulator.cycle()
         schema = self.schema
         params = range(len(schema.states), len(schema.estimated))
         assimilator = SerialSquareRoot(tuple(params))

@@ -35,7 +35,8 @@ class Schema:
     """What is declared: variables, parts, relations, and the step of the model's grid.
 
     Axes of every array follow the order of declaration: *row* is states, then params, then one
-    running sum for each sensor that covers an interval longer than a step; *driven* is inputs,
+    running sum for each sensor that covers an interval longer than a step, then the outputs where
+    they are kept; *driven* is inputs,
     then controls; *output* is sensors, then virtuals.
     """
 
@@ -45,6 +46,9 @@ class Schema:
     variables: tuple[Variable, ...]
     parts: tuple[Part, ...] = ()
     related: tuple[Related, ...] = ()
+    keeps_outputs: bool = False
+    """The model cannot be asked again what its outputs are: those of the last step are kept with
+    the ensemble. Such a model may move states that nobody but it knows."""
 
     def __post_init__(self) -> None:
         if self.step <= 0:
@@ -53,7 +57,7 @@ class Schema:
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise SchemaError(f"{self.name} declares {', '.join(twice)} more than once.")
-        if not self.states:
+        if not (self.states or self.keeps_outputs):
             raise SchemaError(f"{self.name} declares no state: there is nothing to keep in step.")
         self._check_intervals()
         self._check_parts()
@@ -132,6 +136,11 @@ class Schema:
     @property
     def rows(self) -> int:
         """How many rows an ensemble of this schema has."""
+        return self.row_of_outputs + (len(self.outputs) if self.keeps_outputs else 0)
+
+    @property
+    def row_of_outputs(self) -> int:
+        """The first row of the outputs, where they are kept."""
         return len(self.estimated) + len(self.running)
 
     @property
@@ -167,4 +176,5 @@ class Schema:
     def fingerprint(self) -> str:
         """Hash of everything declared. Two schemas with one fingerprint mean the same."""
         told = repr((self.name, self.step, self.variables, self.parts, self.related))
+        told += " keeps outputs" if self.keeps_outputs else ""
         return hashlib.sha256(told.encode()).hexdigest()[:16]

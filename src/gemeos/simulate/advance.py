@@ -6,38 +6,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64, UInt32, UInt64
+from jaxtyping import Bool, Float, Float64, Int64, UInt32
 
 from gemeos.ensemble.noise import standard_normal
 from gemeos.ensemble.state import TwinState, natural
 from gemeos.errors import TooFewMembersError
 from gemeos.schema.schema import Schema
-from gemeos.simulate.base import Consts, MovesEnsembles, Simulator
+from gemeos.simulate.base import Crew, MovesEnsembles, Simulator
 from gemeos.simulate.outcome import LEAST_LIVING
 from gemeos.simulate.process import spread_of_rows, steps_covered, streams_of_rows
 
 
 @dataclass(frozen=True)
-class Crew:
-    """What stays the same of a batch of twins while they move: names, keys, constants."""
-
-    names: tuple[str, ...]
-    keys: UInt64[np.ndarray, " twin"]
-    """Keys of their noise, ``ensemble.noise.twin_key``."""
-    consts: Consts
-
-    def take(self, twins: Int64[np.ndarray, " some"]) -> Crew:
-        """Those of them."""
-        return Crew(tuple(self.names[i] for i in twins), self.keys[twins], self.consts[twins])
-
-    def part(self, which: slice) -> Crew:
-        """Some that stand side by side; their arrays are views."""
-        return Crew(self.names[which], self.keys[which], self.consts[which])
-
-
-@dataclass(frozen=True)
 class Stepper:
-    """One model, ready to move members: its noise and sums are worked out once."""
+    """Implements ``base.Steps`` with a model of ours: its noise and sums are worked out once."""
 
     simulator: Simulator
 

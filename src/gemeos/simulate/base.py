@@ -1,4 +1,9 @@
-"""The port of whatever moves members on: our compiled declarations and array models alike."""
+"""The ports of whatever moves members on.
+
+``Simulator`` is one model's arithmetic: our compiled declarations and array models alike. ``Steps``
+is all that is asked of an ensemble on its way, whoever moves it: ``advance.Stepper`` does so with a
+``Simulator``, ``engines.stepper.EngineStepper`` with simulations that somebody else wrote.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt64
+from jaxtyping import Bool, Float, Int64, UInt64
 
+from gemeos.ensemble.state import TwinState
 from gemeos.schema.schema import Schema
 
 Members: TypeAlias = Float[np.ndarray, "twin variable member"]
@@ -108,4 +114,70 @@ class MovesEnsembles(Protocol):
             driven: As for ``moved``.
             consts: One value a twin.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What stays the same of a batch of twins while they move: names, keys, constants."""
+
+    names: tuple[str, ...]
+    keys: UInt64[np.ndarray, " twin"]
+    """Keys of their noise, ``ensemble.noise.twin_key``."""
+    consts: Consts
+
+    def take(self, twins: Int64[np.ndarray, " some"]) -> Crew:
+        """Those of them."""
+        return Crew(tuple(self.names[i] for i in twins), self.keys[twins], self.consts[twins])
+
+    def part(self, which: slice) -> Crew:
+        """Some that stand side by side; their arrays are views."""
+        return Crew(self.names[which], self.keys[which], self.consts[which])
+
+
+class Steps(Protocol):
+    """Moves stored ensembles on, and tells what is so in them.
+
+    Pure as far as anybody can see: equal states lead to equal states, to the last bit, and no
+    state that is held is changed. Some steps in one call are the same as in several.
+    """
+
+    @property
+    def schema(self) -> Schema:
+        """What is declared."""
+        ...
+
+    @property
+    def told_names(self) -> tuple[str, ...]:
+        """Names of the variables that ``told`` answers, in its order."""
+        ...
+
+    def told(self, state: TwinState, crew: Crew) -> Float[np.ndarray, "twin variable member"]:
+        """Everything that can be asked of the twins: states, params, what drives, outputs."""
+        ...
+
+    def observed(
+        self, state: TwinState, crew: Crew, members: Float[np.ndarray, "twin row member"]
+    ) -> Float[np.ndarray, "twin output member"]:
+        """What sensors and virtual sensors are for ``members``, driven as in ``state``."""
+        ...
+
+    def step(self, state: TwinState, crew: Crew) -> TwinState:
+        """All twins one step on. They must be born.
+
+        Raises:
+            TooFewMembersError: too many members failed.
+        """
+        ...
+
+    def advance(self, state: TwinState, crew: Crew, until: Int64[np.ndarray, " twin"]) -> TwinState:
+        """Every twin moved on to its own tick ``until``; one that is there already stays.
+
+        Raises:
+            TooFewMembersError: too many members failed.
+        """
+        ...
+
+    def failing(self, state: TwinState, crew: Crew) -> Bool[np.ndarray, "twin member"]:
+        """The members that fail in the step behind ``state``."""
         ...

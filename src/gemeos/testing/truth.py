@@ -13,7 +13,8 @@ from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.observe import NO_CHANNEL, Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import TwinState, natural, newborn
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Crew
 
 Read: TypeAlias = Float64[np.ndarray, "twin sensor"]
 Spoiled: TypeAlias = Callable[[Read, int], Read]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, UInt64
 
-from gemeos.assimilate.cycle import Cycle
+from gemeos.assimilate.base import Follows
 from gemeos.ensemble.blend import (
     FORECASTERS,
     Blend,
@@ -24,7 +24,8 @@ from gemeos.ensemble.state import TwinState, newborn
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.twin import Twin
 from gemeos.schema.schema import Schema
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.advance import Stepper
+from gemeos.simulate.base import Crew
 from gemeos.twins.windfarm import bound
 from gemeos.twins.windfarm.farm import Farm
 from gemeos.twins.windfarm.physics import WindFarm
@@ -67,7 +68,7 @@ class Kept:
 class Walker:
     """A declared twin, ready to follow a record."""
 
-    cycle: Cycle
+    cycle: Follows
     hearing: Hearing
     seed: int
 
