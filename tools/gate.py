@@ -20,6 +20,8 @@ LOOKS: tuple[tuple[str, ...], ...] = (
 )
 COVERED = ("tests/unit", "tests/contracts")
 """Run under coverage, which takes half as long again; its floor is in pyproject.toml."""
+APART = ("tests/property", "tests/validation")
+"""They calculate, and wait for nothing."""
 NUMPY_PATH = (
     "tests/unit",
     "tests/contracts/test_array_models.py",
@@ -48,8 +50,9 @@ AT_ONCE = ("--numprocesses=2",)
 """More would not be faster: what runs long starts processes of its own."""
 TESTS: tuple[tuple[str, ...], ...] = (
     ("pytest", *COVERED, *AT_ONCE, "--cov", "--cov-report=term:skip-covered"),
-    # A file's fixtures, such as a site that runs, are begun once.
-    ("pytest", *(f"--ignore={folder}" for folder in COVERED), *AT_ONCE, "--dist=loadfile"),
+    ("pytest", *APART, *AT_ONCE),
+    # One after the other: they start processes of their own, and some hold them to a time.
+    ("pytest", *(f"--ignore={folder}" for folder in (*COVERED, *APART))),
     (
         *("python", "-m", "pytest", "-p", "tools.shapes", "--without-numba", *NUMPY_PATH, *AT_ONCE),
         *(f"--ignore={file}" for file in NO_DIFFERENCE),
