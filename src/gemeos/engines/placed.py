@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
@@ -10,7 +11,7 @@ from jaxtyping import Float64
 
 from gemeos.engines import frames
 from gemeos.engines.blank import Blank, unexpected
-from gemeos.engines.outcome import Ended
+from gemeos.engines.outcome import Crashed, Ended
 from gemeos.engines.worker import Reply, Worker
 from gemeos.units.instant import SECOND, Span
 
@@ -58,21 +59,22 @@ class Placed:
             rows: Params, then what is held, then states.
 
         A batch in which the process ends is done again row by row, in new processes, so that only
-        those fail that cause it. Each costs at most the engine's limit, and a start.
+        those fail that cause it. A row that ends the process at once is tried once more: somebody
+        else may have killed it. Each costs at most the engine's limit, and a start.
         """
         if not len(rows):
             return np.empty((0, len(asked.asked)))
         done = self._tried(asked, rows)
-        if not isinstance(done, np.ndarray) and len(rows) > 1:
-            alone = [self._tried(asked, rows[i : i + 1]) for i in range(len(rows))]
-        else:
-            alone = [done]
-        for each in alone:
-            if not isinstance(each, np.ndarray):
-                self.why = self.why or str(each)
-        size = len(rows) // len(alone)
-        lost = np.full((size, len(asked.asked)), np.nan)
-        return np.concatenate([a if isinstance(a, np.ndarray) else lost for a in alone])
+        if isinstance(done, np.ndarray):
+            return done
+        out = np.full((len(rows), len(asked.asked)), np.nan)
+        for i in range(len(rows)):
+            alone = self._alone(asked, rows[i : i + 1])
+            if isinstance(alone, np.ndarray):
+                out[i] = alone[0]
+            else:
+                self.why = self.why or str(alone)
+        return out
 
     def close(self) -> None:
         """Let go of the process. Twice does nothing."""
@@ -80,6 +82,12 @@ class Placed:
             self._open = False
             self._let_go()
             self._blank.leave()
+
+    def _alone(self, asked: Asked, row: Rows) -> Rows | Ended:
+        began = time.monotonic()
+        done = self._tried(asked, row)
+        soon = time.monotonic() - began < self._limit / SECOND
+        return self._tried(asked, row) if isinstance(done, Crashed) and soon else done
 
     def _tried(self, asked: Asked, rows: Rows) -> Rows | Ended:
         if self._worker is None:

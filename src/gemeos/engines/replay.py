@@ -35,6 +35,7 @@ class Replayed:
 
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
+        self._placed = inside if isinstance(inside, PlaceInside) else None
         self._log = _Log({}, 0, [])
         self._elapsed: Span = 0
 
@@ -92,10 +93,9 @@ class Replayed:
         states: Mapping[str, float],
     ) -> None:
         """Where nothing is remembered, nothing has to be done again."""
-        inside = self._inside
-        if not isinstance(inside, PlaceInside):
-            raise TypeError(f"{type(inside).__name__} hides nothing, it says, and has no place")
-        inside.place(params, held, states)
+        if self._placed is None:
+            raise TypeError(f"{type(self._inside).__name__} cannot be put anywhere")
+        self._placed.place(params, held, states)
         self._elapsed = 0
 
     def _nudging(self) -> NudgeInside:

@@ -38,6 +38,9 @@
     approvers = ["ada", "grace"]
     four_eyes = true
 
+    [twin.spring]
+    model = "model.toml"                   # in place of type: an FMU, as `gemeos adopt` wrote it
+
     [actuator.plc]                         # devices; apart from the links that bring readings
     kind = "mqtt"
     broker = "mqtt://127.0.0.1:1883"
@@ -60,6 +63,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gemeos.engines.fmi.described import simulator
 from gemeos.errors import InputError, SettingsError, nearest
 from gemeos.runtime.actuation import ActuatorLink
 from gemeos.runtime.actuator_links import MqttActuatorLink
@@ -206,7 +210,7 @@ def _settings(told: Table, path: Path) -> Settings:
     site = Site(
         name=table.name,
         twins=tuple(
-            _twin(name, t, f"{path} [twin.{name}]") for name, t in _many(told, "twin", path)
+            _twin(name, t, f"{path} [twin.{name}]", here) for name, t in _many(told, "twin", path)
         ),
         links=tuple(
             _link(name, t, f"{path} [link.{name}]", here) for name, t in _many(told, "link", path)
@@ -248,13 +252,42 @@ def _actuator(name: str, told: Table, where: str, here: Path) -> ActuatorLink:
     return _as(_ACTUATORS[kind], {**rest, "name": name}, where).beside(here)
 
 
-def _twin(name: str, told: Table, where: str) -> Twin:
-    _known(told, {"type", "with", "bind", "watch", "act", "apply", *_TWIN_ARGUMENTS}, where)
+def _twin(name: str, told: Table, where: str, here: Path) -> Twin:
+    keys = {"type", "model", "with", "bind", "watch", "act", "apply", *_TWIN_ARGUMENTS}
+    _known(told, keys, where)
+    given: dict[str, Any] = {k: told[k] for k in _TWIN_ARGUMENTS if k in told}
+    twin = (
+        _adopted(name, told, given, where, here)
+        if "model" in told
+        else _typed(name, told, given, where)
+    )
+    _bind(twin, told.get("bind", []), where)
+    _watch(twin, told.get("watch", {}), where)
+    _act(twin, told, where)
+    return twin
+
+
+def _adopted(name: str, told: Table, given: Mapping[str, Any], where: str, here: Path) -> Twin:
+    """A twin of an FMU; opening it takes about a second."""
+    model = told["model"]
+    if not isinstance(model, str):
+        raise SettingsError(f"{where} model = {model!r} is not the path of a description.")
+    for other in ("type", "with"):
+        if other in told:
+            raise SettingsError(f"{where} has a model, so it has no {other!r}.")
+    try:
+        return Twin(name, simulator(here / model), **given)
+    except TypeError as error:
+        raise SettingsError(f"{where} model {model}: {error}.") from error
+    except InputError as error:
+        raise SettingsError(f"{where} model {model}: {error}") from error
+
+
+def _typed(name: str, told: Table, given: Mapping[str, Any], where: str) -> Twin:
     kind = told.get("type")
     if not isinstance(kind, str) or ":" not in kind:
         raise SettingsError(f"{where} type = {kind!r} does not name one: write 'module:name'.")
     made = _named(kind, where)
-    given: dict[str, Any] = {k: told[k] for k in _TWIN_ARGUMENTS if k in told}
     extra = told.get("with", {})
     if not isinstance(extra, dict):
         raise SettingsError(f"{where} with = {extra!r} is not a table of arguments.")
@@ -267,9 +300,6 @@ def _twin(name: str, told: Table, where: str) -> Twin:
         raise SettingsError(f"{where} type {kind}: {error}.") from error
     if not isinstance(twin, Twin):
         raise SettingsError(f"{where} type {kind} made a {type(twin).__name__}, not a twin.")
-    _bind(twin, told.get("bind", []), where)
-    _watch(twin, told.get("watch", {}), where)
-    _act(twin, told, where)
     return twin
 
 

@@ -94,7 +94,7 @@ class ModelExchange:
         self._substeps = substeps
         self._x: States = np.zeros(sizes[0])
         self._z: Indicators = np.zeros(sizes[1])
-        # What goes to and fro has its place once: to make a pointer takes longer than the call.
+        # What is handed over has its place once: to make a pointer takes longer than the call.
         self._given = _Buffer(sizes[0])
         self._slopes = tuple(_Buffer(sizes[0]) for _ in range(4))
         self._signs = _Buffer(sizes[1])

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from gemeos.engines.fmi.archive import interfaces
 from gemeos.engines.hosted import USUAL_LIMIT, HostedEngine
 from gemeos.errors import EngineError, SettingsError
 from gemeos.units.instant import Span
@@ -76,6 +77,5 @@ def opened(fmi: Fmi, *, limit: Span = USUAL_LIMIT, fork: bool = True) -> HostedE
     name = Path(fmi.path).name
     if importlib.util.find_spec("fmpy") is None:
         raise EngineError(name, "FMPy is not there. Install it: pip install 'gemeos[fmi]'.")
-    if not Path(fmi.path).is_file():
-        raise EngineError(name, f"there is no file {fmi.path}")
+    interfaces(Path(fmi.path))
     return HostedEngine.opened(name, INSIDE, fmi, limit, fork=fork)
