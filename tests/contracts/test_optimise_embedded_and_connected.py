@@ -223,6 +223,7 @@ def test_that_a_search_that_is_cancelled_advises_nothing(tank: AsksWhatIf) -> No
         ({"minimise": "mean(level"}, InputError, "mean"),
         ({"subject_to": "P(level > 1 m) < 0"}, InputError, "No number of runs"),
         ({"budget": "0 runs"}, InputError, "A budget is 1 to"),
+        ({"budget": "3 runs"}, InputError, "valve needs at least 12 runs; the budget is 3"),
         ({"budget": "0 s"}, InputError, "searches nothing"),
         ({"budget": "much"}, InputError, "is not a length of time"),
         ({"present": "none"}, UnknownNameError, "no optimisation 'none'"),

@@ -433,7 +433,7 @@ def test_that_a_plan_under_which_members_break_is_not_recommended() -> None:
     ],
 )
 def test_that_a_search_that_would_not_end_is_refused(asked: dict[str, str], told: str) -> None:
-    question = {"until": "5 s", "minimise": "mean(last(x))", "budget": "5 runs", **asked}
+    question = {"until": "5 s", "minimise": "mean(last(x))", "budget": "50 runs", **asked}
     with running(model=Brittle) as site, pytest.raises(InputError, match=told):
         site["tank"].optimisations.begin("a", {"load": "0 m/s .. 9 m/s"}, **question)  # type: ignore[arg-type]
 

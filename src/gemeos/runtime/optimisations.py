@@ -20,7 +20,7 @@ from gemeos.foresee.choices import Asked, as_written, space_of
 from gemeos.foresee.fork import instants
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.judge import Gain, Judge
-from gemeos.foresee.search import Members, search
+from gemeos.foresee.search import Members, fewest_runs, search
 from gemeos.foresee.search import Progress as SearchProgress
 from gemeos.foresee.space import DO_NOTHING, Candidate, Space
 from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
@@ -128,6 +128,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
         _check_fresh(goal)
         runs = _runs(budget)
+        _check_runs(space, goal, runs)
         ahead, pace = scenarios.reach(until, every, schema.step)
         instants(0, ahead // schema.step, pace // schema.step)
         candidate = self._present(twin, present, space) if present else None
@@ -295,6 +296,15 @@ def _check_fresh(goal: Goal) -> None:
         raise InputError(
             f"To check a plan for that takes {goal.fresh_wanted} members, and {MOST_FRESH} are run "
             "at most: allow a larger share, or a quantile that is less far out."
+        )
+
+
+def _check_runs(space: Space, goal: Goal, runs: int | None) -> None:
+    """Refuse at once what would fail when it is its turn. Of a time it is not known beforehand."""
+    if runs is not None and runs < (fewest := fewest_runs(space, goal, runs)):
+        names = ", ".join(dict.fromkeys(axis.name for axis in space.axes))
+        raise InputError(
+            f"A search over {names} needs at least {fewest} runs; the budget is {runs}."
         )
 
 

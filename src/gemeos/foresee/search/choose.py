@@ -8,8 +8,10 @@ from typing import assert_never
 
 from gemeos.errors import InputError
 from gemeos.foresee.goal import Goal
+from gemeos.foresee.search import mixed as densities
+from gemeos.foresee.search import pareto as fronts
 from gemeos.foresee.search.base import Evaluate, Found, Progress, Trials, never, untold
-from gemeos.foresee.search.evolve import evolve
+from gemeos.foresee.search.evolve import evolve, least_runs
 from gemeos.foresee.search.halving import halve
 from gemeos.foresee.search.mixed import mixed
 from gemeos.foresee.search.pareto import pareto
@@ -47,6 +49,22 @@ def chosen(space: Space, goal: Goal, runs: int) -> Method:
     if space.is_conditional or any(isinstance(axis, Choice) for axis in space.axes):
         return Method.TPE
     return Method.CMA
+
+
+def fewest_runs(space: Space, goal: Goal, runs: int) -> int:
+    """Below so many the method for this budget does not begin."""
+    method = chosen(space, goal, runs)
+    match method:
+        case Method.HALVING:
+            return RUNS_EACH
+        case Method.CMA | Method.SERIAL:
+            return least_runs(space)
+        case Method.TPE:
+            return densities.LEAST_RUNS
+        case Method.PARETO:
+            return fronts.LEAST_RUNS
+        case _:
+            assert_never(method)
 
 
 def search(  # noqa: PLR0913  # each is one thing that the caller decides
