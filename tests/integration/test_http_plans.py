@@ -10,7 +10,7 @@ import pytest
 from gemeos.act.undertaking import Stage
 from gemeos.cli.main import main
 from gemeos.errors import AccessError, GuardError, UnknownNameError
-from gemeos.schema.plan import Band
+from gemeos.schema.plan import Band, Gain, Promise
 from gemeos.serve.auth import Role, TokenFile
 from gemeos.serve.client import Connection, connect
 from gemeos.testing.device import Device, DeviceLink
@@ -123,6 +123,55 @@ def test_that_a_plan_of_a_scenario_is_the_same_from_elsewhere(
     assert list(tank.plans.all()) == []
     with pytest.raises(UnknownNameError, match="no plan 'opened'"):
         tank.plans.record("opened")
+
+
+def test_that_the_ledger_says_the_same_here_there_and_on_the_command_line(
+    serving: Serving, people: dict[str, Connection], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gain = Gain("maximise mean(level)", "m", 0.1, 0.0, 0.2, 0.9)
+    promise = Promise("mean(level)", "maximise", SECOND, SECOND // 10, gain, 16)
+    tank = people["ada"]["tank"]
+    kept = tank.plans.keep(made(serving, promise=promise))
+    assert kept == serving.host.plans.record("tank", "open")
+    feed(serving)
+    tank.apply("open", approve="me", dry_run=False)
+    over(serving, kept.plan)
+    until(lambda: serving.host.applying.ledgers.row("tank", "open").score)
+    here = serving.host.twin("tank").ledger()
+    assert here.rows[0].score is not None
+    assert people["eve"]["tank"].ledger() == here
+    assert people["eve"].ledger() == here
+    assert main(["ledger", "--url", serving.url]) == 0
+    told = capsys.readouterr().out
+    assert "inside?" in told
+    assert "No plan can be held against its promise yet." in told
+
+
+def test_that_two_pairs_of_eyes_are_wanted_where_the_site_says_so(
+    device: Device, tokens: TokenFile
+) -> None:
+    twin = valve_twin(watch="2 s").conducted(four_eyes=True, answer_within="200 ms")
+    with served(valve_site(twin, DeviceLink("plc", device)), tokens=tokens) as serving:
+        until(lambda: device.cut is not None)
+        feed(serving, count=60)
+        roles = {"kim": Role.APPROVER, "ada": Role.APPROVER, "grace": Role.APPROVER}
+        kim, ada, grace = (
+            connect(serving.url, token=tokens.create(name, role)) for name, role in roles.items()
+        )
+        with kim, ada, grace:
+            kim["tank"].plans.keep(made(serving))
+            with pytest.raises(GuardError, match="kim made the plan"):
+                kim["tank"].plans.approve("open")
+            ada["tank"].plans.approve("open")
+            # Whoever has approved once counts once.
+            with pytest.raises(GuardError, match="1 of 2 approvals are there"):
+                ada["tank"].apply("open", approve="me", dry_run=False)
+            assert device.received == []
+            feed(serving)
+            grace["tank"].apply("open", approve="me", dry_run=False)
+            until(lambda: device.received)
+            record = kim["tank"].plans.record("open")
+            assert record.approved_by == ("ada", "grace")
 
 
 def test_that_kill_switches_are_thrown_by_operators_and_released_by_approvers(

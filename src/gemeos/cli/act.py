@@ -1,4 +1,4 @@
-"""Plans on the command line: list, approve, apply, give up; kill switches; why a control moved."""
+"""Plans on the command line: list, apply, give up; kill switches; the ledger; why it moved."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.runtime.plan import Applied
 from gemeos.schema.command import CommandState
+from gemeos.schema.plan import Gain
 from gemeos.serve.client import ConnectedTwin
 from gemeos.serve.connected_plans import ME
+from gemeos.units import iso, zone
 
 COMMANDS: Final = {
     "plans": "The plans of a twin, who approved them, and how far each is.",
     "apply": "What a plan would send and what speaks against it; with --really, carry it out.",
     "stop": "Engage a twin's kill switch: nothing is sent any more, nothing restored.",
+    "ledger": "What applied plans promised, what they delivered, and whether promises are kept.",
     "why": "Why a control stands where it does, or stood at a moment.",
 }
 LOOK_EVERY_S: Final = 0.2
@@ -48,6 +51,8 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--because", default="", help="in a few words")
         parser.add_argument("--release", action="store_true", help="release it instead")
         parser.set_defaults(run=_stop)
+    elif name == "ledger":
+        parser.set_defaults(run=_ledger)
     else:
         parser.add_argument("control", help="its name")
         parser.add_argument("at", nargs="?", help="ISO 8601; now where left out")
@@ -131,6 +136,41 @@ def _stop(args: argparse.Namespace) -> None:
             print("Released." if plans.release() else "It was not engaged.")
         else:
             print(plans.stop(why=args.because).told)
+
+
+def _ledger(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        if args.json:
+            of = f"/api/twins/{quote(args.twin, safe='')}/ledger" if args.twin else "/api/ledger"
+            print(json_of(site, of, {}, args))
+            return
+        told = site[args.twin].plans.ledger() if args.twin else site.ledger()
+        here = zone(site.site().zone)
+        table = Table("plan", "twin", "applied", "by", "promised", "delivered", "inside?", "")
+        for row in told.rows:
+            score = row.score
+            table.add_row(
+                row.name,
+                row.twin,
+                iso(row.applied_at, zone=here),
+                row.by,
+                _gain(None if row.promise is None else row.promise.gain),
+                _gain(None if score is None else score.delivered),
+                _INSIDE[None if score is None else score.inside],
+                row.told,
+            )
+        Console().print(table)
+        print(told.told)
+
+
+_INSIDE: Final = {None: "", True: "yes", False: "NO"}
+
+
+def _gain(told: Gain | None) -> str:
+    """With its interval."""
+    if told is None:
+        return "-"
+    return f"{told.mean:.4g} {told.unit} ({told.low:.4g} to {told.high:.4g})"
 
 
 def _why(args: argparse.Namespace) -> None:

@@ -29,6 +29,8 @@ from gemeos.foresee.space import DO_NOTHING, Candidate
 
 COMPARED = 64
 """Most members on which the other finalists are run: they are told of, nothing rests on them."""
+LEVEL = 0.95
+"""Of the intervals of gains, where nobody says otherwise."""
 DRAWN_ORDERS = 400
 """Of the bootstrap for the chances of finalists."""
 
@@ -103,7 +105,7 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
     present: Candidate | None = None,
     nothing: Candidate = DO_NOTHING,
     origins: int | None = None,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> Verdict:
     """Whether to take the first finalist, to keep the present plan, or to do nothing.
 

@@ -33,9 +33,11 @@ from gemeos.act.undertaking import Issued, Undertaking, begun, doubtful, due
 from gemeos.act.verify import Watch
 from gemeos.errors import AccessError, GemeosError, GuardError, NotReadyError, StoppedError
 from gemeos.runtime.devices import Devices
+from gemeos.runtime.ledger_row import AppliedPlan
+from gemeos.runtime.ledgers import Ledgers, Running
 from gemeos.runtime.plan import Applied, PlanRecord
 from gemeos.runtime.plans import Plans
-from gemeos.runtime.reality import Running, compared_with_reality
+from gemeos.runtime.reality import compared_with_reality
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.switches import Switches
 from gemeos.runtime.undertakings import Undertakings
@@ -72,6 +74,7 @@ class Applying:
         self._plans = plans
         self.switches = Switches(running)
         self.undertakings = Undertakings(running, self.switches)
+        self.ledgers = Ledgers(running, self.undertakings)
         self._devices = Devices(running, self.switches)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By twin: one decision at a time."""
@@ -83,6 +86,7 @@ class Applying:
         """Know again what was under way, what was moved, and which kill switches are engaged."""
         self.switches.resume()
         self.undertakings.resume()
+        self.ledgers.resume()
 
     def apply(
         self,
@@ -181,13 +185,14 @@ class Applying:
                 raise GuardError(f"The plan {plan.name}", against)
             twin = self._running.twin(plan.twin)
             rules = {control: a.rules for control, a in twin.actuations.items()}
+            before = {control: standing[control] for control in plan.changes}
             undertaking = begun(
                 plan=plan.id,
                 name=plan.name,
                 twin=plan.twin,
                 actor=actor,
                 commands=commands,
-                before={control: standing[control] for control in plan.changes},
+                before=before,
                 tolerance={control: rules[control].tolerance for control in plan.changes},
                 watches=[Watch(band) for band in plan.bands],
                 now=now,
@@ -195,6 +200,7 @@ class Applying:
                 settle=twin.conduct.settle,
                 lasting=twin.conduct.lasting,
             )
+            await self.ledgers.open(AppliedPlan(record, actor, now, before))
             undertaking = await self.undertakings.write(replace(undertaking, event=number))
             self._carry_on(undertaking)
         return Applied(plan, dry_run, commands, (), undertaking)
@@ -233,6 +239,7 @@ class Applying:
                     supervised("the plants' heartbeat", self._devices.beat),
                     name="gemeos-heartbeat",
                 )
+                group.create_task(supervised("the ledger", self.ledgers.run), name="gemeos-ledger")
                 for undertaking in self.undertakings.under_way():
                     self._carry_on(undertaking)
         finally:
@@ -243,6 +250,7 @@ class Applying:
         if self._tasks:
             # Of what takes longer the next start takes care.
             await asyncio.wait(self._tasks, timeout=WIND_UP_S)
+        await self.ledgers.catch_up()
 
     def _carry_on(self, undertaking: Undertaking) -> None:
         if self._group is None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gemeos.act.undertaking import Undertaking
 from gemeos.runtime.asked import When
+from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.plan import Applied, Kill, PlanRecord
 from gemeos.runtime.why import Why
 from gemeos.schema.plan import Plan
@@ -130,6 +131,10 @@ class PlansOfTwin(Protocol):
         """Why a control stood where it did at a moment: command, approval, plan, forecast."""
         ...
 
+    def ledger(self) -> Ledger:
+        """What applied plans promised, and what they delivered."""
+        ...
+
 
 class Applies(ABC):
     """A twin whose plans can be applied."""
@@ -163,3 +168,7 @@ class Applies(ABC):
     def why(self, control: str, at: When) -> Why:
         """Why a control stood where it did at a moment. Raises as ``plans.why``."""
         return self.plans.why(control, at)
+
+    def ledger(self) -> Ledger:
+        """What applied plans promised, what they delivered, and how often that was as promised."""
+        return self.plans.ledger()

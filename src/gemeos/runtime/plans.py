@@ -11,6 +11,7 @@ from gemeos.clock import Clock
 from gemeos.errors import GuardError, InputError, UnknownNameError
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.plan import PLAN, PlanRecord, packed, unpacked
+from gemeos.runtime.promise import check_promise
 from gemeos.runtime.twin import Twin
 from gemeos.schema.plan import Plan
 from gemeos.schema.role import Role
@@ -59,7 +60,8 @@ class Plans:
         """Keep it under its name. Approvals of a plan that it replaces do not count for it.
 
         Raises:
-            InputError: it changes what is no control of the twin, or the name is taken.
+            InputError: it changes what is no control of the twin, promises what cannot be counted,
+                or the name is taken.
         """
         schema = self._running.twin(plan.twin).schema
         for name in plan.changes:
@@ -68,6 +70,9 @@ class Plans:
                     f"The plan {plan.name} changes {name}, which is no control: only controls are "
                     "ours to set."
                 )
+        if plan.promise is not None:
+            # Nothing is kept that the ledger could not score.
+            check_promise(schema, plan.promise)
         kept = self._running.timeline.records(PLAN, twin=plan.twin)
         if any(each.name == plan.name for each in kept) and not replacing:
             raise InputError(

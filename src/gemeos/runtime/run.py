@@ -12,6 +12,7 @@ from typing import Self
 
 from gemeos.errors import StoppedError
 from gemeos.runtime.host import Host
+from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.site import Site
 from gemeos.runtime.twin import Twin
@@ -85,6 +86,10 @@ class RunningSite:
                 f"{self.host.site.name} did not stop in {LONGEST_STOP_S:g} s; its store is whole."
             )
         self.host.close()
+
+    def ledger(self) -> Ledger:
+        """What applied plans of all twins promised, and what they delivered."""
+        return self.host.applying.ledgers.of()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until every source ended; False if it took longer than ``timeout_s``."""

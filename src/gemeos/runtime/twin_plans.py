@@ -13,19 +13,22 @@ from gemeos.act.undertaking import Undertaking
 from gemeos.clock import Clock
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError
+from gemeos.foresee.verdict import LEVEL
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.asked import When
+from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.plan import Applied, Kill, PlanRecord
 from gemeos.runtime.plans import Plans
+from gemeos.runtime.promise import promise_of
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.scenarios import Scenarios
 from gemeos.runtime.site import Site
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.why import Why, why
 from gemeos.schema.binding import Binding
-from gemeos.schema.plan import Band, Gain, Plan
+from gemeos.schema.plan import Band, Gain, Plan, Promise
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control, Sensor
 from gemeos.timeline.base import Timeline
@@ -110,6 +113,10 @@ class TwinPlans:
         """See ``PlansOfTwin``."""
         record = self._running.scenarios.record(self._twin, scenario)
         plan = self._made_of(record, name or scenario, on, share, expires)
+        if on:
+            # Nobody said what is to be gained: by how much the first of them will be more.
+            promise = self._promised(record, f"mean({on[0]})", "maximise")
+            plan = replace(plan, promise=promise)
         reasons = (f"made by hand of the scenario {scenario}",)
         return self.keep(
             replace(plan, cause=f"scenario {scenario}", reasons=reasons), replacing=replacing
@@ -151,6 +158,7 @@ class TwinPlans:
             cause=f"optimisation {optimisation}",
             expires_at=ends,
             gain=_gain(found),
+            promise=self._promised(record, *_first_objective(found)),
             best=found.chances[0] if found.chances else None,
             recommended=found.is_recommended,
             reasons=(*found.reasons, *late) if found.is_recommended else (),
@@ -197,6 +205,21 @@ class TwinPlans:
                 band(twin, each.before, on, share) for on, each in zip(watched, told, strict=True)
             ),
             candidates=1,
+        )
+
+    def _promised(self, record: ScenarioRecord, objective: str, sense: str) -> Promise | None:
+        """What one reality will gain by what a scenario did."""
+        compared = self._running.scenarios.compare(
+            self._twin, record.name, on=_some_name(record), wait_s=FORECAST_S
+        )
+        return promise_of(
+            self._running.twin(self._twin).schema,
+            objective,
+            sense,
+            nothing=compared.before,
+            plan=compared.after,
+            until=record.until,
+            every=record.every,
         )
 
     def all(self) -> Sequence[PlanRecord]:
@@ -255,13 +278,31 @@ class TwinPlans:
         when = at if isinstance(at, int) else self._running.site.instant(at)
         return why(self._running.timeline, self._twin, control, when)
 
+    def ledger(self) -> Ledger:
+        """See ``PlansOfTwin``."""
+        return self._running.applying.ledgers.of(self._twin)
+
 
 def _gain(found: OptimisationRecord) -> Gain | None:
     """In its first objective; None where nothing can be said."""
+    # As many chances to be called better as there are objectives: Bonferroni.
+    share = 1.0 - (1.0 - LEVEL) / max(len(found.gains), 1)
     for told in found.gains[:1]:
         if told.gain is not None and told.low is not None and told.high is not None:
-            return Gain(told.objective, told.unit, told.gain, told.low, told.high)
+            return Gain(told.objective, told.unit, told.gain, told.low, told.high, share)
     return None
+
+
+def _first_objective(found: OptimisationRecord) -> tuple[str, str]:
+    """As it was written, and its sense; those to be small come first, as in a goal."""
+    if found.minimise:
+        return found.minimise[0], "minimise"
+    return found.maximise[0], "maximise"
+
+
+def _some_name(record: ScenarioRecord) -> str:
+    """A variable that both forks tell; which one they are compared on tells nothing here."""
+    return next(iter(record.changes))
 
 
 def _only_controls(twin: Twin, record: ScenarioRecord) -> None:

@@ -40,6 +40,10 @@ class Undertakings:
         """What became of the plan of that id; None where it was never applied."""
         return self._known.get(plan)
 
+    def all(self, twin: str) -> list[Undertaking]:
+        """Every one of a twin's."""
+        return [u for u in list(self._known.values()) if u.twin == twin]
+
     def under_way(self, twin: str | None = None) -> list[Undertaking]:
         """What is not over."""
         known = list(self._known.values())
@@ -53,7 +57,7 @@ class Undertakings:
             estimate = questions.now(twin)
         except GemeosError:
             estimate = None
-        all_of_twin = [u for u in list(self._known.values()) if u.twin == twin]
+        all_of_twin = self.all(twin)
         applied = self._known.get(mine)
         return Situation(
             now=self._running.clock.now(),

@@ -14,7 +14,7 @@ from typing_extensions import override
 from gemeos.errors import InputError
 from gemeos.schema.intervention import Changes, changes
 from gemeos.units import iso, known_unit
-from gemeos.units.instant import Instant
+from gemeos.units.instant import Instant, Span
 
 LONGEST_NAME: Final = 100
 MOST_INSTANTS: Final = 10_000
@@ -85,6 +85,33 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What the plan will have brought, so that it can be held against what it did (the ledger).
+
+    ``Plan.gain`` says how sure the *mean* gain is; what one reality gains is less sure, and told
+    here: the quantiles of the members' gains, one for each way that things may go.
+    """
+
+    objective: str
+    """As it was written; of a risk over members (``cvar``, ``quantile``) what one member counts."""
+    sense: str
+    """``minimise`` or ``maximise``."""
+    until: Span
+    """How long after its beginning it is counted."""
+    every: Span
+    """Between two instants that are looked at."""
+    gain: Gain
+    members: int
+    """How many ways for things to go it rests on."""
+
+    def __post_init__(self) -> None:
+        if self.sense not in {"minimise", "maximise"}:
+            raise InputError(f"A promise minimises or maximises; it cannot {self.sense!r}.")
+        if not 0 < self.every <= self.until:
+            raise InputError("A promise looks at one instant at least, and reaches that far.")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What should be done to one twin's controls. What happens to it is kept apart from it."""
 
@@ -125,6 +152,8 @@ class Plan:
     seeds: tuple[int, ...] = ()
     candidates: int = 0
     """How many were tried."""
+    promise: Promise | None = None
+    """What the ledger will hold it to; None where nothing was promised."""
 
     def __post_init__(self) -> None:
         bad = [c for c in self.name if c.isspace() or c in "/?#:%"]
@@ -151,7 +180,11 @@ class Plan:
     @property
     def id(self) -> str:
         """Hash of everything in it: a plan of the same name that says otherwise is another one."""
-        return sha256(self.to_bytes()).hexdigest()[:24]
+        told = msgspec.to_builtins(self, builtin_types=(bytes,))
+        if self.promise is None:
+            # As plans were hashed before there were promises: what was applied stays known.
+            del told["promise"]
+        return sha256(msgspec.msgpack.encode(told)).hexdigest()[:24]
 
     def to_bytes(self) -> bytes:
         """For the store and the wire."""
@@ -177,6 +210,8 @@ class Plan:
         told.append(f"rests on {iso(self.state_at)}, expires {iso(self.expires_at)}")
         if self.gain is not None:
             told.append(f"gain: {self.gain}")
+        if self.promise is not None:
+            told.append(f"promised, {self.promise.gain.share:.0%}: {self.promise.gain}")
         if self.best is not None:
             told.append(f"P(best) = {self.best:.2f} of {self.candidates}")
         told += [f"because {each}" for each in self.reasons]

@@ -26,7 +26,16 @@ from gemeos.serve.guard import Access, Guard, answered
 from gemeos.serve.limits import Gate, Limits
 from gemeos.serve.metrics import Metrics
 from gemeos.serve.problems import RETRY_AFTER_S, status_of
-from gemeos.serve.routes import hindcasts, links, optimisations, plans, scenarios, site, twins
+from gemeos.serve.routes import (
+    hindcasts,
+    ledger,
+    links,
+    optimisations,
+    plans,
+    scenarios,
+    site,
+    twins,
+)
 from gemeos.serve.routes.operation import JSON, Operation, Served, route
 from gemeos.serve.stream import Broadcast
 
@@ -36,6 +45,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *optimisations.OPERATIONS,
     *hindcasts.OPERATIONS,
     *plans.OPERATIONS,
+    *ledger.OPERATIONS,
     *links.OPERATIONS,
     *site.OPERATIONS,
 )

@@ -16,17 +16,19 @@ from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.asked import AsksWhatIf, Hindsight, Searches, WhatIfs, When
+from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.planned import Applies, PlansOfTwin
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
-from gemeos.serve import hear
+from gemeos.serve import hear, tell_ledger
 from gemeos.serve import messages as m
 from gemeos.serve import site_messages as sm
 from gemeos.serve.connected_hindcasts import ConnectedHindcasts
 from gemeos.serve.connected_optimisations import ConnectedOptimisations
 from gemeos.serve.connected_plans import ConnectedPlans
 from gemeos.serve.connected_scenarios import ConnectedScenarios
+from gemeos.serve.ledger_messages import LedgerMessage
 from gemeos.serve.problems import error_of
 from gemeos.units import instant
 from gemeos.units.instant import Instant
@@ -246,6 +248,10 @@ class Connection:
                 pass
         _check(answer)
         return msgspec.json.decode(answer.content, type=m.TakenMessage)
+
+    def ledger(self) -> Ledger:
+        """What applied plans of all twins promised, and what they delivered."""
+        return tell_ledger.ledger_of(self.asked("/api/ledger", LedgerMessage))
 
     def changes(self, *twins: str) -> Iterator[Change]:
         """Every twin as it is, then each that changes; ends when the site stops.

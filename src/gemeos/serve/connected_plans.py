@@ -13,14 +13,16 @@ from gemeos.act.undertaking import Issued, Stage, Undertaking
 from gemeos.act.verify import Watch
 from gemeos.errors import AccessError
 from gemeos.runtime.asked import When
+from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.plan import Applied, Kill, PlanRecord
 from gemeos.runtime.why import Why
 from gemeos.schema.command import Command, CommandState
-from gemeos.schema.plan import Gain, Plan
+from gemeos.schema.plan import Plan
 from gemeos.schema.role import Role
-from gemeos.serve import hear, tell_plans
+from gemeos.serve import hear, tell_ledger, tell_plans
 from gemeos.serve import plan_messages as pm
 from gemeos.serve.connected_named import Asks
+from gemeos.serve.ledger_messages import LedgerMessage
 from gemeos.serve.scenario_messages import DroppedMessage
 from gemeos.serve.site_messages import EventMessage
 from gemeos.timeline.base import Event
@@ -59,16 +61,7 @@ class ConnectedPlans:
             model=plan.model,
             bands=[tell_plans.band(each, iso) for each in plan.bands],
             nothing=[tell_plans.band(each, iso) for each in plan.nothing],
-            gain=None
-            if gain is None
-            else pm.PlanGainMessage(
-                of=gain.of,
-                unit=gain.unit,
-                mean=gain.mean,
-                low=gain.low,
-                high=gain.high,
-                share=gain.share,
-            ),
+            gain=None if gain is None else tell_plans.gain_of(gain),
             best=plan.best,
             recommended=plan.recommended,
             reasons=list(plan.reasons),
@@ -76,6 +69,7 @@ class ConnectedPlans:
             not_modelled=list(plan.not_modelled),
             seeds=list(plan.seeds),
             candidates=plan.candidates,
+            promise=tell_plans.promise(plan.promise),
             replacing=replacing,
         )
         told = self._connection.told("POST", self._path, pm.PlanMessage, msgspec.to_builtins(body))
@@ -181,6 +175,11 @@ class ConnectedPlans:
             came_of_it=tuple(_event(each) for each in told.came_of_it),
         )
 
+    def ledger(self) -> Ledger:
+        """See ``PlansOfTwin``."""
+        path = f"{self._root}/ledger"
+        return tell_ledger.ledger_of(self._connection.asked(path, LedgerMessage))
+
 
 def _only_me(by: str | None) -> None:
     if by not in {None, ME}:
@@ -205,9 +204,7 @@ def _record(told: pm.PlanMessage) -> PlanRecord:
         model=told.model,
         bands=tuple(tell_plans.band_of(each) for each in told.bands),
         nothing=tuple(tell_plans.band_of(each) for each in told.nothing),
-        gain=None
-        if gain is None
-        else Gain(gain.of, gain.unit, gain.mean, gain.low, gain.high, gain.share),
+        gain=None if gain is None else tell_plans.gain_heard(gain),
         best=told.best,
         recommended=told.recommended,
         reasons=tuple(told.reasons),
@@ -215,6 +212,7 @@ def _record(told: pm.PlanMessage) -> PlanRecord:
         not_modelled=tuple(told.not_modelled),
         seeds=tuple(told.seeds),
         candidates=told.candidates,
+        promise=tell_plans.promise_of(told.promise),
     )
     approvals = tuple(
         Approval(told.id, each.actor, Role(each.role), instant(each.at), each.event)

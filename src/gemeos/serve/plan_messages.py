@@ -53,6 +53,18 @@ class PlanGainMessage(Message, frozen=True, kw_only=True):
     share: float
 
 
+class PromiseMessage(Message, frozen=True, kw_only=True):
+    """What one reality will gain, so that it can be held against what it did."""
+
+    objective: Annotated[str, Meta(max_length=1000)]
+    sense: Literal["minimise", "maximise"]
+    until_s: Annotated[float, Meta(gt=0, le=2**33)]
+    """How long after its beginning it is counted."""
+    every_s: Annotated[float, Meta(gt=0, le=2**33)]
+    gain: PlanGainMessage
+    members: Annotated[int, Meta(ge=0, le=2**53)]
+
+
 class PlanBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A plan that is to be kept. Whoever sends it is who made it."""
 
@@ -76,6 +88,7 @@ class PlanBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     not_modelled: Texts = []
     seeds: Annotated[list[Annotated[int, Meta(ge=0, le=2**53)]], Meta(max_length=1000)] = []
     candidates: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    promise: PromiseMessage | None = None
     replacing: bool = False
     """Take the place of a plan of that name."""
 
@@ -210,6 +223,7 @@ class PlanMessage(Message, frozen=True, kw_only=True):
     not_modelled: list[str]
     seeds: list[int]
     candidates: int
+    promise: PromiseMessage | None
     approvals: list[ApprovalMessage]
     event: int
     undertaking: UndertakingMessage | None

@@ -8,7 +8,7 @@ from gemeos.act.undertaking import Issued, Undertaking
 from gemeos.errors import InputError
 from gemeos.runtime.plan import PlanRecord
 from gemeos.schema.command import Command
-from gemeos.schema.plan import Band, Gain, Plan
+from gemeos.schema.plan import Band, Gain, Plan, Promise
 from gemeos.serve import plan_messages as pm
 from gemeos.serve.messages import Staleness
 from gemeos.units import instant
@@ -40,16 +40,7 @@ def plan(
         model=told.model,
         bands=[band(each, time) for each in told.bands],
         nothing=[band(each, time) for each in told.nothing],
-        gain=None
-        if gain is None
-        else pm.PlanGainMessage(
-            of=gain.of,
-            unit=gain.unit,
-            mean=gain.mean,
-            low=gain.low,
-            high=gain.high,
-            share=gain.share,
-        ),
+        gain=None if gain is None else gain_of(gain),
         best=told.best,
         recommended=told.recommended,
         reasons=list(told.reasons),
@@ -57,6 +48,7 @@ def plan(
         not_modelled=list(told.not_modelled),
         seeds=list(told.seeds),
         candidates=told.candidates,
+        promise=promise(told.promise),
         approvals=[
             pm.ApprovalMessage(
                 actor=each.actor, role=each.role.value, at=time(each.at), event=each.event
@@ -67,6 +59,51 @@ def plan(
         undertaking=None if undertaking is None else carried(undertaking, time),
         source=source,
         staleness=staleness,
+    )
+
+
+def gain_of(told: Gain) -> pm.PlanGainMessage:
+    """With its doubt."""
+    return pm.PlanGainMessage(
+        of=told.of,
+        unit=told.unit,
+        mean=told.mean,
+        low=told.low,
+        high=told.high,
+        share=told.share,
+    )
+
+
+def gain_heard(told: pm.PlanGainMessage) -> Gain:
+    """The gain that a message tells."""
+    return Gain(told.of, told.unit, told.mean, told.low, told.high, told.share)
+
+
+def promise(told: Promise | None) -> pm.PromiseMessage | None:
+    """What a plan will have brought."""
+    if told is None:
+        return None
+    return pm.PromiseMessage(
+        objective=told.objective,
+        sense="minimise" if told.sense == "minimise" else "maximise",
+        until_s=told.until / SECOND,
+        every_s=told.every / SECOND,
+        gain=gain_of(told.gain),
+        members=told.members,
+    )
+
+
+def promise_of(told: pm.PromiseMessage | None) -> Promise | None:
+    """The promise that a message tells."""
+    if told is None:
+        return None
+    return Promise(
+        told.objective,
+        told.sense,
+        round(told.until_s * SECOND),
+        round(told.every_s * SECOND),
+        gain_heard(told.gain),
+        told.members,
     )
 
 
@@ -161,9 +198,7 @@ def plan_of(
         model=body.model,
         bands=tuple(band_of(each, read) for each in body.bands),
         nothing=tuple(band_of(each, read) for each in body.nothing),
-        gain=None
-        if gain is None
-        else Gain(gain.of, gain.unit, gain.mean, gain.low, gain.high, gain.share),
+        gain=None if gain is None else gain_heard(gain),
         best=body.best,
         recommended=body.recommended,
         reasons=tuple(body.reasons),
@@ -171,6 +206,7 @@ def plan_of(
         not_modelled=tuple(body.not_modelled),
         seeds=tuple(body.seeds),
         candidates=body.candidates,
+        promise=promise_of(body.promise),
     )
 
 

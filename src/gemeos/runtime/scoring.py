@@ -1,0 +1,177 @@
+"""What one applied plan brought, worked out from what is stored: the same whenever it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gemeos.act.undertaking import Undertaking
+from gemeos.assimilate.observe import Observed
+from gemeos.ensemble.clause import Values
+from gemeos.ensemble.state import UNTRUSTED, Monitor, TwinState
+from gemeos.errors import GemeosError
+from gemeos.foresee.delivered import Delivered, delivered
+from gemeos.foresee.relive import Lived, Reliving, Setting
+from gemeos.foresee.worth import Objective
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.heard import heard
+from gemeos.runtime.ledger_row import AppliedPlan, Score, against_judging, is_inside
+from gemeos.runtime.promise import objective_of
+from gemeos.runtime.questions import crew_of
+from gemeos.schema.command import CommandState
+from gemeos.schema.plan import Gain, Promise
+from gemeos.schema.reading import Readings, SeriesBook
+from gemeos.units.instant import Instant
+
+MEMBERS: Final = 512
+"""That a past is relived with, at least."""
+UNKNOWN: Final = 0.5
+"""Doubt of the share of the effect from which on readings tell too little; untold it is 1."""
+_IN_FORCE: Final = {
+    CommandState.TAKEN,
+    CommandState.UNDONE,
+    CommandState.OVERRIDDEN,
+    CommandState.ACCEPTED,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What was known of the stretch that a plan promised something of."""
+
+    before: TwinState
+    """The twin at the grid instant before the plan was begun."""
+    after: TwinState
+    """It at the end of the horizon: which channels were trusted by then."""
+    readings: Readings
+    """Between the two."""
+    book: SeriesBook
+    known_by: Instant
+
+
+def scored(
+    fleet: Fleet,
+    applied: AppliedPlan,
+    promise: Promise,
+    undertaking: Undertaking,
+    others: Sequence[Undertaking],
+    past: Past,
+) -> Score:
+    """Hold a plan against what it promised.
+
+    Args:
+        fleet: That of the twin, or one like it.
+        applied: The plan.
+        promise: What it promised.
+        undertaking: What was sent, and what came of it.
+        others: Plans of the twin that were begun within its horizon.
+        past: What is known of it.
+    """
+    notes = against_judging(undertaking, others)
+    found: Delivered | None = None
+    try:
+        found = _found(fleet, applied, promise, undertaking, past)
+    except GemeosError as error:
+        notes.append(f"it cannot be told: {error}")
+    gain: Gain | None = None
+    if found is not None and not found.readings:
+        notes.append("nothing was read meanwhile")
+    elif found is not None:
+        promised = promise.gain
+        low, high = found.interval(promised.share)
+        gain = Gain(promised.of, promised.unit, found.mean, low, high, promised.share)
+        if found.effect_sd > UNKNOWN:
+            notes.append("what was read hardly tells what it brought")
+    judged = gain is not None and not notes
+    if found is not None and not found.fits:
+        notes.append("what was read cannot be had from the model, whatever the plan did")
+    return Score(
+        twin=undertaking.twin,
+        plan=undertaking.plan,
+        stage=undertaking.stage,
+        known_by=past.known_by,
+        model=fleet.identity,
+        origin=past.before.digest(),
+        delivered=gain,
+        effect=None if found is None else found.effect,
+        effect_sd=None if found is None else found.effect_sd,
+        readings=0 if found is None else found.readings,
+        fits=found is None or found.fits,
+        inside=is_inside(promise.gain, found.mean, found.sd) if judged and found else None,
+        notes=tuple(notes),
+    )
+
+
+def _found(
+    fleet: Fleet, applied: AppliedPlan, promise: Promise, undertaking: Undertaking, past: Past
+) -> Delivered:
+    twin, schema = undertaking.twin, fleet.schema
+    objective = objective_of(schema, promise.objective, promise.sense)
+    names = sorted(objective.names)
+    told = fleet.cycle.stepper.told_names
+    read = heard(fleet, twin, past.readings, past.book)
+    places = {v.name: place for place, v in enumerate(schema.driven)}
+    reliving = Reliving(
+        stepper=fleet.cycle.stepper,
+        crew=crew_of(fleet, twin),
+        state=past.before,
+        read=_behind(read, int(past.before.tick[0])),
+        settings=tuple(_settings(undertaking, places, applied)),
+        standing={places[control]: value for control, value in applied.before.items()},
+        unheard=_untrusted(past.before) | _untrusted(past.after),
+    )
+    step = schema.step
+    lived = reliving.through(
+        int(past.before.tick[0]) + promise.until // step,
+        promise.every // step,
+        [told.index(name) for name in names],
+        members=MEMBERS,
+    )
+    return _concluded(objective, lived, names, fleet)
+
+
+def _concluded(objective: Objective, lived: Lived, names: Sequence[str], fleet: Fleet) -> Delivered:
+    units = [fleet.schema.variable(name).unit for name in names]
+
+    def values(arm: np.ndarray) -> Values:
+        return {n: (arm[:, i], unit) for i, (n, unit) in enumerate(zip(names, units, strict=True))}
+
+    return delivered(
+        objective,
+        values(lived.nothing),
+        values(lived.plan),
+        lived.ticks * fleet.schema.step,
+        lived.relived,
+        lived.share,
+        states=fleet.members,
+    )
+
+
+def _behind(read: Sequence[Observed], tick: int) -> list[Observed]:
+    return [each for each in read if int(each.tick[0]) > tick]
+
+
+def _settings(
+    undertaking: Undertaking, places: dict[str, int], applied: AppliedPlan
+) -> Iterator[Setting]:
+    """Where controls were set, from the moment on; what a channel reports of them counts then."""
+    for control, value in applied.before.items():
+        yield Setting(applied.begun_at, places[control], value)
+    for issued in undertaking.issued:
+        place, at = places[issued.command.control], max(issued.command.valid_from, applied.begun_at)
+        if issued.state in _IN_FORCE:
+            yield Setting(at, place, issued.command.value)
+        if issued.stands is None:
+            continue
+        if issued.state is CommandState.OVERRIDDEN:
+            yield Setting(issued.since, place, issued.stands)
+        if issued.state is CommandState.NOT_TAKEN:
+            yield Setting(at, place, issued.stands)
+
+
+def _untrusted(state: TwinState) -> frozenset[int]:
+    verdicts = state.monitors[0, :, Monitor.VERDICT]
+    return frozenset(np.flatnonzero(np.isin(verdicts, [int(v) for v in UNTRUSTED])).tolist())
