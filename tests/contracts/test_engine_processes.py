@@ -304,3 +304,23 @@ def test_that_a_frame_longer_than_any_is_refused_before_it_is_awaited() -> None:
     taken.feed((frames.LARGEST + 1).to_bytes(4, "little"))
     with pytest.raises(ValueError, match="a frame of"):
         taken.whole()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_that_forks_whose_origin_ended_leave_nothing_behind() -> None:
+    with opened() as counter:
+        engine = counter.another()
+        told(engine.reset({}, 1, T0))
+        assert engine.pid is not None
+        ours = psutil.Process(engine.pid).ppid()
+        pids = []
+        for _ in range(3):
+            copy = told(engine.fork())
+            engine.close()
+            engine = copy
+            assert engine.pid is not None
+            pids.append(engine.pid)
+        # Its own origin has ended: the process that all come from is its parent now.
+        assert until(lambda: psutil.Process(pids[-1]).ppid() == ours)
+        engine.close()
+        assert until(lambda: not any(psutil.pid_exists(pid) for pid in pids))

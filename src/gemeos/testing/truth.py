@@ -9,12 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt64
 
-from gemeos.assimilate.cycle import Cycle
+from gemeos.assimilate.base import Follows
 from gemeos.assimilate.observe import NO_CHANNEL, Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import TwinState, natural, newborn
-from gemeos.simulate.advance import Stepper
-from gemeos.simulate.base import Crew
+from gemeos.simulate.base import Crew, Steps
 
 Read: TypeAlias = Float64[np.ndarray, "twin sensor"]
 Spoiled: TypeAlias = Callable[[Read, int], Read]
@@ -39,13 +38,13 @@ class Instant:
 
 
 def followed(  # noqa: PLR0913 - an experiment has so many settings
-    cycle: Cycle,
+    cycle: Follows,
     *,
     twins: int,
     members: int,
     instants: int,
     seed: int,
-    truth: Stepper | None = None,
+    truth: Steps | None = None,
     spoiled: Spoiled = as_they_are,
     settle: int = 0,
 ) -> Iterator[Instant]:
