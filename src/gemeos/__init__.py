@@ -51,6 +51,7 @@ from gemeos.schema.intervention import hold, profile, ramp, renewed, times
 from gemeos.schema.plan import Plan
 
 if TYPE_CHECKING:
+    from gemeos.engines.fmi.export import export_fmu
     from gemeos.serve.client import connect
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "connect",
     "const",
     "control",
+    "export_fmu",
     "hold",
     "input",
     "lognormal",
@@ -112,4 +114,8 @@ if not TYPE_CHECKING:  # else a type checker would believe in any name
             from gemeos.serve.client import connect  # noqa: PLC0415
 
             return connect
+        if name == "export_fmu":
+            from gemeos.engines.fmi.export import export_fmu  # noqa: PLC0415
+
+            return export_fmu
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

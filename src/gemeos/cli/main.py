@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from gemeos.cli import act, adopt, ask, bring, demo, manage, up, validate, whatif
+from gemeos.cli import act, adopt, ask, bring, demo, export, manage, up, validate, whatif
 from gemeos.errors import GemeosError
 
 
@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_arguments(command("up", "Run the site that a site.toml declares."))
     adopt.add_arguments(command("adopt", "Make a site with a twin of an FMU."))
     demo.add_arguments(command("demo", "Run the demo site: a recorded wind farm, lived again."))
+    export.add_arguments(command("export", "Write a declared model as an FMU."))
     for name, text in ask.COMMANDS.items():
         ask.add_arguments(name, command(name, text))
     for name, text in whatif.COMMANDS.items():

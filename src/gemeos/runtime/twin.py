@@ -105,6 +105,8 @@ class Twin(AsksWhatIf, Applies):
                 f"{name!r} cannot name a twin: no spaces, none of '/', '?', '#', ':'."
             )
         self.name = name
+        self.model: type | None = model if isinstance(model, type) else None
+        """The declared class; None if a simulator was given."""
         self.simulator: Simulator | EngineModel = (
             compile_model(model) if isinstance(model, type) else model
         )
