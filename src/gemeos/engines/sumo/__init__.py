@@ -1,5 +1,5 @@
 """Traffic: Eclipse SUMO, microscopic and mesoscopic, through libsumo. ``gemeos[sumo]``."""
 
-from gemeos.engines.sumo.settings import Sumo, opened
+from gemeos.engines.sumo.settings import Sumo, needs_sumo, opened
 
-__all__ = ["Sumo", "opened"]
+__all__ = ["Sumo", "needs_sumo", "opened"]

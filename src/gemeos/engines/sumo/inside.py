@@ -30,7 +30,7 @@ from gemeos.engines.spec import (
 )
 from gemeos.engines.sumo.aside import in_a_copy
 from gemeos.engines.sumo.controls import Controls, Held
-from gemeos.engines.sumo.quantities import GROUPS, Quantity, ids_of, split
+from gemeos.engines.sumo.quantities import GROUPS, Lib, Quantity, ids_of, split
 from gemeos.engines.sumo.settings import Sumo
 from gemeos.engines.sumo.trips import NAMES, Sums, Trips
 from gemeos.units.instant import SECOND, Span
@@ -76,6 +76,11 @@ class SumoInside:
         self._told: Values = {}
         """Measurements of the last step that SUMO cannot be asked for: a restored simulation has
         made no step, and SUMO's file does not keep them."""
+
+    @property
+    def lib(self) -> Lib:
+        """The module itself, for what works beside the adapter in this process."""
+        return self._lib
 
     def describe(self) -> Spec:
         """Starts the simulation to see what is in it."""

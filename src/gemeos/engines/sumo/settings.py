@@ -66,6 +66,15 @@ def opened(sumo: Sumo, *, limit: Span = USUAL_LIMIT, fork: bool = True) -> Hoste
     Raises:
         EngineError: libsumo is not installed, or SUMO cannot read the files; with its words.
     """
+    needs_sumo()
+    return HostedEngine.opened("SUMO", INSIDE, sumo, limit, fork=fork)
+
+
+def needs_sumo() -> None:
+    """Raise where libsumo is not installed.
+
+    Raises:
+        EngineError: with what to install.
+    """
     if importlib.util.find_spec("libsumo") is None:
         raise EngineError("SUMO", "libsumo is not there. Install it: pip install 'gemeos[sumo]'.")
-    return HostedEngine.opened("SUMO", INSIDE, sumo, limit, fork=fork)

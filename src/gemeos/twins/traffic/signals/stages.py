@@ -1,0 +1,146 @@
+"""The greens of a signal, and how one goes over to another within the limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from gemeos.errors import InputError
+from gemeos.twins.traffic.network import GREEN, Program
+from gemeos.twins.traffic.signals.limits import RANK, Conflict, Limits
+
+Steps = tuple[str, ...]
+"""One state a second."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What a controller may choose from."""
+
+    limits: Limits
+    states: tuple[str, ...]
+    """The greens, as the programme has them."""
+
+    def __post_init__(self) -> None:
+        if not self.states:
+            raise InputError(f"Signal {self.limits.signal!r} has no greens to choose from.")
+        for state in self.states:
+            self.limits.check(state)
+
+    @cached_property
+    def between(self) -> tuple[tuple[Steps, ...], ...]:
+        """By stage and next stage: what is shown in between, a state a second."""
+        return tuple(
+            tuple(() if p == q else transition(self.limits, p, q) for q in self.states)
+            for p in self.states
+        )
+
+    @cached_property
+    def least(self) -> tuple[float, ...]:
+        """By stage: the longest that limits may ask it to last before another may come."""
+        limits = self.limits
+        found = []
+        for state in self.states:
+            green = [s for i, s in enumerate(limits.minimum_green_s) if state[i] in GREEN]
+            walk = [w.needs_s for w in limits.walks if state in w.served_by]
+            found.append(max([*green, *walk, 0.0]))
+        return tuple(found)
+
+    @cached_property
+    def serving(self) -> dict[int, int]:
+        """By link: of the stages that give it green the one with most greens."""
+        found: dict[int, tuple[int, int, int]] = {}
+        for q, state in enumerate(self.states):
+            greens = sum(letter in GREEN for letter in state)
+            for i, letter in enumerate(state):
+                if letter in GREEN:
+                    found[i] = max(found.get(i, (0, 0, 0)), (greens, RANK[letter], -q))
+        return {i: -q for i, (_, _, q) in found.items()}
+
+    @property
+    def round_s(self) -> float:
+        """All stages one after the other, each as short as it may be."""
+        longest = [max(map(len, row)) for row in self.between]
+        return sum(self.least) + sum(longest)
+
+
+def stages_of(program: Program, limits: Limits) -> Stages:
+    """The greens of a programme.
+
+    Left out is what only lets pedestrians finish: cars have the green that they had before, and
+    crossings less. It is made again where it is needed.
+    """
+    found: list[str] = []
+    cars = [i for i in range(limits.size) if i not in limits.pedestrians]
+    phases = program.phases
+    for place, phase in enumerate(phases):
+        before = phases[place - 1]
+        clears = (
+            bool(limits.pedestrians)
+            and before.gives_green
+            and all(phase.state[i] == before.state[i] for i in cars)
+            and all(
+                phase.state[i] not in GREEN or before.state[i] in GREEN for i in limits.pedestrians
+            )
+        )
+        if phase.gives_green and not clears and phase.state not in found:
+            found.append(phase.state)
+    stages = Stages(limits, tuple(found))
+    # Where many must walk one after the other a round takes longer than is usual.
+    longest = max(limits.longest_red_s, stages.round_s)
+    return Stages(replace(limits, longest_red_s=longest), tuple(found))
+
+
+def transition(limits: Limits, here: str, there: str) -> Steps:
+    """What is shown between two greens, a state a second.
+
+    First crossings turn red, so that people can finish; then cars have yellow; then, where the
+    limits ask for it, all that ends is red before the next begins.
+    """
+    starts = [j for j in range(limits.size) if RANK.get(there[j], 0) > RANK.get(here[j], 0)]
+    waits = [c for j in starts for c in limits.foes[j] if _must_end(c, here, there)]
+    ends = {i for i in range(limits.size) if here[i] in GREEN and there[i] not in GREEN}
+    ends |= {c.first for c in waits}
+    if not ends:
+        return ()
+    after = {i: limits.yellow_s[i] for i in ends}
+    for c in waits:
+        after[c.first] = max(after[c.first], c.apart_s)
+    walkers = [math.ceil(after[i]) for i in ends if i in limits.pedestrians]
+    cars = [math.ceil(after[i]) for i in ends if i not in limits.pedestrians]
+    whole = max([*walkers, *cars, 0])
+    begin = whole - max(cars, default=0)
+    """When yellow comes up."""
+    return tuple(
+        "".join(_letter(limits, here, i, ends, second, begin) for i in range(limits.size))
+        for second in range(whole)
+    )
+
+
+def _letter(limits: Limits, here: str, link: int, ends: set[int], second: int, begin: int) -> str:
+    if link not in ends:
+        return here[link]
+    if link in limits.pedestrians:
+        return "r"
+    if second < begin:
+        return here[link]
+    return "y" if second - begin < math.ceil(limits.yellow_s[link]) else "r"
+
+
+def _must_end(conflict: Conflict, here: str, there: str) -> bool:
+    """Whether the first link's green may not last until the second one's begins."""
+    was = here[conflict.first]
+    return was in GREEN and was + there[conflict.second] not in conflict.together
+
+
+def shown(steps: Sequence[str]) -> list[tuple[str, int]]:
+    """States with how many seconds each is shown."""
+    found: list[tuple[str, int]] = []
+    for state in steps:
+        if found and found[-1][0] == state:
+            found[-1] = (state, found[-1][1] + 1)
+        else:
+            found.append((state, 1))
+    return found
