@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gemeos.engines.sumo import Sumo
+from gemeos.engines.sumo.settings import Gaps
 from tests.conftest import missing
 
 DETECTORS = """<additional>
@@ -29,7 +30,7 @@ def sumo_program(name: str) -> Path:
     return Path(sumo.SUMO_HOME, "bin", name)
 
 
-def crossing(folder: Path, *, mesoscopic: bool = False) -> Sumo:
+def crossing(folder: Path, *, mesoscopic: bool = False, gaps: Gaps = "even") -> Sumo:
     """A grid of three by three junctions with signals, 200 m apart; vehicles come by chance."""
     net = folder / "grid.net.xml"
     subprocess.run(
@@ -51,5 +52,6 @@ def crossing(folder: Path, *, mesoscopic: bool = False) -> Sumo:
         additional=() if mesoscopic else (str(detectors),),
         mesoscopic=mesoscopic,
         flows={"south": ("B2B1", "B1B0")},
+        gaps=gaps,
         options=("--meso-junction-control", "true") if mesoscopic else (),
     )

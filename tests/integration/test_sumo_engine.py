@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from gemeos.engines.base import Engine
@@ -31,7 +32,7 @@ class TestVehicles(EngineContract):
     @classmethod
     def city(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
         folder = tmp_path_factory.mktemp("city")
-        with opened(crossing(folder, mesoscopic=cls.mesoscopic)) as engine:
+        with opened(crossing(folder, mesoscopic=cls.mesoscopic, gaps="shifted")) as engine:
             yield engine
 
     @pytest.fixture
@@ -106,6 +107,39 @@ def test_that_a_flow_departs_at_its_rate(tmp_path: Path) -> None:
         assert read(engine, "trips.duration") >= 400 / 13.89 + read(engine, "trips.time_loss") - 8
         lost = read(engine, "trips.time_loss") + read(engine, "trips.depart_delay")
         assert read(engine, "trips.delay") == pytest.approx(lost, abs=1e-6)
+
+
+def test_that_a_loop_tells_whom_it_counted_in_its_last_period(tmp_path: Path) -> None:
+    quiet = crossing(tmp_path)
+    Path(quiet.routes[0]).write_text("<routes/>")
+    with opened(msgspec.structs.replace(quiet, flows={"by": ("A1B1", "B1C1")})) as engine:
+        told(engine.reset({}, 1, T0))
+        told(engine.set({"flow.by": 360.0}))  # one in ten seconds, over the loop
+        counted = []
+        for minute in range(1, 7):
+            told(engine.advance(T0 + minute * MINUTE))
+            counted.append(read(engine, "detector.loop.interval_count"))
+        # Six a minute; the first need some seconds to come, and red lights hold some up.
+        assert sum(counted) <= 36
+        assert sum(counted[1:]) == pytest.approx(30, abs=4)
+        assert 0 < read(engine, "detector.loop.interval_speed") < 14
+
+
+def test_that_drivers_with_a_longer_headway_go_over_a_stop_line_more_slowly(
+    tmp_path: Path,
+) -> None:
+    quiet = crossing(tmp_path)
+    Path(quiet.routes[0]).write_text("<routes/>")
+    busy = msgspec.structs.replace(quiet, flows={"by": ("A1B1", "B1C1")}, depart_speed="max")
+    through = {}
+    with opened(busy) as engine:
+        for tau in (1.0, 2.0):
+            told(engine.reset({}, 1, T0))
+            told(engine.set({"flow.by": 3600.0, "type.DEFAULT_VEHTYPE.tau": tau}))
+            assert read(engine, "type.DEFAULT_VEHTYPE.tau") == tau
+            told(engine.advance(T0 + 10 * MINUTE))
+            through[tau] = read(engine, "vehicles.arrived")
+    assert 0 < through[2.0] < 0.9 * through[1.0]
 
 
 def test_that_those_who_never_find_room_count_in_the_delay(engine: HostedEngine) -> None:

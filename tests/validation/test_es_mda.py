@@ -235,3 +235,51 @@ def test_that_of_many_parameters_each_is_told_by_its_own_reading_alone() -> None
     assert np.mean(squares[0.0]) > 3 * np.mean(spreads[0.0])
     assert np.mean(squares[3.0]) < 1.5 * np.mean(spreads[3.0])
     assert 0.2 < np.mean(squares[3.0]) < 0.7 * np.mean(squares[0.0])
+
+
+def test_that_a_local_smoother_fits_each_parameter_as_if_its_readings_were_all() -> None:
+    names = tuple(f"loop {i}" for i in range(6))
+    params = Draws(7, "roads", 0).normal("start", ("a", "b", "c"), 16)
+    reach = np.array([[1, 1, 0, 0, 0, 0], [0, 0, 1, 0.5, 0, 0], [0, 0, 0, 0, 0, 0]], np.float64)
+    seen = np.repeat(params, 2, axis=0)
+    whole = Observed(names, np.arange(6.0), np.full(6, 0.3), reach=reach)
+    after = EsMda(Constant(1), cut_off=0.0, local=True).update(
+        params, seen, whole, 1.0, Draws(7, "roads", 1)
+    )
+    for row, own in ((0, [0, 1]), (1, [2, 3])):
+        part = Observed(
+            tuple(names[i] for i in own),
+            np.arange(6.0)[own],
+            np.full(2, 0.3),
+            reach=reach[[row]][:, own],
+        )
+        alone = EsMda(Constant(1), cut_off=0.0).update(
+            params[[row]], seen[own], part, 1.0, Draws(7, "roads", 1)
+        )
+        np.testing.assert_allclose(after.params[row], alone.params[0], rtol=1e-12)
+    np.testing.assert_array_equal(after.params[2], params[2])
+
+
+def test_that_more_is_learned_locally_than_there_are_members() -> None:
+    """Each of 60 parameters has a reading of its own: Bayes gives each half of its variance."""
+    count, members = 60, 12
+    names = tuple(f"loop {i}" for i in range(count))
+    true = np.linspace(-2.0, 2.0, count)
+    params = Draws(8, "city", 0).normal("start", names, members)
+    observed = Observed(names, true, np.full(count, 1.0), reach=np.eye(count))
+    draws = Draws(8, "city", 1)
+    local = EsMda(Constant(1), cut_off=0.0, local=True)
+    together = EsMda(Constant(1), cut_off=0.0)
+    off = true - params.mean(axis=1)
+
+    def share(smoother: EsMda) -> float:
+        """Of the way from where the members are to what was read."""
+        after = smoother.update(params, params, observed, 1.0, draws).params
+        return float((after - params).mean(axis=1) @ off / (off @ off))
+
+    # The gain is 1/2, give or take what a variance of 12 members is wrong by: 0.43 of it.
+    assert share(local) == pytest.approx(0.5, abs=0.1)
+    # Eleven directions of sixty, each with a gain of at most one.
+    assert share(together) < 0.3
+    kept = local.update(params, params, observed, 1.0, draws).params.var(axis=1, ddof=1).mean()
+    assert float(kept) == pytest.approx(0.5, abs=0.12)

@@ -99,6 +99,12 @@ class EsMda:
     """Correlations below so many sampling errors are not believed (``localise.believable``); 0
     believes all of them."""
 
+    local: bool = False
+    """Whether each parameter is fitted to the readings that reach it alone (``Observed.reach``),
+    in a subspace of their own: of many readings, each of a few parameters, more is then learned
+    than there are members. Domain localisation, as in Ott et al. (2004), Tellus A 56, 415-428.
+    For readings whose errors are independent."""
+
     def __post_init__(self) -> None:
         if not 0.0 < self.energy <= 1.0:
             raise InputError(f"The energy kept is above 0 and at most 1; {self.energy} is not.")
@@ -108,7 +114,7 @@ class EsMda:
     @property
     def identity(self) -> str:
         """Name and settings: they are part of what an estimate rests on."""
-        kept = f"energy-{self.energy:g}/cut-off-{self.cut_off:g}"
+        kept = f"energy-{self.energy:g}/cut-off-{self.cut_off:g}{'/local' * self.local}"
         return f"es-mda/{self.schedule.identity}/{kept}"
 
     def smoothed(
@@ -172,7 +178,7 @@ class EsMda:
         seen, before = predicted[np.ix_(read, living)], params[:, living]
         colour, white = observed.noise_roots(coefficient)
         with np.errstate(over="ignore", invalid="ignore"):
-            gain = self._gain(before, seen, white, _reach(observed))
+            gain = self._gains(before, seen, white, _reach(observed))
             deviates = draws.normal(f"es-mda step {step}", observed.names, params.shape[1])
             perturbed = observed.values[read, None] + times_root(
                 colour, _centred(deviates[np.ix_(read, living)])
@@ -184,6 +190,26 @@ class EsMda:
                 "the smoother. Are predictions and readings in the same unit?"
             )
         return Updated(_filled(moved, living, draws, step), int((~living).sum()))
+
+    def _gains(
+        self,
+        params: Float64[np.ndarray, "param living"],
+        seen: Float64[np.ndarray, "read living"],
+        white: Float64[np.ndarray, "*root"],
+        reach: Float64[np.ndarray, "param read"] | None,
+    ) -> Float64[np.ndarray, "param read"]:
+        """Of all parameters together, or of those that the same readings reach."""
+        if not self.local or reach is None:
+            return self._gain(params, seen, white, reach)
+        if white.ndim > 1:
+            raise InputError("A local smoother is for readings whose errors are independent.")
+        gain = np.zeros(reach.shape)
+        for pattern in np.unique(reach > 0, axis=0):
+            alike = (pattern == (reach > 0)).all(axis=1)
+            if pattern.any():
+                block = np.ix_(alike, pattern)
+                gain[block] = self._gain(params[alike], seen[pattern], white[pattern], reach[block])
+        return gain
 
     def _gain(
         self,

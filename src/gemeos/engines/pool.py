@@ -123,6 +123,7 @@ class EnginePool:
         self._workers = workers
         self._limit = limit
         self._failures: tuple[str | None, ...] = (None,) * len(members)
+        self._rolled: Float64[np.ndarray, "reading member"] | None = None
         self._cancelled = threading.Event()
         self._open = True
 
@@ -150,6 +151,15 @@ class EnginePool:
         """Of the last ``predict`` or ``advance``: why each member failed, None if it did not."""
         return self._failures
 
+    @property
+    def rolled(self) -> Float64[np.ndarray, "reading member"] | None:
+        """What each member read while the last ``advance`` rolled it on.
+
+        NaN for those that failed; None before the first one. It is what ``Window.told`` makes of
+        the stride's samples, fewer than the window's where windows overlap.
+        """
+        return self._rolled
+
     def predict(
         self, values: Float64[np.ndarray, "param member"], draw: int = 0
     ) -> Float64[np.ndarray, "reading member"]:
@@ -170,11 +180,9 @@ class EnginePool:
         told = self._each(
             lambda i: self._predicted(self._members[(i + draw) % len(self)], values[:, i])
         )
-        sound = [t for t in told if not isinstance(t, Lost)]
-        if not sound:
+        if all(isinstance(t, Lost) for t in told):
             raise self._too_few(len(self))
-        lost = np.full(len(sound[0]), np.nan)
-        return np.stack([lost if isinstance(t, Lost) else t for t in told], axis=1)
+        return _columns(told)
 
     def advance(self, values: Float64[np.ndarray, "param member"]) -> Int64[np.ndarray, " member"]:
         """Roll each member on to where the next window begins, as ``sliding.Runs`` says.
@@ -188,6 +196,10 @@ class EnginePool:
         living = [i for i, r in enumerate(rolled) if not isinstance(r, Lost)]
         if len(living) < max(LEAST_LIVING * len(self), 2):
             raise self._too_few(len(self) - len(living))
+        told = self._window.told
+        self._rolled = _columns(
+            [r if isinstance(r, Lost) else np.asarray(told(r), np.float64) for r in rolled]
+        )
         origin = np.arange(len(self))
         for place, outcome in enumerate(rolled):
             if isinstance(outcome, Lost):
@@ -283,6 +295,14 @@ class EnginePool:
     def _too_few(self, failed: int) -> TooFewMembersError:
         why = next((f for f in self._failures if f is not None), "not known")
         return TooFewMembersError(self._name, failed, len(self), why)
+
+
+def _columns(
+    told: Sequence[Float64[np.ndarray, " reading"] | Lost],
+) -> Float64[np.ndarray, "reading member"]:
+    """A column for each member, at least one of which is not lost."""
+    lost = np.full(len(next(t for t in told if not isinstance(t, Lost))), np.nan)
+    return np.stack([lost if isinstance(t, Lost) else t for t in told], axis=1)
 
 
 def begun(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Final, final
 
 import msgspec
+import numpy as np
+from jaxtyping import Float64
 
 from gemeos.engines.spec import Kind, Role, Value, Values, Variable
 from gemeos.engines.sumo.aside import in_a_copy
 from gemeos.engines.sumo.quantities import Lib, ids_of, split
+from gemeos.engines.sumo.settings import Gaps, Sumo
+from gemeos.ensemble.noise import stream_key
 from gemeos.units.instant import SECOND, Span
 
 HOUR: Final = 3600 * SECOND
@@ -41,11 +46,21 @@ class Held(msgspec.Struct):
 class Controls:
     """Sets what a network lets be set, and reads it."""
 
-    def __init__(self, lib: Lib, flows: dict[str, tuple[str, ...]], step: Span) -> None:
+    def __init__(self, lib: Lib, settings: Sumo) -> None:
         self._lib = lib
-        self._flows = flows
-        self._step = step
+        self._flows = settings.flows
+        self._step: Span = settings.step
+        self._gaps = settings.gaps
+        self._depart_speed = settings.depart_speed
+        self._seed = 0
         self.held = Held({}, {}, {}, {}, {})
+        self._names = list(settings.flows)
+        self._due = np.zeros(len(self._names))
+        """As ``Held.credit``, in vehicles, flow by flow: hundreds of them cost no time."""
+        self._come = np.zeros(len(self._names))
+        """In each step."""
+        self._gap = np.ones(len(self._names))
+        """Before the next vehicle."""
 
     def variables(self) -> Iterator[Variable]:
         """All that can be set in the network that runs."""
@@ -87,12 +102,20 @@ class Controls:
                 start=factor,
                 about="Mean of what drivers make of the limit; those who depart from now on.",
             )
+            yield Variable(
+                f"type.{i}.tau",
+                Role.INPUT,
+                "s",
+                bounds=(0.01, None),
+                start=lib.vehicletype.getTau(i),
+                about="Headway that drivers keep at least; all of them, from now on.",
+            )
         for name in self._flows:
             yield Variable(f"flow.{name}", Role.INPUT, "1/hour", bounds=(0.0, None), start=0.0)
 
-    def begin(self) -> None:
+    def begin(self, seed: int) -> None:
         """Lay the ways of the flows. After a restore they may be there already."""
-        lib = self._lib
+        lib, self._seed = self._lib, seed
         # SUMO writes of its own types those alone that somebody has looked at: look at once, so
         # that reading later changes nothing.
         lib.vehicletype.getSpeedFactor(USUAL_TYPE)
@@ -103,6 +126,7 @@ class Controls:
                 if not way:
                     raise ValueError(f"flow {name!r}: there is no way along {', '.join(edges)}")
                 lib.route.add(PREFIX + name, [str(way[str(i)]) for i in range(len(way))])
+        self._take_up()
 
     def hold(self, values: Values) -> None:
         """Set ``values`` and remember them. What is held already is not set again.
@@ -118,9 +142,13 @@ class Controls:
                     self._signal(i, way, value)
                 case "edge", i, _:
                     lib.edge.setMaxSpeed(i, value)
+                case "type", i, "tau":
+                    lib.vehicletype.setTau(i, value)
                 case "type", i, _:
                     lib.vehicletype.setSpeedFactor(i, value)
             self.held.values[name] = value
+        if any(name.startswith("flow.") for name in values):
+            self._come = self._rates()
 
     def hold_again(self, held: Held) -> None:
         """As before a snapshot. SUMO's own file keeps programs and drops lights that were held."""
@@ -128,22 +156,52 @@ class Controls:
         for i, lights in held.lights.items():
             self._lib.trafficlight.setRedYellowGreenState(i, lights)
         self.held = held
+        self._take_up()
 
     @property
     def flowing(self) -> bool:
         """Whether vehicles are to be added at every step."""
-        return any(self._rate(name) > 0 for name in self._flows)
+        return bool(self._come.any())
 
     def send(self) -> None:
-        """Add the vehicles of one step, evenly spaced in time."""
-        for name in self._flows:
-            due = self.held.credit.get(name, 0.0) + self._rate(name) * self._step / HOUR
-            sent = self.held.sent.get(name, 0)
-            while due >= 1:
-                vehicle = f"{PREFIX}{name}.{sent}"
-                self._lib.vehicle.add(vehicle, PREFIX + name, departLane="best")
-                sent, due = sent + 1, due - 1
-            self.held.credit[name], self.held.sent[name] = due, sent
+        """Add the vehicles of one step."""
+        self._due += self._come
+        for place in np.flatnonzero(self._due >= self._gap):
+            name = self._names[place]
+            while self._due[place] >= self._gap[place]:
+                self._due[place] -= self._gap[place]
+                self._add(name)
+                self._gap[place] = self._gap_of(name)
+
+    def written(self) -> Held:
+        """What is held, for a snapshot."""
+        self.held.credit = dict(zip(self._names, self._due.tolist(), strict=True))
+        return self.held
+
+    def _add(self, name: str) -> None:
+        sent = self.held.sent.get(name, 0)
+        self._lib.vehicle.add(
+            f"{PREFIX}{name}.{sent}",
+            PREFIX + name,
+            departLane="best",
+            departSpeed=self._depart_speed,
+        )
+        self.held.sent[name] = sent + 1
+
+    def _gap_of(self, name: str) -> float:
+        """Before the flow's next vehicle, in mean gaps; by its number, so nothing is kept."""
+        return drawn_gap(self._gaps, self._seed, name, self.held.sent.get(name, 0))
+
+    def _take_up(self) -> None:
+        """Flows go on from what is held."""
+        names, credit = self._names, self.held.credit
+        self._due = np.array([credit.get(name, 0.0) for name in names], np.float64)
+        self._gap = np.array([self._gap_of(name) for name in names], np.float64)
+        self._come = self._rates()
+
+    def _rates(self) -> Float64[np.ndarray, " flow"]:
+        """Vehicles in each step."""
+        return np.array([self._rate(name) * self._step / HOUR for name in self._names], np.float64)
 
     def read(self, name: str) -> Value | None:
         """What ``name`` is now; None if it is nothing that can be set."""
@@ -154,6 +212,8 @@ class Controls:
                 return float(self._lib.lane.getMaxSpeed(f"{i}_0"))
             case "type", i, "speed_factor":
                 return float(self._lib.vehicletype.getSpeedFactor(i))
+            case "type", i, "tau":
+                return float(self._lib.vehicletype.getTau(i))
             case "flow", _, _:
                 return float(self.held.values.get(name, 0.0))
             case _:
@@ -198,6 +258,14 @@ class Controls:
 
     def _rate(self, flow: str) -> float:
         return float(self.held.values.get(f"flow.{flow}", 0.0))
+
+
+def drawn_gap(gaps: Gaps, seed: int, flow: str, sent: int) -> float:
+    """Before the vehicle after ``sent`` others, in mean gaps."""
+    if gaps == "even" or (gaps == "shifted" and sent > 0):
+        return 1.0
+    share = (stream_key(f"flow {seed} {flow}", str(sent)) + 0.5) / 2**32
+    return share if gaps == "shifted" else -math.log(share)
 
 
 def _way(lib: Lib, edges: tuple[str, ...]) -> Values:

@@ -65,7 +65,7 @@ class SumoInside:
         self._settings = msgspec.json.decode(settings, type=Sumo)
         self._digest = hashlib.sha256(settings).hexdigest()
         self._lib: Any = _libsumo()
-        self._controls = Controls(self._lib, self._settings.flows, self._settings.step)
+        self._controls = Controls(self._lib, self._settings)
         self._trips = Trips(self._lib)
         self._params: Values = {}
         self._seed = 0
@@ -129,7 +129,7 @@ class SumoInside:
         """A start from the files."""
         self._start(params, seed, ())
         self._begin = self._lib.simulation.getTime()
-        self._controls.begin()
+        self._controls.begin(seed)
 
     def set(self, values: Values) -> None:
         """Held by SUMO itself, but for flows."""
@@ -170,7 +170,7 @@ class SumoInside:
             self._params,
             self._seed,
             self._begin,
-            self._controls.held,
+            self._controls.written(),
             self._trips.sums(),
             self._last_step(),
             self._saved("state.xml.gz"),
@@ -189,7 +189,7 @@ class SumoInside:
         self._begin, self._elapsed = read.begin, elapsed
         self._trips.before = read.sums
         self._told = read.told
-        self._controls.begin()
+        self._controls.begin(read.seed)
         self._controls.hold_again(read.held)
 
     def end(self) -> None:

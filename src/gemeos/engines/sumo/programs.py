@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -44,12 +45,23 @@ def run_program(
     Raises:
         EngineError: it is not there, ended with an error, or took too long; with its words.
     """
-    program = home() / "bin" / name
     # Without this it would look for schemas in the network.
-    command = [str(program), *map(str, arguments), "--xml-validation", "never"]
+    never = ("--xml-validation", "never")
+    return _run(name, [home() / "bin" / name, *arguments, *never], limit_s)
+
+
+def run_tool(name: str, arguments: Sequence[str | Path], *, limit_s: float = USUAL_LIMIT_S) -> str:
+    """Run one of SUMO's tools in Python, such as ``routeSampler.py``, and wait until it ends.
+
+    Arguments, answer and errors as of ``run_program``.
+    """
+    return _run(name, [sys.executable, home() / "tools" / name, *arguments], limit_s)
+
+
+def _run(name: str, command: Sequence[str | Path], limit_s: float) -> str:
     try:
         ended = subprocess.run(  # noqa: S603 -- a program of SUMO's wheel
-            command,
+            [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limit_s,

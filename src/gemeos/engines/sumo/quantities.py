@@ -2,6 +2,8 @@
 
 A name is ``GROUP.ID.QUANTITY``. Speeds of edges and lanes without vehicles are what may be driven
 there; a detector over which nobody drove in the last step tells a speed of -1, as SUMO says it.
+``interval_count`` and ``interval_speed`` are of the detector's last whole period, as its file
+gives it; a restored simulation begins the period under way anew.
 """
 
 from __future__ import annotations
@@ -47,6 +49,10 @@ GROUPS: Final[dict[str, dict[str, Quantity]]] = {
         "count": Quantity("", lambda s, i: s.inductionloop.getLastStepVehicleNumber(i), COUNT),
         "speed": Quantity("m/s", lambda s, i: s.inductionloop.getLastStepMeanSpeed(i)),
         "occupancy": Quantity("%", lambda s, i: s.inductionloop.getLastStepOccupancy(i)),
+        "interval_count": Quantity(
+            "", lambda s, i: s.inductionloop.getLastIntervalVehicleNumber(i), COUNT
+        ),
+        "interval_speed": Quantity("m/s", lambda s, i: s.inductionloop.getLastIntervalMeanSpeed(i)),
     },
     "area": {
         "count": Quantity("", lambda s, i: s.lanearea.getLastStepVehicleNumber(i), COUNT),

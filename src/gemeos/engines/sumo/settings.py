@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -11,6 +11,7 @@ from gemeos.engines.hosted import USUAL_LIMIT, HostedEngine
 from gemeos.errors import EngineError, SettingsError
 from gemeos.units.instant import SECOND, Span
 
+Gaps: TypeAlias = Literal["even", "shifted", "poisson"]
 INSIDE: Final = "gemeos.engines.sumo.inside:SumoInside"
 KEPT: Final = (
     # The adapter's own; another value would break forks, snapshots or the reading of answers.
@@ -39,6 +40,12 @@ class Sumo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flows: dict[str, tuple[str, ...]] = {}
     """Name of a flow to its edges: all on its way, or those that the shortest way must pass. Each
     is an input ``flow.NAME`` in vehicles per hour."""
+    gaps: Gaps = "even"
+    """Between the vehicles of a flow: all equal; equal, with the first vehicle at any time within
+    one, by the seed, so that many small flows do not begin in step; or by chance, by the seed, as
+    arrivals of a Poisson process. With another rate the same draws come sooner or later."""
+    depart_speed: str = "0"
+    """Of the vehicles of flows, as SUMO's ``departSpeed``: ``max`` lets more of them in."""
     lanes: bool = False
     """Whether lanes can be read as well as edges: some thousands of names more."""
     options: tuple[str, ...] = ()
