@@ -18,8 +18,8 @@ from gemeos.engines.hosted import HostedEngine
 from gemeos.testing.contracts.engine import T0, Drive, EngineContract, told
 from gemeos.units.instant import SECOND
 from tests.conftest import missing
+from tests.integration.fmus.building import built
 from tests.integration.sumo_networks import crossing
-from tests.integration.test_fmi_engine import built
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "engines.md"
 CITY, TANK, ROW, KETTLE = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

@@ -56,7 +56,7 @@ class TestSignals(EngineContract):
     def drive(self) -> Drive:
         held: Values = {"signal.B1.policy": written(Service()), "flow.south": 400.0}
         others: Values = {"signal.B1.policy": written(Wave()), "flow.south": 0.0}
-        # No more vehicles: of those that find no room to depart SUMO's own file loses when they were
+        # No more vehicles: of those without room to depart SUMO's own file loses when they were
         # routed last.
         return Drive(90, held, others, {"demand_scale": 1.0}, seed_shows=True)
 

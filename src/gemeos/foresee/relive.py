@@ -19,7 +19,7 @@ from gemeos.ensemble.state import TwinState
 from gemeos.foresee.delivered import Relived
 from gemeos.foresee.fork import LONGEST_STRIDE, blocks, instants
 from gemeos.schema.variable import Measure
-from gemeos.simulate.advance import Crew, Stepper
+from gemeos.simulate.base import Crew, Steps
 from gemeos.units.instant import SECOND, Instant
 
 BINS = 16
@@ -53,7 +53,7 @@ class Lived:
 class Reliving:
     """What is gone through again."""
 
-    stepper: Stepper
+    stepper: Steps
     crew: Crew
     """Of the twin."""
     state: TwinState
@@ -73,7 +73,7 @@ class Reliving:
         Args:
             until: The last tick.
             every: Steps between two instants that are told.
-            rows: Of ``Stepper.told_names``.
+            rows: Of ``Steps.told_names``.
             members: At least so many, in whole ensembles.
         """
         size = self.state.members.shape[2]

@@ -113,10 +113,6 @@ class SignalledInside:
         found: Values = dict(zip(rest, self._sumo.get(rest), strict=True)) | mine
         return [found[name] for name in names]
 
-    def nudge(self, values: Values) -> None:
-        """Not declared, so never called."""
-        self._sumo.nudge(values)
-
     def snapshot(self) -> bytes:
         """SUMO's, and where each signal stands."""
         kept = _Snapshot(self._sumo.snapshot(), self._companion.kept, self._companion.longest_wait)
