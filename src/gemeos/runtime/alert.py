@@ -105,6 +105,12 @@ class AlertRecord:
         excess = max(len(turned) - MOST_KEPT, 0)
         return replace(self, turned=turned[excess + excess % 2 :], looked=at)
 
+    def back_to(self, at: Instant) -> AlertRecord:
+        """Without what was seen from ``at`` on: it is gone through again."""
+        if self.looked < at:
+            return self
+        return replace(self, turned=self.turned[: bisect_left(self.turned, at)], looked=at - 1)
+
     def score(self) -> WarningRecord | None:
         """Hits, misses and false alarms so far; None before anything could be judged."""
         if not self.issued or self.looked <= self.issued[0]:

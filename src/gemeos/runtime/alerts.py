@@ -1,7 +1,8 @@
 """Alerts of a running site: asked at fixed instants, told when they turn, judged by what came.
 
 The instants are those of event time, so that it does not matter when readings arrive; the fork for
-the chance runs beside the path. What is kept of an alert stands in the store under its name.
+the chance runs beside the path. What was told stands; what came of it is seen again where a late or
+corrected reading changes the past. What is kept of an alert stands in the store under its name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import zip_longest
 from typing import Final, Protocol, final
 
 from gemeos.clock import Clock
@@ -22,6 +24,7 @@ from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.hindcast import chance_of, holds_now
 from gemeos.runtime.shelf import Shelf
 from gemeos.runtime.twin import Twin
+from gemeos.runtime.witness import Witness
 from gemeos.timeline.base import Event, Timeline
 from gemeos.units import iso
 from gemeos.units.instant import Instant
@@ -73,6 +76,7 @@ class Alerts:
             for t in twins
             if t.alerts
         }
+        self._witnesses: dict[Fleet, Witness] = {}
         self._records: dict[tuple[str, str], AlertRecord] = {}
         self._begun: dict[tuple[str, str], Instant] = {}
         """The newest instant that each was asked at, also where the answer is still to come."""
@@ -107,32 +111,85 @@ class Alerts:
             created=self._running.clock.now(),
         )
 
-    def look(self, changed: Iterable[str]) -> None:
-        """See what holds in twins that changed, and ask those whose instant has come."""
-        for twin in changed:
-            for name, (alert, condition) in self._alerts.get(twin, {}).items():
-                self._look(twin, name, alert, condition)
+    def passing(self, fleet: Fleet) -> Witness | None:
+        """For ``Fleet.take``: notes what holds as twins go by; None where none watches."""
+        if fleet not in self._witnesses:
+            watched = {name: self.watched(name) for name in fleet.names if name in self._alerts}
+            if not watched:
+                return None
+            self._witnesses[fleet] = Witness(fleet, watched)
+        return self._witnesses[fleet]
 
-    def _look(self, twin: str, name: str, alert: Alert, condition: Condition) -> None:
+    def watched(self, twin: str) -> Mapping[str, Condition]:
+        """The conditions that a twin watches for, by the name of the alert."""
+        return {name: condition for name, (_, condition) in self._alerts.get(twin, {}).items()}
+
+    def note(self, witness: Witness | None) -> None:
+        """Take over what was noted while twins went by."""
+        for seen in () if witness is None else witness.taken():
+            key = (seen.twin, seen.name)
+            record = self._records[key]
+            if seen.at < seen.since:
+                record = record.back_to(seen.since)
+            if seen.is_so is not None:
+                record = record.seen(seen.at, is_so=seen.is_so)
+            self._records[key] = record
+
+    def look(self, changed: Iterable[str], healed: Witness | None = None) -> None:
+        """See what holds in twins that changed, and ask those whose instant has come.
+
+        ``healed`` has noted what held in a past that was gone through apart.
+        """
+        twins = [twin for twin in changed if twin in self._alerts]
+        before = {(t, n): self._records[t, n] for t in twins for n in self._alerts[t]}
+        self.note(healed)
+        for fleet in {self._running.fleet(twin) for twin in twins}:
+            self.note(self._witnesses.get(fleet))
+        for (twin, name), as_it_was in before.items():
+            alert, condition = self._alerts[twin][name]
+            self._look(twin, name, alert, condition, as_it_was)
+
+    def _look(
+        self, twin: str, name: str, alert: Alert, condition: Condition, before: AlertRecord
+    ) -> None:
         fleet = self._running.fleet(twin)
         state = fleet.state(twin)
         if state.born[0] == NEVER or fleet.failure(twin) is not None:
             return
         now = int(state.tick[0]) * fleet.schema.step
-        before = self._records[twin, name]
         # Only the newest instant: to warn of what lies behind would be no warning.
         issue = now // alert.every * alert.every
         if issue > self._newest(twin, name):
             then = fleet.state_at(twin, issue)
             if then is not None and then.born[0] != NEVER:
-                is_so = holds_now(fleet, twin, then, condition)
-                self._records[twin, name] = before.seen(issue, is_so=is_so)
                 self._ask(twin, name, issue, then, condition)
         is_so = holds_now(fleet, twin, state, condition)
         record = self._records[twin, name].seen(now, is_so=is_so)
         self._records[twin, name] = record
         if record.turned != before.turned:
             self._keep(record)
+        if record.back_to(before.looked + 1).turned != before.turned:
+            self._amended(record, before)
+
+    def _amended(self, record: AlertRecord, before: AlertRecord) -> None:
+        """Log that what came of earlier warnings is another than was thought."""
+        pairs = zip_longest(before.turned, record.turned)
+        changed = next((a or b for a, b in pairs if a != b), None)
+        told: dict[str, str | float | int | None] = {"name": record.name}
+        for word, score in (("before", before.score()), ("now", record.score())):
+            if score is not None:
+                told[f"hits_{word}"] = score.hits
+                told[f"misses_{word}"] = score.misses
+                told[f"false_alarms_{word}"] = score.false_alarms
+        event = Event(
+            kind="alert_amended",
+            twin=record.twin,
+            valid_at=record.looked if changed is None else changed,
+            actor="runtime",
+            cause="readings that came late",
+            body=told,
+        )
+        self._running.timeline.put_event(event, known_at=self._running.clock.now())
 
     def _ask(
         self, twin: str, name: str, issue: Instant, then: TwinState, condition: Condition

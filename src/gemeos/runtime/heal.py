@@ -9,13 +9,15 @@ a restart, for one twin, while the site runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
+from gemeos.ensemble.condition import Condition
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import packed, unpacked
 from gemeos.runtime.taken import Passing
 from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.witness import Witness
 from gemeos.timeline.base import Keyframe, Timeline
 from gemeos.units.instant import Instant
 
@@ -69,10 +71,18 @@ class Rerun:
     """The instant of the keyframe it began from; before all readings where there was none."""
     until: Instant
     """The instant that it has reached."""
+    witness: Witness
+    """Has noted what held on the way, of all that the twin watches for."""
 
 
 def rerun(
-    twin: Twin, timeline: Timeline, *, late: Instant, until: Instant, known_at: Instant
+    twin: Twin,
+    timeline: Timeline,
+    *,
+    late: Instant,
+    until: Instant,
+    known_at: Instant,
+    watched: Mapping[str, Condition],
 ) -> Rerun:
     """Go through the stored readings again from before ``late``. Touches nothing that is live.
 
@@ -82,6 +92,7 @@ def rerun(
         late: Earliest ``valid_at`` that came too late.
         until: The boundary of the live twin.
         known_at: Site time at which this begins.
+        watched: The conditions of its alerts, by their names.
     """
     fleet = together([twin], horizon=_EVER)
     since, before = -_EVER, late - 1
@@ -91,15 +102,17 @@ def rerun(
             since = keyframe.valid_at
             break
         before = keyframe.valid_at - 1
-    ahead = Rerun(twin.name, fleet, known_at, since, since)
+    witness = Witness(fleet, {twin.name: watched})
+    ahead = Rerun(twin.name, fleet, known_at, since, since, witness)
     return continued(ahead, twin, timeline, until)
 
 
 def continued(ahead: Rerun, twin: Twin, timeline: Timeline, until: Instant) -> Rerun:
     """The re-run brought on to ``until``."""
     numbers = [timeline.book.number(b.series) for b in twin.bindings]
-    ahead.fleet.take(timeline.range(numbers, ahead.until, until), timeline.book)
-    return Rerun(twin.name, ahead.fleet, ahead.known_at, ahead.begun_at, until)
+    readings = timeline.range(numbers, ahead.until, until)
+    ahead.fleet.take(readings, timeline.book, ahead.witness)
+    return replace(ahead, until=until)
 
 
 def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline, passing: Passing) -> Keyframe:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from gemeos.ensemble.clause import Values
 from gemeos.ensemble.condition import Condition
 from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.errors import AssimilationError, OutOfReachError
@@ -23,14 +22,13 @@ from gemeos.foresee.warn import WarningRecord, judged
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.questions import crew_of
 from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.witness import happens
 from gemeos.timeline.base import Timeline
 from gemeos.units import iso
 from gemeos.units.instant import Instant, Span
 
 LOOKS = 100
 """So often a forecast, and what happened, is looked at within the reach of one warning."""
-HAPPENED = 0.5
-"""The chance, from all that is known today, from which on it was so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +165,7 @@ def chance_of(
 
 def holds_now(fleet: Fleet, twin: str, state: TwinState, condition: Condition) -> bool:
     """Whether it is more likely so than not."""
-    stepper = fleet.cycle.stepper
-    told = stepper.told(state, crew_of(fleet, twin))
-    values: Values = {
-        name: (told[:, stepper.told_names.index(name)], fleet.schema.variable(name).unit)
-        for name in condition.names
-    }
-    return bool(condition.holds(values).mean() >= HAPPENED)
+    return happens(fleet, condition, fleet.cycle.stepper.told(state, crew_of(fleet, twin)))
 
 
 def _stretches(

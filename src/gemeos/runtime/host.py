@@ -33,7 +33,7 @@ from gemeos.runtime.school import Foresight
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
 from gemeos.runtime.supervise import supervised
-from gemeos.runtime.taken import Taken
+from gemeos.runtime.taken import Passing, Taken, Together
 from gemeos.runtime.twin import Twin, together
 from gemeos.runtime.twin_plans import TwinPlans
 from gemeos.runtime.whatif import TwinWhatIfs
@@ -144,15 +144,16 @@ class Host:
         newest = self.timeline.latest(None, 2**62)
         if isinstance(self.clock, ReplayClock) and len(newest):
             self.clock.follow(int(newest.valid_at.max()))
+        self.alerts.resume()
         for fleet in self._fleets:
             since = restored(fleet, self.timeline)
             for piece, done, total in stored(fleet, self._twins, since, self.timeline):
-                taken = fleet.take(piece, self.timeline.book, self._memory.passing(fleet))
+                taken = fleet.take(piece, self.timeline.book, self._passing(fleet))
+                self.alerts.note(self.alerts.passing(fleet))
                 self._keep(fleet, taken)
                 if progress is not None:
                     progress(done, total)
         self.scores.resume()
-        self.alerts.resume()
         self._pending.remembered(self._twins, self.timeline)
         self.applying.resume()
 
@@ -256,13 +257,18 @@ class Host:
         changed: set[str] = set()
         for fleet in self._fleets:
             with self._lock:
-                taken = fleet.take(readings, self.timeline.book, self._memory.passing(fleet))
+                taken = fleet.take(readings, self.timeline.book, self._passing(fleet))
             changed.update(taken.changed)
             self._count(taken, commit)
             self._keep(fleet, taken)
             self.alerts.look(taken.changed)
         self.counted["readings"] += len(readings)
         return changed
+
+    def _passing(self, fleet: Fleet) -> Passing:
+        """Who looks on while its twins go by."""
+        memory, witness = self._memory.passing(fleet), self.alerts.passing(fleet)
+        return memory if witness is None else Together((memory, witness))
 
     def _count(self, taken: Taken, commit: Commit | None) -> None:
         self.counted["duplicates"] += taken.duplicates
@@ -332,6 +338,7 @@ class Host:
                 late=late,
                 until=boundary,
                 known_at=self.clock.now(),
+                watched=self.alerts.watched(name),
             )
             await self.compute.on_path(self._exchange, ahead, late)
             self.feed.publish([name])
@@ -342,13 +349,14 @@ class Host:
         if boundary is not None and boundary > ahead.until:
             ahead = continued(ahead, self._twins[name], self.timeline, boundary)
         with self._lock:
-            exchanged(ahead, fleet, self.timeline, self._memory.passing(fleet))
+            exchanged(ahead, fleet, self.timeline, self._passing(fleet))
             amended = self._memory.between(ahead.fleet, name, late, ahead.until)
             rows = self._memory.rows({name: ahead.until})
         now = self.clock.now()
         for row in (amended, *(r for _, r in rows)):
             if row is not None:
                 self.timeline.put_summary(name, row, known_at=now)
+        self.alerts.look([name], ahead.witness)
         self.timeline.put_event(
             Event(
                 kind="healed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,3 +72,21 @@ class Looking:
         """The twins, before they go on."""
         since = np.array([self.since[t] for t in twins.tolist()], np.int64)
         self.passing(twins, state, until, since)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several who look on. Implements ``Passing``."""
+
+    each: Sequence[Passing]
+
+    def __call__(
+        self,
+        twins: Int64[np.ndarray, " some"],
+        state: TwinState,
+        until: Int64[np.ndarray, " some"],
+        since: Int64[np.ndarray, " some"],
+    ) -> None:
+        """One after the other."""
+        for passing in self.each:
+            passing(twins, state, until, since)

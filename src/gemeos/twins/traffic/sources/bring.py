@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gemeos.errors import SchemaError
-from gemeos.twins.traffic.district import District
+from gemeos.twins.traffic.district import District, read_district
 from gemeos.twins.traffic.reading import elements, seconds
 from gemeos.twins.traffic.sources.folder import ROUTES, Draft, write_folder
 from gemeos.twins.traffic.sources.nodelink import from_node_links
@@ -61,6 +62,8 @@ def bring(files: Sequence[Path], folder: Path, wanted: Wanted = Wanted()) -> Dis
     for path in files:
         if not path.exists():
             raise SchemaError(f"There is no file {path}.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SchemaError(f"{folder} is there already and holds something: name another folder.")
     names = [path.name.lower() for path in files]
     with tempfile.TemporaryDirectory() as draft_folder:
         desk = Path(draft_folder)
@@ -87,7 +90,11 @@ def bring(files: Sequence[Path], folder: Path, wanted: Wanted = Wanted()) -> Dis
                 f"{', '.join(names)}: none is a network of SUMO (.net.xml, .sumocfg), a map of "
                 "OpenStreetMap (.osm, .osm.gz, .osm.bz2) or a shapefile (.shp)."
             )
-        return write_folder(_with(draft, wanted), folder, loops_before_m=wanted.loops_before_m)
+        whole = desk / "whole"
+        # Read before it is put in its place: what does not fit together leaves nothing behind.
+        write_folder(_with(draft, wanted), whole, loops_before_m=wanted.loops_before_m)
+        shutil.copytree(whole, folder, dirs_exist_ok=True)
+    return read_district(folder)
 
 
 def _with(draft: Draft, wanted: Wanted) -> Draft:
@@ -121,7 +128,8 @@ def _from_net(files: Sequence[Path], wanted: Wanted) -> Draft:
 
 def _from_configuration(path: Path, wanted: Wanted) -> Draft:
     """The files that a configuration of SUMO names, and its times."""
-    told = {e.tag: e.attrib["value"] for part in elements(path, ["configuration"]) for e in part}
+    parts = (e for part in elements(path) for e in part)
+    told = {e.tag: e.attrib["value"] for e in parts if "value" in e.attrib}
     files = [
         path.parent / name.strip()
         for option in ("net-file", "additional-files", "route-files")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from gemeos.errors import SchemaError
 from gemeos.twins.traffic.district import DESCRIPTION, District, detectors_xml, read_district
 from gemeos.twins.traffic.network import Detector, Network
 from gemeos.twins.traffic.reading import LOOPS, elements, read_network
@@ -44,16 +43,14 @@ def write_folder(draft: Draft, folder: Path, *, loops_before_m: float | None = N
 
     Args:
         draft: What is written.
-        folder: Made if it is not there; nothing in it is written over.
+        folder: Made anew.
         loops_before_m: If the source has no detectors: put one into each lane that comes to a
             signal, this many metres before it.
 
     Raises:
-        SchemaError: the folder holds something already, or the files do not fit together.
+        SchemaError: the files do not fit together.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SchemaError(f"{folder} is there already and holds something: name another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
     shutil.copyfile(draft.net, folder / NET)
     additional, loops = _split(draft.additional, folder)
     network = read_network(folder / NET)

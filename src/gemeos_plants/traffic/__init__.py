@@ -1,0 +1,1 @@
+"""City traffic: a district that lives by itself, counts, and obeys its signal cabinets' rules."""

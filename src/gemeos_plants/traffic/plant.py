@@ -1,0 +1,368 @@
+"""The plant: lives through its hours, tells what it counts, and lets its signals be set.
+
+Topics below a root, ``city`` unless another is named; payloads are JSON, all at QoS 1:
+
+- ``ROOT/reading/DETECTOR/count`` and ``.../speed``: ``{"seq", "valid_from", "valid_at", "value",
+  "unit"}`` each 60 s of the plant's time. ``value`` of a speed is null where nobody passed.
+- ``ROOT/clock``: ``{"now", "speed"}``. Everything due by ``now`` has been sent.
+- ``ROOT/finished``: ``{"last", "seq"}``.
+- ``ROOT/committed``, from the site: ``{"committed": [[first, last], ...]}``.
+- ``ROOT/heartbeat``, from the site: the twin sees this district. Without it for ``patience_s``
+  wall seconds, all signals go back to their fixed programmes.
+- ``ROOT/command/PLACE``: ``{"id", "value", "expires_at", ...}``, answered on
+  ``ROOT/acknowledgement`` with ``{"id", "accepted", "reason"}``. ``expires_at`` is in the plant's
+  time. A command is taken once.
+- ``ROOT/reported/PLACE``, retained: ``{"value", "command"}``; ``ROOT/ask/PLACE`` asks for it.
+- ``ROOT/end``: ``{"id"}``. The last score is made: the plant ends, and writes what was drawn.
+
+Places of a signal: ``SIGNAL/program`` (its number, in the order in which the district's files are
+read), ``SIGNAL/phase/K`` (seconds of phase K of the programme that is ordered), ``SIGNAL/offset``
+(seconds), ``SIGNAL/timing`` (a list: seconds of all phases at once). What the cabinet's rules
+forbid is refused, with the reason. Names are told with ``%``, ``+`` and ``#`` as percent codes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from gemeos_plants.traffic.controller import Controller, RefusedError
+from gemeos_plants.traffic.drawn import Drawn
+from gemeos_plants.traffic.line import Heard, Line
+from gemeos_plants.traffic.outbox import SILENCE_S, Outbox
+from gemeos_plants.traffic.reality import INTERVAL_S, STEP_S, Count, Reality
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 3.0
+"""With a heartbeat a second and half a second to notice, a plant is back in five."""
+WINDOW: Final = 2000
+REMEMBERED: Final = 1000
+"""Commands that are known again."""
+_BREATH_S: Final = 0.25
+_CLOCK_EVERY_S: Final = 1.0
+_LAST_WORDS_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long and how fast the plant lives."""
+
+    start: datetime
+    """What SUMO's beginning stands for."""
+    speed: float | None
+    """Plant seconds a wall second; None for as fast as the site commits."""
+    until_s: float | None = None
+    """Seconds to live; None for until somebody ends it."""
+    window: int = WINDOW
+    """Readings sent and not committed; with so many, plant time stands still."""
+    patience_s: float = PATIENCE_S
+    silence_s: float = SILENCE_S
+    """Wall seconds without news of readings, after which they are sent again."""
+
+
+class Plant:
+    """One life of a district."""
+
+    def __init__(
+        self,
+        reality: Reality,
+        drawn: Drawn,
+        line: Line,
+        course: Course,
+        *,
+        root: str,
+        reveal: Path,
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Ready to run.
+
+        Args:
+            reality: The traffic.
+            drawn: What it was made with; written to ``reveal`` when all is over.
+            line: The connection, not yet opened.
+            course: How long and how fast.
+            root: What all topics begin with.
+            reveal: A file that does not exist before the end.
+            stopped: Asked all the time; once true, the life ends.
+        """
+        self._reality, self._drawn, self._line = reality, drawn, line
+        self._course, self._root, self._reveal, self._stopped = course, root, reveal, stopped
+        self._outbox = Outbox(course.silence_s)
+        self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._set_by: dict[str, str | None] = {}
+        self._runs = {i: c.runs for i, c in reality.controllers.items()}
+        self._did: Counter[str] = Counter()
+        self._why: Counter[str] = Counter()
+        self._seen_at: float | None = None
+        self._connections = 0
+        self._told_at = -_CLOCK_EVERY_S
+        self._ended = False
+
+    def run(self) -> None:
+        """Live until the end, then write what was drawn."""
+        self._line.open()
+        try:
+            self._live()
+            self._finish()
+        finally:
+            self._write()
+            self._line.close()
+            self._reality.close()
+
+    @property
+    def now(self) -> datetime:
+        """What time it is there."""
+        return self._course.start + timedelta(seconds=self._reality.elapsed_s)
+
+    def _over(self) -> bool:
+        until = self._course.until_s
+        lived = until is not None and self._reality.elapsed_s >= until
+        return self._ended or lived or self._stopped()
+
+    def _live(self) -> None:
+        anchor = self._reality.elapsed_s, time.monotonic()
+        while not self._over():
+            self._attend(0.0)
+            if not self._line.ready or len(self._outbox) >= self._course.window:
+                self._attend(_BREATH_S)
+                anchor = self._reality.elapsed_s, time.monotonic()
+                continue
+            if self._course.speed is not None:
+                begun, wall = anchor
+                due = wall + (self._reality.elapsed_s + STEP_S - begun) / self._course.speed
+                early = due - time.monotonic()
+                if early > 0:
+                    self._attend(min(early, _BREATH_S))
+                    continue
+                if early < -1.0:
+                    # After a stand-still it goes on from here; nothing is hurried through.
+                    anchor = self._reality.elapsed_s, time.monotonic()
+            for count in self._reality.step():
+                self._tell(count)
+            self._report_changes()
+
+    def _tell(self, count: Count) -> None:
+        told: list[tuple[str, float | None, str]] = [
+            ("count", float(count.vehicles), ""),
+            ("speed", count.speed_m_per_s, "m/s"),
+        ]
+        for quantity, value, unit in told:
+            topic = f"{self._root}/reading/{_quoted(count.loop)}/{quantity}"
+            body: dict[str, object] = {
+                "valid_from": _iso(self.now - timedelta(seconds=INTERVAL_S)),
+                "valid_at": _iso(self.now),
+                "value": value,
+                "unit": unit,
+            }
+            self._line.publish(*self._outbox.put(topic, body, time.monotonic()))
+
+    def _attend(self, wait_s: float) -> None:
+        """What goes on beside living: commands, notices, sending again, the clock, falling back."""
+        for heard in self._line.heard(wait_s):
+            self._hear(heard)
+        now = time.monotonic()
+        if self._line.ready:
+            anew = self._line.connections != self._connections
+            if anew:
+                self._connections = self._line.connections
+                self._report_all()
+            for topic, payload in self._outbox.again(now, all_of_it=anew):
+                self._line.publish(topic, payload)
+            if now - self._told_at >= _CLOCK_EVERY_S:
+                self._told_at = now
+                self._say("clock", {"now": _iso(self.now), "speed": self._course.speed})
+        if self._seen_at is not None and now - self._seen_at > self._course.patience_s:
+            self._fall_back()
+
+    def _hear(self, heard: Heard) -> None:
+        kind, _, place = heard.topic.removeprefix(f"{self._root}/").partition("/")
+        now = time.monotonic()
+        if kind == "heartbeat":
+            self._seen_at = now
+            return
+        if kind == "committed":
+            if not self._outbox.committed(heard.payload, now):
+                self._did["unreadable"] += 1
+            return
+        try:
+            body = json.loads(heard.payload)
+            key = str(body["id"])
+            if kind == "end":
+                self._ended = True
+            elif kind == "ask":
+                self._report(place, answers=key)
+            elif kind == "command":
+                self._say("acknowledgement", self._obey(place, key, body))
+        except (ValueError, KeyError, TypeError) as error:
+            self._did["unreadable"] += 1
+            logger.warning("Not understood on %s: %r", heard.topic, error)
+
+    def _obey(self, place: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._did["commands"] += 1
+        if key in self._known:
+            return self._known[key]
+        answer: dict[str, Any] = {"id": key, "accepted": True}
+        try:
+            self._in_time(body["expires_at"])
+            self._order(place, body["value"])
+        except RefusedError as refused:
+            answer = {"id": key, "accepted": False, "reason": str(refused)}
+            self._did["refused"] += 1
+            self._why[str(refused)] += 1
+        else:
+            self._did["obeyed"] += 1
+            self._set_by[place] = key
+            # Who was never seen waits as long from here on.
+            self._seen_at = time.monotonic() if self._seen_at is None else self._seen_at
+            signal, _ = self._cabinet(place)
+            self._report_signal(signal)
+        self._known[key] = answer
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return answer
+
+    def _in_time(self, expires_at: str) -> None:
+        if self.now >= datetime.fromisoformat(expires_at):
+            raise RefusedError("it has expired")
+
+    def _order(self, place: str, value: Any) -> None:  # noqa: ANN401 -- whatever somebody sent
+        signal, what = self._cabinet(place)
+        controller = self._reality.controllers[signal]
+        match what:
+            case ["timing"]:
+                controller.order(durations=[float(v) for v in value])
+            case ["program"]:
+                if float(value) != int(value):
+                    raise RefusedError(f"{value} is no number of a programme")
+                controller.order(program=int(value))
+            case ["offset"]:
+                controller.order(offset_s=float(value))
+            case ["phase", number] if number.isdigit():
+                durations = list(controller.ordered.durations)
+                if int(number) >= len(durations):
+                    raise RefusedError(f"there are phases 0 to {len(durations) - 1}")
+                durations[int(number)] = float(value)
+                controller.order(durations=durations)
+            case _:
+                raise RefusedError(f"there is no {place}")
+
+    def _cabinet(self, place: str) -> tuple[str, list[str]]:
+        """Signal and what of it. A signal's name may have slashes of its own."""
+        parts = place.split("/")
+        for cut in range(len(parts) - 1, 0, -1):
+            signal = unquote("/".join(parts[:cut]))
+            if signal in self._reality.controllers:
+                return signal, parts[cut:]
+        raise RefusedError(f"there is no {place}")
+
+    def _fall_back(self) -> None:
+        changed = [i for i, c in self._reality.controllers.items() if c.fall_back()]
+        if changed:
+            self._did["fallbacks"] += 1
+            logger.info(
+                "Nobody sees us: %d signals go back to their fixed programme.", len(changed)
+            )
+        for signal in changed:
+            for place in [p for p in self._set_by if self._cabinet(p)[0] == signal]:
+                del self._set_by[place]
+            self._report_signal(signal)
+
+    def _report_changes(self) -> None:
+        """Tell of signals whose next cycle is another's."""
+        for signal, controller in self._reality.controllers.items():
+            if self._runs[signal] != controller.runs:
+                self._runs[signal] = controller.runs
+                self._say(
+                    f"running/{_quoted(signal)}",
+                    {**_told(controller), "at": _iso(self.now)},
+                    retain=True,
+                )
+
+    def _report_all(self) -> None:
+        for signal in self._reality.controllers:
+            self._report_signal(signal)
+
+    def _report_signal(self, signal: str) -> None:
+        name, ordered = _quoted(signal), self._reality.controllers[signal].ordered
+        for what in ("program", "offset", "timing"):
+            self._report(f"{name}/{what}")
+        for number in range(len(ordered.durations)):
+            self._report(f"{name}/phase/{number}")
+
+    def _report(self, place: str, answers: str | None = None) -> None:
+        """Where it stands, retained: what is ordered, in force from the next cycle on."""
+        try:
+            signal, what = self._cabinet(place)
+        except RefusedError:
+            return
+        ordered = self._reality.controllers[signal].ordered
+        value: object
+        match what:
+            case ["program"]:
+                value = ordered.program
+            case ["offset"]:
+                value = ordered.offset_s
+            case ["timing"]:
+                value = list(ordered.durations)
+            case ["phase", number] if number.isdigit() and int(number) < len(ordered.durations):
+                value = ordered.durations[int(number)]
+            case _:
+                return
+        body: dict[str, object] = {"value": value, "command": self._set_by.get(place)}
+        if answers is not None:
+            body["answers"] = answers
+        self._say(f"reported/{place}", body, retain=True)
+
+    def _say(self, topic: str, body: dict[str, Any], *, retain: bool = False) -> None:
+        payload = json.dumps(body, separators=(",", ":")).encode()
+        self._line.publish(f"{self._root}/{topic}", payload, retain=retain)
+
+    def _finish(self) -> None:
+        """Say that it has ended until the site has all of it."""
+        last = {"last": _iso(self.now), "seq": self._outbox.last}
+        deadline, said = time.monotonic() + _LAST_WORDS_S, 0.0
+        while not self._stopped() and time.monotonic() < deadline:
+            now = time.monotonic()
+            if self._line.ready and (not self._outbox or now - said >= _CLOCK_EVERY_S):
+                said = now
+                self._say("finished", last)
+                if not self._outbox and self._line.drained(within_s=10.0):
+                    return
+            self._attend(_BREATH_S)
+
+    def _write(self) -> None:
+        told = {
+            "drawn": self._drawn.told(),
+            "lived": self._reality.told(),
+            "commands": dict(self._did),
+            "refused_because": dict(self._why),
+        }
+        draft = self._reveal.with_name(self._reveal.name + ".new")
+        draft.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        draft.replace(self._reveal)
+
+
+def _told(controller: Controller) -> dict[str, object]:
+    runs = controller.runs
+    return {
+        "program": controller.programs[runs.program].id,
+        "durations": list(runs.durations),
+        "offset": runs.offset_s,
+    }
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="/ []()_-.:,;!?=&@$'\"<>|^~*")
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

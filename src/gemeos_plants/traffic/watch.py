@@ -1,0 +1,66 @@
+"""Looks at the lights alone, whoever switches them, and counts what should never be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gemeos_plants.traffic.controller import (
+    GREEN,
+    Program,
+    Rules,
+    apart,
+    shortest_green,
+)
+
+
+class Watch:
+    """Of one signal."""
+
+    def __init__(self, programs: Sequence[Program], rules: Rules) -> None:
+        """What is allowed: the rules, and what the programmes do by themselves."""
+        self.breaches = 0
+        self._apart = apart(programs)
+        self._shortest = []
+        self._abrupt = set()
+        for light in range(len(programs[0].phases[0].state)):
+            usual = [shortest_green(light, p.phases, p.durations) for p in programs]
+            needed = rules.walking.get(light, rules.minimum_green_s)
+            self._shortest.append(min(needed, *usual))
+            for program in programs:
+                shown = [p.state[light] for p in program.phases]
+                if any(
+                    a in GREEN and b == "r"
+                    for a, b in zip(shown, shown[1:] + shown[:1], strict=True)
+                ):
+                    self._abrupt.add(light)
+        self._before = ""
+        self._green: dict[int, float] = {}
+        self._ended: dict[int, float] = {}
+        self._now = 0.0
+
+    def saw(self, state: str, step_s: float) -> None:
+        """These lights were shown for a step."""
+        for light, shows in enumerate(state):
+            was = self._before[light] if self._before else shows
+            if was in GREEN and shows not in GREEN:
+                self._ends(light, shows)
+            elif was not in GREEN and shows in GREEN:
+                self._begins(light)
+            if shows in GREEN and light in self._green:
+                self._green[light] += step_s
+        self._before = state
+        self._now += step_s
+
+    def _ends(self, light: int, shows: str) -> None:
+        # Of the first green nobody knows when it began.
+        given = self._green.pop(light, math.inf)
+        self.breaches += given < self._shortest[light] - 1e-9
+        self.breaches += shows == "r" and light not in self._abrupt
+        self._ended[light] = self._now
+
+    def _begins(self, light: int) -> None:
+        self._green[light] = 0.0
+        for other, ended in self._ended.items():
+            needed = self._apart.get((other, light), 0.0)
+            self.breaches += self._now - ended < needed - 1e-9
