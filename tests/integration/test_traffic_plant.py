@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -161,7 +160,7 @@ def test_that_what_is_counted_arrives_and_is_what_sumo_has_counted(
     for begin, loop, vehicles in intervals:
         minute = round(float(begin)) // 60
         at = f"2026-03-02T07:{minute + 1:02d}:00Z"
-        name = f"reading/{quote(loop, safe='/')}"
+        name = f"reading/{loop}"
         count, speed = told[f"{name}/count", at], told[f"{name}/speed", at]
         assert count["value"] == int(vehicles)
         assert count["valid_from"] == f"2026-03-02T07:{minute:02d}:00Z"
@@ -208,18 +207,21 @@ def test_that_signals_obey_refuse_report_and_fall_back_when_nobody_sees_them(
     # 42 s of green for each road, and 3 s of yellow between.
     fixed = [42.0, 3.0, 42.0, 3.0]
     with Site(broker.url) as site, plant(broker, reveal, *more) as process:
-        until(lambda: bool(site.said("reported/0/0/timing")))
-        assert site.said("reported/0/0/timing")[-1] == {"value": fixed, "command": None}
+        until(lambda: bool(site.said("ordered/0/0") and site.said("running/1/1")))
+        assert site.said("ordered/0/0")[-1]["durations"] == fixed
+        assert site.said("reported/0/0/phase/0")[-1] == {"value": 42, "command": None}
         with site.beating():
             wanted = [30.0, 3.0, 54.0, 3.0]
             assert site.command("0/0/timing", wanted, "a") == {"id": "a", "accepted": True}
-            assert site.said("reported/0/0/timing")[-1] == {"value": wanted, "command": "a"}
-            until(lambda: bool(site.said("running/0/0")))
-            assert site.said("running/0/0")[-1]["durations"] == wanted
+            until(lambda: site.said("ordered/0/0")[-1]["durations"] == wanted)
+            for phase, seconds in ((0, 30), (2, 54)):
+                told = site.said(f"reported/0/0/phase/{phase}")[-1]
+                assert told == {"value": seconds, "command": "a"}
+            until(lambda: site.said("running/0/0")[-1]["durations"] == wanted)
             # Taken once: the same again is answered, and not obeyed.
             assert site.command("0/0/timing", fixed, "a")["accepted"]
             assert site.command("1/1/phase/2", 50, "b") == {"id": "b", "accepted": True}
-            assert site.said("reported/1/1/timing")[-1]["value"] == [42, 3, 50, 3]
+            until(lambda: site.said("ordered/1/1")[-1]["durations"] == [42, 3, 50, 3])
             for place, value, why in (
                 ("0/0/phase/0", 4, "phase 0 lasts 5 to 120 s, not 4 s"),
                 ("0/0/phase/1", 2, "phase 1 is between stages"),
@@ -232,15 +234,15 @@ def test_that_signals_obey_refuse_report_and_fall_back_when_nobody_sees_them(
                 assert why in answer["reason"]
             late = site.command("0/0/timing", fixed, "late", "2026-03-02T07:00:00Z")
             assert late == {"id": "late", "accepted": False, "reason": "it has expired"}
-            site.say("ask/0/0/timing", {"id": "q1"})
-            until(lambda: site.said("reported/0/0/timing")[-1].get("answers") == "q1")
-            assert site.said("reported/0/0/timing")[-1]["value"] == wanted
+            site.say("ask/0/0/phase/2", {"id": "q1"})
+            until(lambda: site.said("reported/0/0/phase/2")[-1].get("answers") == "q1")
+            assert site.said("reported/0/0/phase/2")[-1]["value"] == 54
             silent = time.monotonic()
-        until(lambda: site.said("reported/0/0/timing")[-1]["value"] == fixed)
+        until(lambda: site.said("ordered/0/0")[-1]["durations"] == fixed)
         # The patience of three seconds, and not more than five in all.
         assert 2.0 < time.monotonic() - silent < 5.0
-        assert site.said("reported/0/0/timing")[-1]["command"] is None
-        assert site.said("reported/1/1/timing")[-1]["value"] == fixed
+        until(lambda: site.said("ordered/1/1")[-1]["durations"] == fixed)
+        assert site.said("reported/0/0/phase/2")[-1] == {"value": 42, "command": None}
         until(lambda: site.said("running/0/0")[-1]["durations"] == fixed)
         site.say("end", {"id": "end"})
         assert process.wait(40) == 0

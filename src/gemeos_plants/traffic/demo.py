@@ -32,8 +32,8 @@ def carried(folder: Path) -> Path:
     if not net.is_file():
         raise DistrictError(f"SUMO's wheel carries no {NETWORK}; name a --district.")
     detectors = "\n".join(
-        f"[[detectors]]\nname = {json.dumps(f'loop_{lane}')}\nlane = {json.dumps(lane)}\n"
-        f"position_m = {place:.2f}\n"
+        f"[[detectors]]\nname = {json.dumps('loop_' + lane.replace('/', '-'))}\n"
+        f"lane = {json.dumps(lane)}\nposition_m = {place:.2f}\n"
         for lane, place in _before_signals(net)
     )
     (folder / "district.toml").write_text(

@@ -13,12 +13,15 @@ Topics below a root, ``city`` unless another is named; payloads are JSON, all at
   ``ROOT/acknowledgement`` with ``{"id", "accepted", "reason"}``. ``expires_at`` is in the plant's
   time. A command is taken once.
 - ``ROOT/reported/PLACE``, retained: ``{"value", "command"}``; ``ROOT/ask/PLACE`` asks for it.
+- ``ROOT/ordered/SIGNAL`` and ``ROOT/running/SIGNAL``, retained: ``{"program", "durations",
+  "offset", "at"}``, what is ordered, and what has begun to run with a cycle.
 - ``ROOT/end``: ``{"id"}``. The last score is made: the plant ends, and writes what was drawn.
 
 Places of a signal: ``SIGNAL/program`` (its number, in the order in which the district's files are
 read), ``SIGNAL/phase/K`` (seconds of phase K of the programme that is ordered), ``SIGNAL/offset``
-(seconds), ``SIGNAL/timing`` (a list: seconds of all phases at once). What the cabinet's rules
-forbid is refused, with the reason. Names are told with ``%``, ``+`` and ``#`` as percent codes.
+(seconds), ``SIGNAL/timing`` (a list: seconds of all phases at once; not reported, see ``ordered``).
+What the cabinet's rules forbid is refused, with the reason. In topics ``%``, ``+`` and ``#`` of
+names are told as percent codes, of detectors ``/`` too.
 """
 
 from __future__ import annotations
@@ -32,9 +35,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-from gemeos_plants.traffic.controller import Controller, RefusedError
+from gemeos_plants.traffic.controller import Controller, Order, RefusedError
 from gemeos_plants.traffic.drawn import Drawn
 from gemeos_plants.traffic.line import Heard, Line
 from gemeos_plants.traffic.outbox import SILENCE_S, Outbox
@@ -99,6 +102,7 @@ class Plant:
         self._outbox = Outbox(course.silence_s)
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._set_by: dict[str, str | None] = {}
+        self._stood: dict[str, float] = {}
         self._runs = {i: c.runs for i, c in reality.controllers.items()}
         self._did: Counter[str] = Counter()
         self._why: Counter[str] = Counter()
@@ -156,7 +160,7 @@ class Plant:
             ("speed", count.speed_m_per_s, "m/s"),
         ]
         for quantity, value, unit in told:
-            topic = f"{self._root}/reading/{_quoted(count.loop)}/{quantity}"
+            topic = f"{self._root}/reading/{_quoted(count.loop, '')}/{quantity}"
             body: dict[str, object] = {
                 "valid_from": _iso(self.now - timedelta(seconds=INTERVAL_S)),
                 "valid_at": _iso(self.now),
@@ -220,15 +224,32 @@ class Plant:
             self._why[str(refused)] += 1
         else:
             self._did["obeyed"] += 1
-            self._set_by[place] = key
             # Who was never seen waits as long from here on.
             self._seen_at = time.monotonic() if self._seen_at is None else self._seen_at
-            signal, _ = self._cabinet(place)
-            self._report_signal(signal)
+            self._follow(self._cabinet(place)[0], place, key)
         self._known[key] = answer
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return answer
+
+    def _follow(self, signal: str, place: str, key: str | None) -> None:
+        """Tell what is ordered of a signal now, and for whom it moved."""
+        for one, value in self._places(signal).items():
+            if one == place or self._stood.get(one) != value:
+                self._stood[one], self._set_by[one] = value, key
+                self._report(one)
+        name = _quoted(signal)
+        controller = self._reality.controllers[signal]
+        self._say(f"ordered/{name}", self._timing(controller, controller.ordered), retain=True)
+
+    def _places(self, signal: str) -> dict[str, float]:
+        """By place: where it stands, which is what is ordered, in force from the next cycle on."""
+        name, ordered = _quoted(signal), self._reality.controllers[signal].ordered
+        return {
+            f"{name}/program": ordered.program,
+            f"{name}/offset": ordered.offset_s,
+            **{f"{name}/phase/{i}": seconds for i, seconds in enumerate(ordered.durations)},
+        }
 
     def _in_time(self, expires_at: str) -> None:
         if self.now >= datetime.fromisoformat(expires_at):
@@ -272,55 +293,43 @@ class Plant:
                 "Nobody sees us: %d signals go back to their fixed programme.", len(changed)
             )
         for signal in changed:
-            for place in [p for p in self._set_by if self._cabinet(p)[0] == signal]:
-                del self._set_by[place]
-            self._report_signal(signal)
+            self._follow(signal, "", None)
 
     def _report_changes(self) -> None:
         """Tell of signals whose next cycle is another's."""
         for signal, controller in self._reality.controllers.items():
             if self._runs[signal] != controller.runs:
                 self._runs[signal] = controller.runs
-                self._say(
-                    f"running/{_quoted(signal)}",
-                    {**_told(controller), "at": _iso(self.now)},
-                    retain=True,
-                )
+                body = self._timing(controller, controller.runs)
+                self._say(f"running/{_quoted(signal)}", body, retain=True)
 
     def _report_all(self) -> None:
-        for signal in self._reality.controllers:
-            self._report_signal(signal)
-
-    def _report_signal(self, signal: str) -> None:
-        name, ordered = _quoted(signal), self._reality.controllers[signal].ordered
-        for what in ("program", "offset", "timing"):
-            self._report(f"{name}/{what}")
-        for number in range(len(ordered.durations)):
-            self._report(f"{name}/phase/{number}")
+        for signal, controller in self._reality.controllers.items():
+            for place, value in self._places(signal).items():
+                self._stood[place] = value
+                self._report(place)
+            for topic, order in (("ordered", controller.ordered), ("running", controller.runs)):
+                body = self._timing(controller, order)
+                self._say(f"{topic}/{_quoted(signal)}", body, retain=True)
 
     def _report(self, place: str, answers: str | None = None) -> None:
-        """Where it stands, retained: what is ordered, in force from the next cycle on."""
-        try:
-            signal, what = self._cabinet(place)
-        except RefusedError:
-            return
-        ordered = self._reality.controllers[signal].ordered
-        value: object
-        match what:
-            case ["program"]:
-                value = ordered.program
-            case ["offset"]:
-                value = ordered.offset_s
-            case ["timing"]:
-                value = list(ordered.durations)
-            case ["phase", number] if number.isdigit() and int(number) < len(ordered.durations):
-                value = ordered.durations[int(number)]
-            case _:
-                return
-        body: dict[str, object] = {"value": value, "command": self._set_by.get(place)}
-        if answers is not None:
-            body["answers"] = answers
-        self._say(f"reported/{place}", body, retain=True)
+        """Where a place stands, retained."""
+        if place in self._stood:
+            body: dict[str, object] = {
+                "value": self._stood[place],
+                "command": self._set_by.get(place),
+            }
+            if answers is not None:
+                body["answers"] = answers
+            self._say(f"reported/{place}", body, retain=True)
+
+    def _timing(self, controller: Controller, order: Order) -> dict[str, object]:
+        return {
+            "program": controller.programs[order.program].id,
+            "durations": list(order.durations),
+            "offset": order.offset_s,
+            "at": _iso(self.now),
+        }
 
     def _say(self, topic: str, body: dict[str, Any], *, retain: bool = False) -> None:
         payload = json.dumps(body, separators=(",", ":")).encode()
@@ -351,17 +360,12 @@ class Plant:
         draft.replace(self._reveal)
 
 
-def _told(controller: Controller) -> dict[str, object]:
-    runs = controller.runs
-    return {
-        "program": controller.programs[runs.program].id,
-        "durations": list(runs.durations),
-        "offset": runs.offset_s,
-    }
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="/ []()_-.:,;!?=&@$'\"<>|^~*")
+def _quoted(name: str, safe: str = "/") -> str:
+    """A name as topics can hold it."""
+    for sign in "%+#/":
+        if sign not in safe:
+            name = name.replace(sign, f"%{ord(sign):02X}")
+    return name
 
 
 def _iso(at: datetime) -> str:

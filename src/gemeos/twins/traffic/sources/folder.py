@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ def _before_signals(network: Network, before_m: float) -> list[Detector]:
     for lane in lanes:
         length = network.lanes[lane].length_m
         place = length - before_m if length > 2 * before_m else length / 2
-        found.append(Detector(f"loop_{lane}", lane, round(place, 2), 60.0))
+        found.append(Detector("loop_" + re.sub(r"[/+#%]", "-", lane), lane, round(place, 2), 60.0))
     return found
 
 
