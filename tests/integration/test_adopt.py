@@ -35,6 +35,7 @@ from gemeos.units import instant, iso
 from gemeos.units.instant import SECOND
 from tests.integration.fmus.building import built, compiled
 
+STATE = {"canGetAndSetFMUstate": "true", "canSerializeFMUstate": "true"}
 BEGIN = instant("2026-07-01T00:00Z")
 STIFFNESS, DAMPING, NOISE, EVERY_S, END_S = 5.0, 0.2, 0.02, 0.2, 12.0
 
@@ -224,7 +225,9 @@ def test_that_killing_the_fmus_processes_costs_nothing_but_time(running: Running
     np.testing.assert_array_equal(answers[0], answers[1])
 
 
-def test_that_gemeos_up_runs_what_was_adopted(folder: Path, tmp_path: Path) -> None:
+def test_that_gemeos_up_runs_what_was_adopted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place_ = tmp_path / "site"
     shutil.copytree(folder, place_)
     with (place_ / "site.toml").open("a") as site:
@@ -239,13 +242,61 @@ def test_that_gemeos_up_runs_what_was_adopted(folder: Path, tmp_path: Path) -> N
     try:
         killer = threading.Timer(45, up.kill)
         killer.start()
-        told = next((line for line in up.stdout if "spring is finished:" in line), "")
-        assert "spring is finished: 61 readings" in told
+        assert any("spring is finished" in line for line in up.stdout)
     finally:
         up.terminate()
         up.communicate(timeout=20)
         killer.cancel()
     assert up.returncode == 0
+    words = ("--json", "--site", place_ / "site.toml", "--url", "http://127.0.0.1:9")
+    assert asked("now", "--all", *words) == 0
+    found = json.loads(capsys.readouterr().out)["variables"]["stiffness"]
+    assert found["q05"][0] - 0.1 < STIFFNESS < found["q95"][0] + 0.1
+
+
+def test_that_an_fmu_that_hides_its_state_is_kept_in_step_by_its_params(tmp_path: Path) -> None:
+    leak, inflow, noise, first = 0.3, 2.0, 0.02, 2.0
+    tank = built(tmp_path, "tank", "pythonfmu", **STATE)
+    folder = tmp_path / "tank"
+    words = ("--name", "tank", "--estimate", "leak", "--step", "1 s", "--folder", folder)
+    assert asked("adopt", tank, *words) == 0
+    model = (folder / "model.toml").read_text()
+    for written, decided in (
+        ('"lognormal(0.5, 0.2)"', '"lognormal(0.5, 0.5)"'),
+        ("default = 0.0", f"default = {inflow}"),
+        ('"40 s"', '"10 s"'),
+        ('"10 s"  # guessed: so often', '"5 s"'),
+    ):
+        assert written in model
+        model = model.replace(written, decided)
+    (folder / "model.toml").write_text(model)
+    site = (folder / "site.toml").read_text().replace("members = 24", "members = 12")
+    bind = '[[twin.tank.bind]]\nchannel = "past:level"\nto = "level"\n'
+    clock = '[clock]\nstart = "2026-07-01T00:00Z"\nlabel = "made for a test"\n'
+    (folder / "site.toml").write_text(f'{site}\n{bind}[link.past]\nkind = "file"\n{clock}')
+    rng, series = np.random.default_rng(9), Series("past", "level")
+
+    def level(t: float) -> float:
+        return inflow / leak + (first - inflow / leak) * float(np.exp(-leak * t))
+
+    # A simulation begins with the first reading, a step before it.
+    rows = [
+        Reading(series, BEGIN + s * SECOND, level(s + 1) + noise * float(rng.standard_normal()))
+        for s in range(25)
+    ]
+    path = folder / "site.toml"
+    path.write_text(
+        path.read_text().replace("[link.past]", '[link.past]\npath = "none.csv"\ntime = "t"')
+    )
+    link = PlayedLink("past", [Batch([r], r.valid_at) for r in rows])
+    declared = replace(read(path).site, links=(link,), store=None)
+    with gm.run(declared) as running:
+        assert link.played.wait(50)
+        found = running["tank"].now()["leak"]
+        ahead = running["tank"].forecast("5 s", every="5 s")["level"]
+    assert found.sd[0] < 0.05
+    assert abs(found.mean[0] - leak) < 3 * found.sd[0] + 0.01
+    assert abs(ahead.mean[0] - level(30)) < 0.1
 
 
 BAD = (
@@ -286,12 +337,15 @@ def test_that_an_fmu_that_hides_its_state_says_what_it_would_take(
     tank = built(tmp_path, "tank", "pythonfmu")
     assert asked("adopt", tank, "--folder", tmp_path / "made") == 1
     told = capsys.readouterr().err
-    assert "can be simulated (FMI 2.0, no version, co-simulation, snapshots: replay)" in told
-    assert "exported for model exchange" in told
+    assert "can be simulated (FMI 2.0, no version), but no reading can correct its state" in told
+    assert "say which are unknown, as in --estimate leak" in told
+    assert asked("adopt", tank, "--estimate", "first", "--folder", tmp_path / "made") == 1
+    assert "first of Tank.fmu cannot be set while it runs" in capsys.readouterr().err
     saw = compiled(tmp_path, "saw")
     assert asked("adopt", saw, "--step", "250 ms", "--folder", tmp_path / "made") == 1
     told = capsys.readouterr().err
     assert "doubled" in told
+    assert "exported for model exchange" in told
     assert "plans an event at 1 s" in told
     assert asked("adopt", saw, "--folder", tmp_path / "made") == 1
     assert "proposes no step size" in capsys.readouterr().err
@@ -322,6 +376,8 @@ def test_that_a_mistyped_choice_is_told(
         ('prior = "lognormal(4, 0.2)"', 'prior = "about four"', "'about four' is no prior"),
         ("[sensor.accel]", "[sensor.acceleration]", "no variable 'acceleration'"),
         ("drift = 0.0", "drfit = 0.0", "drfit"),
+        ("substeps = 2", 'interface = "CoSimulation"', "needs window and stride"),
+        ("substeps = 2", 'window = "1 s"\nstride = "1 s"', "no states of its own: x, v"),
         ('unit = "1/s"', 'unit = "1/fortnite"', "fortnite"),
         ("[const.damping]", "[const.damping\n", "is not TOML"),
         ('path = "spring.fmu"', 'path = "sprung.fmu"', "there is no file"),

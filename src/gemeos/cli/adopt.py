@@ -10,11 +10,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from gemeos.engines.fmi import Interface
 from gemeos.engines.fmi.adopt import Adoption, adopted
+from gemeos.engines.spec import Snapshot
 from gemeos.errors import EngineError, SettingsError
 from gemeos.units import span, span_told
 
-MODE = "ensemble filter: the FMU's whole state can be written"
+BY_STATES = "ensemble filter: the FMU's whole state can be written"
+BY_PARAMS = "window that slides: params are fitted to readings, and the FMU is run again with them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,15 +76,24 @@ def _told(found: Adoption, folder: Path) -> dict[str, object]:
     return {
         "model": found.spec.name,
         "version": found.spec.version,
-        "interface": "model exchange",
+        "interface": _interface(found),
         "step": span_told(found.spec.step),
-        "mode": MODE,
+        "mode": BY_PARAMS if found.hidden else BY_STATES,
+        "hidden": list(found.hidden),
         "site": str(folder / "site.toml"),
         "description": str(folder / "model.toml"),
         "variables": {row.name: row.role for row in found.rows},
         "left": list(found.left),
         "decide": list(found.decide),
     }
+
+
+def _alone(found: Adoption) -> bool:
+    return found.fmi.interface is Interface.CO_SIMULATION
+
+
+def _interface(found: Adoption) -> str:
+    return "co-simulation" if _alone(found) else "model exchange"
 
 
 def _print(found: Adoption, folder: Path) -> None:
@@ -106,8 +118,16 @@ def _print(found: Adoption, folder: Path) -> None:
     if found.left:
         line(f"  left as they start: {', '.join(found.left)}")
     line("Chosen:")
-    line(f"  model exchange; steps of {span_told(spec.step)}, {found.substeps} substeps in each")
-    line(f"  {MODE}")
+    substeps = "" if _alone(found) else f", {found.fmi.substeps} substeps in each"
+    line(f"  {_interface(found)}; steps of {span_told(spec.step)}{substeps}")
+    line(f"  {BY_PARAMS if found.hidden else BY_STATES}")
+    for each in found.hidden:
+        line(f"  because its state cannot be written: {each}")
+    if found.hidden:
+        kept = spec.capabilities.snapshot
+        line(f"  {found.members} members, each a simulation; its snapshots: {kept.value}")
+        if kept is Snapshot.REPLAY:
+            line("  to go back it is run again from its beginning: best for short lives")
     line("Yours to decide, in model.toml and site.toml:")
     for each in found.decide:
         line(f"  {each}")

@@ -63,10 +63,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from gemeos.engines.fmi.described import simulator
 from gemeos.errors import InputError, SettingsError, nearest
 from gemeos.runtime.actuation import ActuatorLink
 from gemeos.runtime.actuator_links import MqttActuatorLink
+from gemeos.runtime.adopted import adopted
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink
 from gemeos.runtime.site import ClockDomain, Link, Replay, Site, WallTime
 from gemeos.runtime.twin import Twin
@@ -276,7 +276,7 @@ def _adopted(name: str, told: Table, given: Mapping[str, Any], where: str, here:
         if other in told:
             raise SettingsError(f"{where} has a model, so it has no {other!r}.")
     try:
-        return Twin(name, simulator(here / model), **given)
+        return Twin(name, adopted(here / model), **given)
     except TypeError as error:
         raise SettingsError(f"{where} model {model}: {error}.") from error
     except InputError as error:

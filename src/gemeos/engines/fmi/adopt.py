@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from gemeos.engines.fmi.archive import interfaces
 from gemeos.engines.fmi.settings import Fmi, Interface, opened
 from gemeos.engines.fmi.units import unit_of
 from gemeos.engines.hosted import HostedEngine
-from gemeos.engines.placed import Asked
+from gemeos.engines.outcome import Told
 from gemeos.engines.spec import Kind, Role, Spec, Value, Variable
 from gemeos.errors import InputError, SchemaError, UnknownNameError
 from gemeos.units import span_told
@@ -30,8 +28,12 @@ SHARE_STEP: Final = 0.01
 """Of a state's doubt, that one step is guessed to add."""
 SIGMA: Final = 0.2
 """Of a parameter that is estimated: about 20 per cent."""
-_NO_NUMBERS: Final = np.empty((1, 0))
-"""One row, in which nothing is given."""
+MEMBERS: Final = 64
+MEMBERS_OF_A_WINDOW: Final = 24
+WINDOW: Final = 40
+"""Steps that params are fitted to."""
+STRIDE: Final = 10
+"""Steps between two fits."""
 GUESSED: Final = "guessed"
 
 
@@ -51,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """An FMU that can be kept in step."""
+    """An FMU that can be kept in step, by its states or by its params."""
 
     spec: Spec
     rows: tuple[Row, ...]
@@ -59,8 +61,14 @@ class Adoption:
     """What nobody but the user can know, a line each."""
     left: tuple[str, ...]
     """Variables that can be set and are not used: texts, and those without a start."""
-    substeps: int
-    memoryless: bool
+    fmi: Fmi
+    hidden: tuple[str, ...]
+    """What the FMU keeps to itself; empty if its whole state can be written."""
+
+    @property
+    def members(self) -> int:
+        """Where each is a simulation of its own, fewer."""
+        return MEMBERS_OF_A_WINDOW if self.hidden else MEMBERS
 
     def of_role(self, *roles: str) -> list[Row]:
         """Variables of the twin."""
@@ -75,9 +83,18 @@ class Adoption:
             "[fmu]",
             f"path = {json.dumps(fmu)}",
             f"step = {json.dumps(span_told(self.spec.step))}",
-            f"substeps = {self.substeps}  # of the Runge-Kutta method in one step",
         ]
-        if self.memoryless:
+        if self.fmi.interface is Interface.CO_SIMULATION:
+            lines.append('interface = "CoSimulation"')
+        else:
+            lines.append(f"substeps = {self.fmi.substeps}  # of the Runge-Kutta method in one step")
+        if self.hidden:
+            window, stride = WINDOW * self.spec.step, STRIDE * self.spec.step
+            lines += [
+                f"window = {json.dumps(span_told(window))}  # {GUESSED}: params are fitted to it",
+                f"stride = {json.dumps(span_told(stride))}  # {GUESSED}: so often",
+            ]
+        if self.fmi.memoryless:
             lines.append("memoryless = true  # what is discrete follows from states and inputs")
         for row in self.rows:
             lines += ["", *(f"# {note}" for note in row.notes), f"[{row.role}.{row.name}]"]
@@ -96,7 +113,7 @@ class Adoption:
             "",
             f"[twin.{name}]",
             'model = "model.toml"',
-            "members = 64",
+            f"members = {self.members}",
             "",
             "# Where readings come from is yours to say. An example, for a broker on this machine:",
             "# [link.plant]",
@@ -179,44 +196,60 @@ def adopted(
     Raises:
         EngineError: it is no FMU, or cannot be run here.
         InputError: it cannot be kept in step; with what is missing.
+        SchemaError: a choice does not fit.
         UnknownNameError: no such param or input.
     """
-    if interfaces(path) == {"CoSimulation"}:
-        raise _simulated_alone(path, step)
-    exchange = Interface.MODEL_EXCHANGE
+    alone = interfaces(path) == {"CoSimulation"}
     fmi = Fmi(
         str(path),
         step=step,
-        interface=exchange,
+        interface=Interface.CO_SIMULATION if alone else Interface.MODEL_EXCHANGE,
         substeps=substeps,
         memoryless=memoryless,
         logs=False,
     )
     with opened(fmi) as engine:
         _check_names(engine.spec, estimate, controls)
+        hidden = engine.spec.capabilities.hidden
+        if hidden:
+            _check_window(path.name, engine.spec, estimate)
         writing = _Writing(engine.spec, _begun(engine))
-        _describe(writing, estimate, controls)
+        _describe(writing, estimate, controls, states=not hidden)
         return Adoption(
             engine.spec,
             tuple(writing.rows),
             tuple(writing.decide),
             tuple(writing.left),
-            substeps,
-            memoryless,
+            fmi,
+            hidden,
         )
 
 
-def _simulated_alone(path: Path, step: Span | None) -> InputError:
-    """What is to be said of an FMU that has no model exchange, if it can be run at all."""
-    with opened(Fmi(str(path), step=step, interface=Interface.CO_SIMULATION)) as engine:
-        spec = engine.spec
-    keeps = spec.capabilities.snapshot.value
-    return InputError(
-        f"{path.name} can be simulated ({spec.version}, co-simulation, snapshots: {keeps}), but "
-        "not be kept in step: co-simulation keeps its states to itself, so no reading can correct "
-        "them. What it takes: the same model exported for model exchange. Until then run it with "
-        "gemeos.engines.fmi.opened."
+def _check_window(file: str, spec: Spec, estimate: Sequence[str]) -> None:
+    """An FMU that keeps its state to itself needs params that are fitted in place of it."""
+    why = "; ".join(spec.capabilities.hidden)
+    tunable = [v.name for v in spec.of_role(Role.PARAM) if v.tunable and v.kind is Kind.REAL]
+    keeps = (
+        f"{file} can be simulated ({spec.version}), but no reading can correct its state: {why}."
     )
+    if not tunable:
+        raise InputError(
+            f"{keeps} It could be kept in step by its params, but none of them can be set while it "
+            "runs (variability tunable). What it takes: such params, or the same model exported "
+            "for model exchange. Until then run it with gemeos.engines.fmi.opened."
+        )
+    if not estimate:
+        raise InputError(
+            f"{keeps} It can be kept in step by its params, which are then fitted to a window of "
+            f"readings: say which are unknown, as in --estimate {tunable[0]}. There are: "
+            f"{', '.join(tunable)}."
+        )
+    for name in estimate:
+        if name not in tunable:
+            raise SchemaError(
+                f"{name} of {file} cannot be set while it runs, so it cannot be fitted. There are: "
+                f"{', '.join(tunable)}."
+            )
 
 
 def _check_names(spec: Spec, estimate: Sequence[str], controls: Sequence[str]) -> None:
@@ -248,17 +281,18 @@ def _begun(engine: HostedEngine) -> dict[str, float]:
         for v in engine.spec.of_role(Role.STATE, Role.OUTPUT)
         if v.kind is not Kind.TEXT and (v.role is Role.STATE or not v.inner)
     )
-    process = engine.placed()
-    try:
-        read = process.moved(Asked((), (), (), names, 0), _NO_NUMBERS)
-    finally:
-        process.close()
-    return dict(zip(names, read[0].tolist(), strict=True))
+    begun = engine.reset({}, 0, 0)
+    read = engine.get(names) if isinstance(begun, Told) else begun
+    if not isinstance(read, Told):
+        raise InputError(f"{engine.spec.name} cannot be begun with its start values: it {read}.")
+    return {name: float(value) for name, value in read.value.items()}
 
 
-def _describe(writing: _Writing, estimate: Sequence[str], controls: Sequence[str]) -> None:
+def _describe(
+    writing: _Writing, estimate: Sequence[str], controls: Sequence[str], *, states: bool
+) -> None:
     spec = writing.spec
-    for v in spec.of_role(Role.STATE):
+    for v in spec.of_role(Role.STATE) if states else ():
         _state(writing, v)
     for v in spec.of_role(Role.PARAM):
         if v.name in estimate:
@@ -268,6 +302,8 @@ def _describe(writing: _Writing, estimate: Sequence[str], controls: Sequence[str
             _const(writing, v)
     for v in spec.of_role(Role.INPUT):
         _driven(writing, v, control=v.name in controls)
+    if not states:
+        writing.decide.append("how long the window is, and how often params are fitted to it")
     read = [v for v in spec.of_role(Role.STATE, Role.OUTPUT) if _is_told(v)]
     for v in read or spec.of_role(Role.STATE):
         _sensor(writing, v)
@@ -308,9 +344,9 @@ def _const(writing: _Writing, v: Variable) -> None:
         writing.left.append(v.name)
         return
     notes: tuple[str, ...] = ()
-    if v.kind is Kind.REAL:
+    if v.kind is Kind.REAL and (v.tunable or not writing.spec.capabilities.hidden):
         notes = ("To have it estimated: [param.NAME] with a prior in place of the value.",)
-    writing.row("const", v, [("value", _written(_number(v.start)))], notes)
+    writing.row("const", v, [("value", _literal(v.start))], notes)
 
 
 def _driven(writing: _Writing, v: Variable, *, control: bool) -> None:
@@ -346,6 +382,10 @@ def _bounds(v: Variable, start: float) -> list[tuple[str, str]]:
 
 def _number(value: Value | None) -> float:
     return 0.0 if value is None or isinstance(value, str) else float(value)
+
+
+def _literal(value: Value) -> str:
+    return json.dumps(value)
 
 
 def _written(number: float) -> str:

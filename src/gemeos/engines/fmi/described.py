@@ -39,6 +39,13 @@
 
     [virtual.energy]  # a sensor that is not there
     unit = "J"
+
+An FMU that keeps its states to itself is kept in step by its params, fitted to a window of
+readings that slides. It has no ``[state]``, and in ``[fmu]``::
+
+    interface = "CoSimulation"
+    window = "1 min"  # that params are fitted to
+    stride = "15 s"  # how often they are
 """
 
 from __future__ import annotations
@@ -91,6 +98,9 @@ class _Fmu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     substeps: int = 10
     begin: float | None = None
     memoryless: bool = False
+    interface: Interface = Interface.MODEL_EXCHANGE
+    window: str | None = None
+    stride: str | None = None
     limit: str | None = None
     """The longest that one step of one member may take."""
     workers: int = USUAL_WORKERS
@@ -115,7 +125,7 @@ class _Param(_One, frozen=True, kw_only=True):
 
 
 class _Const(_One, frozen=True, kw_only=True):
-    value: float | bool
+    value: bool | int | float
 
 
 class _Input(_One, frozen=True, kw_only=True):
@@ -159,8 +169,12 @@ class Described:
     variables: tuple[Variable, ...]
     names: Mapping[str, str]
     """By variable: what the FMU calls it."""
+    begins: Mapping[str, bool | int | float]
+    """By what the FMU calls it: values of the constants, as they are written."""
     limit: Span
     workers: int
+    window: tuple[str, str] | None
+    """Length and stride, for an FMU that keeps its states to itself."""
 
 
 def read_description(path: Path) -> Described:
@@ -182,15 +196,14 @@ def read_description(path: Path) -> Described:
         raise SchemaError(f"{path}: {error}") from error
 
 
-def simulator(path: Path) -> EngineSimulator:
-    """The simulator of the FMU that the file describes, with its processes.
+def simulator(described: Described) -> EngineSimulator:
+    """The simulator of the FMU that is described, with its processes.
 
     Raises:
-        SchemaError: as ``read_description``; or the FMU has no such variables.
+        SchemaError: the FMU has no such variables, or they do not fit together.
         InputError: the FMU hides something that it goes on from.
         EngineError: the FMU cannot be run here.
     """
-    described = read_description(path)
     fmi = described.fmi
     engine = opened(fmi, limit=described.limit)
     try:
@@ -214,7 +227,7 @@ def _described(told: _File, here: Path) -> Described:
     fmi = Fmi(
         str(here / fmu.path),
         step=None if fmu.step is None else span(fmu.step),
-        interface=Interface.MODEL_EXCHANGE,
+        interface=fmu.interface,
         begin_s=fmu.begin,
         substeps=fmu.substeps,
         # What is logged of each member of each step would be read by nobody.
@@ -247,7 +260,23 @@ def _described(told: _File, here: Path) -> Described:
     )
     names = {n: v.fmu for table in tables for n, v in table.items() if v.fmu}
     limit = USUAL_LIMIT if fmu.limit is None else span(fmu.limit)
-    return Described(fmi, variables, names, limit, fmu.workers)
+    begins = {v.fmu or n: v.value for n, v in told.const.items()}
+    return Described(fmi, variables, names, begins, limit, fmu.workers, _window(told))
+
+
+def _window(told: _File) -> tuple[str, str] | None:
+    window, stride = told.fmu.window, told.fmu.stride
+    if window is None or stride is None:
+        if told.fmu.interface is Interface.CO_SIMULATION or (window, stride) != (None, None):
+            raise SchemaError("An FMU that keeps its states to itself needs window and stride.")
+        return None
+    if told.state:
+        raise SchemaError(
+            f"What is fitted to a window has no states of its own: {', '.join(told.state)}."
+        )
+    if told.fmu.step is None:
+        raise SchemaError("What is fitted to a window needs a step.")
+    return window, stride
 
 
 def _sensor(name: str, told: _Sensor) -> Sensor:
