@@ -3,7 +3,7 @@
 Topics below a root, ``city`` unless another is named; payloads are JSON, all at QoS 1:
 
 - ``ROOT/reading/DETECTOR/count`` and ``.../speed``: ``{"seq", "valid_from", "valid_at", "value",
-  "unit"}`` each 60 s of the plant's time. ``value`` of a speed is null where nobody passed.
+  "unit"}`` each 60 s of the plant's time. Where nobody passed there is no speed.
 - ``ROOT/clock``: ``{"now", "speed"}``. Everything due by ``now`` has been sent.
 - ``ROOT/finished``: ``{"last", "seq"}``.
 - ``ROOT/committed``, from the site: ``{"committed": [[first, last], ...]}``.
@@ -155,10 +155,9 @@ class Plant:
             self._report_changes()
 
     def _tell(self, count: Count) -> None:
-        told: list[tuple[str, float | None, str]] = [
-            ("count", float(count.vehicles), ""),
-            ("speed", count.speed_m_per_s, "m/s"),
-        ]
+        told = [("count", float(count.vehicles), "")]
+        if count.speed_m_per_s is not None:
+            told.append(("speed", count.speed_m_per_s, "m/s"))
         for quantity, value, unit in told:
             topic = f"{self._root}/reading/{_quoted(count.loop, '')}/{quantity}"
             body: dict[str, object] = {
