@@ -11,12 +11,14 @@ from gemeos.twins.traffic.network import GREEN
 from gemeos.twins.traffic.signals.eyes import Eyes
 from gemeos.twins.traffic.signals.junction import Controlled, phase_at
 from gemeos.twins.traffic.signals.light import Light, Seen
+from gemeos.twins.traffic.signals.plans import check_order, stage_at
 from gemeos.twins.traffic.signals.rules import (
     Fixed,
     Pressure,
     Rule,
     Service,
     Shares,
+    Timed,
     Wave,
     greedy,
     service,
@@ -81,6 +83,8 @@ class Companion:
         It takes over as soon as its programme shows one of the stages, and gives back to its
         programme as soon as both show the same; so no limit is broken on the way.
         """
+        if isinstance(rule, Timed):
+            check_order(self._junctions[name].stages, rule)
         self.kept[name].rule = rule
 
     def let_go(self, name: str) -> None:
@@ -154,6 +158,8 @@ class Companion:
             shown, _ = phase_at(junction.program, now)
             states = junction.stages.states
             return states.index(shown) if shown in states else light.seen.stage
+        if isinstance(rule, Timed):
+            return stage_at(junction.stages, rule, now)
         queues = self._eyes.queues(junction.lanes)
         if isinstance(rule, Wave | Pressure):
             return greedy(rule, junction.stages.states, junction.lanes, queues)

@@ -36,6 +36,23 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
     """Empty for the one that ran before."""
 
 
+class Timed(msgspec.Struct, frozen=True, tag="timed"):
+    """A fixed cycle of one's own: greens of the signal's stages, with the limits' ways between."""
+
+    order: tuple[int, ...]
+    """Stages, by their numbers."""
+    greens_s: tuple[int, ...]
+    """How long each is shown."""
+    offset_s: int = 0
+    """When a cycle begins, with the first green: at this and all multiples of the cycle."""
+
+    def __post_init__(self) -> None:
+        if len(self.order) != len(self.greens_s) or len(self.order) < 2:
+            raise InputError("A cycle has two stages or more, each with its green.")
+        if any(g < 1 for g in self.greens_s):
+            raise InputError("Every green of a cycle lasts a second or more.")
+
+
 class Wave(msgspec.Struct, frozen=True, tag="wave"):
     """Green for most vehicles: greedy."""
 
@@ -106,7 +123,7 @@ class Service(msgspec.Struct, frozen=True, tag="service"):
                 raise InputError(f"A signal's rule cannot have {name} {value:g}.")
 
 
-Rule: TypeAlias = Fixed | Wave | Pressure | Service
+Rule: TypeAlias = Fixed | Timed | Wave | Pressure | Service
 
 
 def rule_of(text: str) -> Rule:
@@ -116,7 +133,7 @@ def rule_of(text: str) -> Rule:
         InputError: it is none.
     """
     try:
-        rule: Rule = msgspec.json.decode(text, type=Fixed | Wave | Pressure | Service)
+        rule: Rule = msgspec.json.decode(text, type=Fixed | Timed | Wave | Pressure | Service)
     except msgspec.DecodeError as error:
         raise InputError(f"{text!r} is no rule of a signal: {error}.") from error
     return rule

@@ -1,0 +1,142 @@
+"""What rules at signals are worth: whole runs of SUMO, with all that is promised of signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64
+
+from gemeos.engines.hosted import HostedEngine
+from gemeos.engines.outcome import Outcome, Told
+from gemeos.engines.spec import Value
+from gemeos.errors import EngineError
+from gemeos.twins.traffic.signals.checker import Violation, violations
+from gemeos.twins.traffic.signals.inside import LONGEST
+from gemeos.twins.traffic.signals.junction import Controlled
+from gemeos.twins.traffic.signals.pedestrians import Delay, delay, together
+from gemeos.twins.traffic.signals.rules import Rule, written
+from gemeos.units.instant import SECOND, Span
+
+USUAL_WORKERS: Final = 2
+HOUR_S: Final = 3600
+DELAY: Final = "trips.delay"
+NEVER: Final = "vehicles.waiting"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run from the beginning."""
+
+    delay_s: float
+    """Time loss and departure delay, mean of all trips that should have begun; of those that did
+    not, the time since."""
+    never_began: int
+    """Trips that found no room."""
+    longest_wait_s: float
+    """That any vehicle stood in all of its trip, or waited to depart."""
+    pedestrians: Delay | None
+    violations: tuple[Violation, ...]
+
+
+def told(outcome: Outcome[_T]) -> _T:
+    """The value.
+
+    Raises:
+        EngineError: it is none.
+    """
+    if not isinstance(outcome, Told):
+        raise EngineError("SUMO", f"it {outcome}")
+    return outcome.value
+
+
+def policies(rules: Mapping[str, Rule]) -> dict[str, Value]:
+    """Rules by signal as controls."""
+    return {f"signal.{name}.policy": written(rule) for name, rule in rules.items()}
+
+
+def run(
+    engine: HostedEngine,
+    junctions: Mapping[str, Controlled],
+    rules: Mapping[str, Rule],
+    seed: int,
+    seconds: int = HOUR_S,
+) -> Run:
+    """Run from the beginning with these rules.
+
+    Args:
+        engine: Of ``inside.opened``; it is left as it was.
+        junctions: Its signals.
+        rules: By signal; the others run their own programmes.
+        seed: Of SUMO.
+        seconds: How long.
+
+    Raises:
+        EngineError: SUMO failed.
+    """
+    with engine.another() as one:
+        told(one.reset({}, seed, 0))
+        told(one.set(policies(rules)))
+        told(one.advance(seconds * SECOND))
+        logs = {name: f"signal.{name}.shown" for name in junctions}
+        read = told(one.get([DELAY, NEVER, LONGEST, *logs.values()]))
+    found: list[Violation] = []
+    walked: list[Delay] = []
+    for name, junction in junctions.items():
+        log = msgspec.json.decode(str(read[logs[name]]), type=list[tuple[float, str]])
+        end = log[0][0] + seconds
+        found += violations(junction.limits, log, end)
+        if (waits := delay(junction.limits, log, end)) is not None:
+            walked.append(waits)
+    return Run(
+        float(read[DELAY]),
+        int(read[NEVER]),
+        float(read[LONGEST]),
+        together(walked),
+        tuple(found),
+    )
+
+
+def runs(
+    engine: HostedEngine,
+    junctions: Mapping[str, Controlled],
+    rules: Mapping[str, Rule],
+    seeds: Sequence[int],
+    *,
+    seconds: int = HOUR_S,
+    workers: int = USUAL_WORKERS,
+) -> list[Run]:
+    """The same with each seed, some at once."""
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda s: run(engine, junctions, rules, s, seconds), seeds))
+
+
+def delays(of: Sequence[Run]) -> Float64[np.ndarray, " seed"]:
+    """Seconds, seed by seed."""
+    return np.array([r.delay_s for r in of])
+
+
+def lost_s(engine: HostedEngine) -> float:
+    """Vehicle seconds that were lost so far, of all trips.
+
+    Raises:
+        EngineError: SUMO failed.
+    """
+    names = (DELAY, NEVER, "vehicles.departed")
+    read = told(engine.get(names))
+    return float(read[DELAY]) * (int(read[NEVER]) + int(read["vehicles.departed"]))
+
+
+def advanced(engine: HostedEngine, span: Span) -> None:
+    """Run on.
+
+    Raises:
+        EngineError: SUMO failed.
+    """
+    told(engine.advance(engine.now + span))
