@@ -1,9 +1,10 @@
 """``python -m gemeos_plants.device``: a device that is set over MQTT, as a process of its own.
 
 It takes a command once: one that it had before, or that has expired, it answers and does not obey.
-While somebody tells it that its twin sees it, it stands where it was set; after ``--patience``
-seconds without that it goes back to its fixed programme by itself, whatever became of the twin, of
-the network or of the broker. Its faults are those that devices have: ``--fault``.
+While somebody tells it that its twin sees it, it stands where it was set; where that was told too
+long ago (each heartbeat says how long it lasts) it goes back to its fixed programme by itself,
+whatever became of the twin, of the network or of the broker. Its faults are those that devices
+have: ``--fault``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, final
@@ -41,21 +43,53 @@ FAULTS: Final = (
     "other-id",
     "garbage",
     "stuck",
+    "cut",
 )
+"""``cut``: neither commands are heard nor sensors, where there are any; heartbeats are."""
+
+
+Refuses = Callable[[str, float], str]
+"""Why a place will not go there, by the plant's own rules; empty where it will."""
+
+
+def obedient(place: str, value: float) -> str:  # noqa: ARG001 -- as a plant's rules are asked
+    """The rules of a device that has none."""
+    return ""
 
 
 @final
 class Device:
     """Places with values, each with its fixed programme. ``told`` keeps a line of all it did."""
 
-    def __init__(self, fixed: dict[str, float], told: Path | None, patience_s: float) -> None:
-        """``fixed`` by place: where it goes back to."""
+    def __init__(
+        self,
+        fixed: dict[str, float],
+        told: Path | None,
+        patience_s: float | None,
+        *,
+        refuses: Refuses = obedient,
+        now: Callable[[], datetime] | None = None,
+        moved: Callable[[str, float], None] | None = None,
+    ) -> None:
+        """It stands where its fixed programme has it.
+
+        Args:
+            fixed: By place: where it goes back to.
+            told: A file that gets a line of all it did.
+            patience_s: How long it stays where it was set without being seen; None as long as a
+                heartbeat says that it lasts.
+            refuses: The plant's own rules.
+            now: The plant's time, for what has expired; by default the machine's.
+            moved: Called with each place that moves, whoever moves it.
+        """
         self.fixed = fixed
+        self._refuses, self._now, self._moved = refuses, now, moved
         self.values = dict(fixed)
         self.set_by: dict[str, str | None] = dict.fromkeys(fixed)
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._told = told
         self._patience_s = patience_s
+        self._lasts_s = PATIENCE_S if patience_s is None else patience_s
         self._seen_at: float | None = None
         self._lock = threading.RLock()
 
@@ -65,15 +99,25 @@ class Device:
             with self._told.open("a") as file:
                 file.write(json.dumps({"what": what, "at": time.time(), **more}) + "\n")
 
-    def seen(self) -> None:
-        """The twin sees us."""
+    def _time(self) -> datetime:
+        return datetime.now(UTC) if self._now is None else self._now()
+
+    def _move(self, place: str, value: float, set_by: str | None) -> None:
+        self.values[place], self.set_by[place] = value, set_by
+        if self._moved is not None:
+            self._moved(place, value)
+
+    def seen(self, lasts_s: float | None = None) -> None:
+        """The twin sees us; ``lasts_s`` is how long it says that this holds."""
         with self._lock:
             self._seen_at = time.monotonic()
+            if lasts_s is not None and self._patience_s is None:
+                self._lasts_s = lasts_s
             self.tell("seen")
 
     def is_unseen(self) -> bool:
         """Whether nobody has told for too long."""
-        return self._seen_at is None or time.monotonic() - self._seen_at > self._patience_s
+        return self._seen_at is None or time.monotonic() - self._seen_at > self._lasts_s
 
     def fall_back(self) -> list[str]:
         """Go back to the fixed programme where nobody sees; the places that moved."""
@@ -82,14 +126,15 @@ class Device:
                 return []
             moved = [p for p, value in self.values.items() if value != self.fixed[p]]
             for place in moved:
-                self.values[place], self.set_by[place] = self.fixed[place], None
-                self.tell("fallback", place=place, value=self.fixed[place])
+                self._move(place, self.fixed[place], None)
+                unseen = None if self._seen_at is None else time.monotonic() - self._seen_at
+                self.tell("fallback", place=place, value=self.fixed[place], unseen_s=unseen)
         return moved
 
     def override(self, place: str, value: float) -> None:
         """Somebody at the device sets it."""
         with self._lock:
-            self.values[place], self.set_by[place] = value, None
+            self._move(place, value, None)
             self.tell("override", place=place, value=value)
 
     def obey(self, place: str, command: dict[str, Any], *, moves: bool) -> dict[str, Any]:
@@ -102,10 +147,13 @@ class Device:
             answer: dict[str, Any] = {"id": key, "accepted": True}
             if place not in self.values:
                 answer = {"id": key, "accepted": False, "reason": f"there is no {place}"}
-            elif datetime.now(UTC) >= datetime.fromisoformat(command["expires_at"]):
+            elif self._time() >= datetime.fromisoformat(command["expires_at"]):
                 answer = {"id": key, "accepted": False, "reason": "it has expired"}
+            elif why := self._refuses(place, float(command["value"])):
+                answer = {"id": key, "accepted": False, "reason": why}
+                self.tell("refused", id=key, place=place, value=command["value"], why=why)
             elif moves:
-                self.values[place], self.set_by[place] = float(command["value"]), key
+                self._move(place, float(command["value"]), key)
                 # Who was never seen waits as long from here on.
                 self._seen_at = time.monotonic() if self._seen_at is None else self._seen_at
                 self.tell("moved", id=key, place=place, value=command["value"])
@@ -152,7 +200,8 @@ class Line:
         try:
             body = json.loads(message.payload)
             if kind == "heartbeat":
-                self._device.seen()
+                lasts = body.get("lasts_s") if isinstance(body, dict) else None
+                self._device.seen(None if lasts is None else float(lasts))
             elif kind == "local" and place == "fault":
                 self.fault = str(body)
                 self._device.tell("fault", of=self.fault)
@@ -168,7 +217,7 @@ class Line:
 
     def _command(self, place: str, body: dict[str, Any], message: paho.MQTTMessage) -> None:
         fault, key = self.fault, str(body["id"])
-        if fault in {"deaf", "refuses"}:
+        if fault in {"deaf", "refuses", "cut"}:
             self._device.tell("command", id=key, place=place, value=body["value"])
             if fault == "refuses":
                 self._answer({"id": key, "accepted": False, "reason": "maintenance"}, message)
@@ -203,6 +252,33 @@ class Line:
         )
 
 
+@final
+class Watchman:
+    """Has a device fall back where nobody sees it, and tells the broker.
+
+    A thread of its own, not the network's: it has to fall back also while that hangs.
+    """
+
+    def __init__(self, device: Device, line: Line) -> None:
+        """Not started yet."""
+        self._device, self._line = device, line
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchman", daemon=True)
+
+    def __enter__(self) -> Watchman:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(LOOK_S):
+            for place in self._device.fall_back():
+                self._line.report(place)
+
+
 def _place(text: str) -> tuple[str, float]:
     place, _, value = text.partition("=")
     return place, float(value)
@@ -215,7 +291,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--root", default="plant", help="what all topics begin with")
-    parser.add_argument("--patience", type=float, default=PATIENCE_S)
+    parser.add_argument("--patience", type=float, help="seconds; by default as heartbeats say")
     parser.add_argument("--fault", choices=FAULTS, default="none")
     parser.add_argument("--late", type=float, default=1.0, help="seconds, for --fault late")
     parser.add_argument("--told", type=Path, help="a file that gets a line of all it does")
@@ -230,10 +306,9 @@ def main() -> int:
     line.client.connect(args.host, args.port, 30)
     line.client.loop_start()
     device.tell("started")
-    # Not the network's thread: it has to fall back also while that hangs.
-    while not (over.wait(LOOK_S) or parent.gone):
-        for place in device.fall_back():
-            line.report(place)
+    with Watchman(device, line):
+        while not (over.wait(LOOK_S) or parent.gone):
+            pass
     line.client.disconnect()
     line.client.loop_stop()
     return 0

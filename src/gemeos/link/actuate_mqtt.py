@@ -65,6 +65,8 @@ _READY: Final = 10.0
 _CLOSING: Final = 5.0
 _MOST: Final = 65_536
 """Bytes of a payload that are read."""
+BEAT_LASTS_S: Final = 3.0
+"""How long a plant may count itself seen after a heartbeat; they come once a second."""
 PLACE: Final = "{place}"
 TWIN: Final = "{twin}"
 
@@ -265,7 +267,13 @@ class MqttActuator:
         """See the port."""
         if self._topics.heartbeat is not None:
             topic = self._topics.heartbeat.replace(TWIN, twin)
-            self._publish(topic, {"twin": twin, "at": iso(at)}, qos=0)
+            body = {"twin": twin, "at": iso(at), "lasts_s": BEAT_LASTS_S}
+            properties = None
+            if self._broker.version is MqttVersion.V5:
+                # One that waited at the broker would tell of a twin that may be gone.
+                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+                properties.MessageExpiryInterval = int(BEAT_LASTS_S)
+            self._publish(topic, body, properties, qos=0)
 
     async def lost(self) -> None:
         """See the port."""

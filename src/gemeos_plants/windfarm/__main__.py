@@ -7,15 +7,19 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from gemeos_plants.device import Watchman
 from gemeos_plants.parent import Parent
 from gemeos_plants.windfarm.cursor import Cursor, CursorError
 from gemeos_plants.windfarm.line import Address, AddressError, Line
 from gemeos_plants.windfarm.mischief import NONE, Mischief, departures
-from gemeos_plants.windfarm.plant import COMMITTED, Patience, Plant
+from gemeos_plants.windfarm.plant import COMMITTED, PREFIX, Patience, Plant
 from gemeos_plants.windfarm.record import RecordError, iso, load, micros
+from gemeos_plants.windfarm.steered import Steered
 
 logger = logging.getLogger("gemeos_plants.windfarm")
 
@@ -68,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--delays", type=_share, metavar="SHARE", help="share of late readings (default 0.01)")
     add("--no-mischief", action="store_true", help="no delays, duplicates, reorderings")
     add("--window", type=int, default=Patience().window, help="readings sent before committed")
+    add("--obey", action="store_true", help="let turbines be set; see gemeos_plants.device")
+    add("--patience", type=float, help="without a heartbeat, seconds; by default as it says")
+    add("--told", type=Path, help="a file that gets a line of all that is done")
     add("--parent", type=int, help="number of the process that this one must not outlive")
     return parser
 
@@ -97,6 +104,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())
     parent = Parent(arguments.parent)
+    steered = Steered(record, arguments.told, arguments.patience) if arguments.obey else None
     plant = Plant(
         record,
         departures(record, mischief, first, beyond),
@@ -105,9 +113,27 @@ def main() -> int:
         speed=arguments.speed,
         stopped=lambda: asked.is_set() or parent.gone,
         patience=Patience(window=max(1, arguments.window)),
+        steered=steered,
     )
-    logger.info("Ended: %s.", plant.run().value)
+    with _settable(steered, arguments.broker):
+        logger.info("Ended: %s.", plant.run().value)
     return 0
+
+
+@contextmanager
+def _settable(steered: Steered | None, broker: Address) -> Iterator[None]:
+    """Let turbines be set, and fall back where nobody sees them."""
+    if steered is None:
+        yield
+        return
+    line = steered.line(broker, PREFIX)
+    line.client.loop_start()
+    try:
+        with Watchman(steered.device, line):
+            yield
+    finally:
+        line.client.disconnect()
+        line.client.loop_stop()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ Topics, all at QoS 1, none retained:
   the readings that are late on purpose; no reading is sent before its ``valid_at`` has been told.
   ``speed`` is null where the plant goes as fast as the site commits.
 - ``lahauteborne/finished``: ``{"last", "seq"}``, the stamp and number of the last reading.
+- ``lahauteborne/setpoint/<turbine>/<control>``: ``{"valid_at", "value", "unit"}``, where each
+  turbine is set to, once a step; only where the farm lets itself be set.
 - ``lahauteborne/committed``, from the site: ``{"committed": [[first, last], ...]}``, numbers whose
   readings are durable there, whether as readings, as duplicates or in quarantine.
 """
@@ -29,6 +31,7 @@ from gemeos_plants.windfarm.cursor import Cursor
 from gemeos_plants.windfarm.line import Line
 from gemeos_plants.windfarm.mischief import TRANSPORT, Departures
 from gemeos_plants.windfarm.record import SECOND, Record, iso
+from gemeos_plants.windfarm.steered import Steered
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ class _Stop(Exception):  # noqa: N818 -- not an error: the way out of the nested
 class Plant:
     """One run through the record."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is one part of it, most by keyword
         self,
         record: Record,
         departures: Departures,
@@ -75,6 +78,7 @@ class Plant:
         speed: float | None,
         stopped: Callable[[], bool],
         patience: Patience = Patience(),
+        steered: Steered | None = None,
     ) -> None:
         """Ready to run.
 
@@ -86,6 +90,7 @@ class Plant:
             speed: Plant seconds a wall second; None for as fast as the site commits.
             stopped: Asked all the time; once true, the run ends.
             patience: With the site.
+            steered: What lets it be set; None where nobody may.
         """
         self._record = record
         self._departures = departures
@@ -94,6 +99,7 @@ class Plant:
         self._speed = speed
         self._stopped = stopped
         self._patience = patience
+        self._steered = steered
         self._uncommitted: dict[int, float] = {}
         self._again: deque[int] = deque()
         self._connections = 0
@@ -133,6 +139,7 @@ class Plant:
             for number in seq[start:end].tolist():
                 self._send(number)
             self._tell_now(moment)
+            self._tell_setpoints()
             self._keep_pace(moment)
 
     def _await(self, moment: int) -> None:
@@ -171,6 +178,8 @@ class Plant:
             self._attend(_BREATH_S)
 
     def _publish(self, seq: int) -> None:
+        if self._steered is not None and self._steered.is_cut:
+            return
         reading = self._record.reading(seq)
         now = time.monotonic()
         if not self._uncommitted:
@@ -183,7 +192,7 @@ class Plant:
                 "seq": seq,
                 "valid_from": iso(reading.valid_from),
                 "valid_at": iso(reading.valid_at),
-                "value": reading.value,
+                "value": reading.value if self._steered is None else self._steered.value(seq),
                 "unit": reading.unit,
             },
         )
@@ -194,6 +203,14 @@ class Plant:
         self._clock = now
         self._tell()
 
+    def _tell_setpoints(self) -> None:
+        if self._steered is None or self._steered.is_cut:
+            return
+        for place, value, unit in self._steered.setpoints():
+            self._await_room(self._patience.window + 1)
+            told = {"valid_at": iso(self._clock), "value": value, "unit": unit}
+            self._say(f"{PREFIX}/setpoint/{place}", told)
+
     def _tell(self) -> None:
         self._told_at = time.monotonic()
         self._say(f"{PREFIX}/clock", {"now": iso(self._clock), "speed": self._speed})
@@ -203,6 +220,8 @@ class Plant:
 
     def _attend(self, wait_s: float) -> None:
         """What goes on beside sending: notices, re-sending, the clock's tick, the cursor's file."""
+        if self._steered is not None:
+            self._steered.at(self._clock)
         heard = self._line.notices(wait_s)
         if self._stopped():
             raise _Stop

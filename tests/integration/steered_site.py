@@ -1,0 +1,128 @@
+"""The wind farm's site that limits a turbine: for a test, or as a process that is killed.
+
+``steered_site.py PORT STORE``
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from gemeos.errors import GemeosError
+from gemeos.runtime.run import RunningSite, run
+from gemeos.runtime.settings import read
+from gemeos.runtime.site import Site
+from gemeos.schema.plan import Plan
+from gemeos.units.instant import SECOND
+
+START = "2014-03-14T00:00Z"
+SPEED = 1800
+PLACE = "R80711/power_limit"
+TOML = """
+[site]
+name = "steered"
+[clock]
+start = "{start}"
+speed = {speed}
+label = "recorded, for a test"
+[link.scada]
+kind = "mqtt"
+broker = "mqtt://127.0.0.1:{port}"
+client_id = "steered-{pid}"
+unwanted = ["*/Wa_avg"]
+[[link.scada.message]]
+topic = "lahauteborne/{{turbine}}/{{tag}}"
+value = "/value"
+valid_at = "/valid_at"
+valid_from = "/valid_from"
+sequence = "/seq"
+revision = "/seq"
+unit = "/unit"
+[[link.scada.message]]
+topic = "lahauteborne/setpoint/{{turbine}}/{{control}}"
+value = "/value"
+valid_at = "/valid_at"
+unit = "/unit"
+[link.scada.plant]
+clock = "lahauteborne/clock"
+time = "/now"
+end = "lahauteborne/finished"
+committed = "lahauteborne/committed"
+[twin.farm]
+type = "gemeos.twins.windfarm:twin"
+lateness = "10 min"
+horizon = "6 h"
+with = {{ farm = "la_haute_borne" }}
+[[twin.farm.bind]]
+channel = "scada:R80711/power_limit"
+to = "R80711.power_limit"
+[[twin.farm.act]]
+place = "farm:R80711/power_limit"
+to = "R80711.power_limit"
+[twin.farm.apply]
+oldest_state = "3 h"
+lasting = "2 h"
+watch = "12 h"
+settle = "3 h"
+[actuator.farm]
+kind = "mqtt"
+broker = "mqtt://127.0.0.1:{port}"
+client_id = "steering-{pid}"
+[actuator.farm.topics]
+command = "lahauteborne/command/{{place}}"
+acknowledgement = "lahauteborne/acknowledgement"
+reported = "lahauteborne/reported/{{place}}"
+ask = "lahauteborne/ask/{{place}}"
+heartbeat = "lahauteborne/heartbeat"
+"""
+
+
+def site_of(port: int, folder: Path) -> Site:
+    """As site.toml declares it; in memory."""
+    path = folder / "site.toml"
+    path.write_text(TOML.format(start=START, speed=SPEED, port=port, pid=os.getpid()))
+    return read(path).site
+
+
+def limited(running: RunningSite, within_s: float = 40.0) -> Plan:
+    """Wait until the twin may act, and limit the turbine.
+
+    Raises:
+        TimeoutError: it never may.
+    """
+    ends, told = time.monotonic() + within_s, "nothing was heard"
+    while time.monotonic() < ends:
+        time.sleep(0.1)
+        now = running.host.clock.now()
+        try:
+            plan = Plan(
+                twin="farm",
+                name="limit",
+                changes={"R80711.power_limit": "500 kW"},
+                made_at=now - SECOND,
+                actor="kim",
+                cause="made by hand",
+                expires_at=now + 7200 * SECOND,
+                state_at=now - SECOND,
+            )
+            running.host.plans.keep(plan, actor="kim", replacing=True)
+            running["farm"].apply("limit", approve="ada", dry_run=False)
+        except GemeosError as error:
+            told = str(error)
+        else:
+            return plan
+    raise TimeoutError(told)
+
+
+def main() -> None:
+    """Limit it, and stay."""
+    port, folder = int(sys.argv[1]), Path(sys.argv[2])
+    with run(site_of(port, folder)) as running:
+        limited(running)
+        time.sleep(50.0)
+
+
+if __name__ == "__main__":
+    main()
