@@ -16,6 +16,7 @@ from gemeos.testing.contracts.engine import T0, told
 from gemeos.twins.traffic import District, read_district
 from gemeos.twins.traffic.sources import Wanted, bring
 from gemeos.units.instant import SECOND
+from gemeos_plants.traffic import district as plants
 from tests.conftest import missing
 from tests.integration.node_links import EAST, HALL, MIDDLE, NORTH, SOUTH, WEST, node_links
 from tests.integration.sumo_networks import sumo_program
@@ -277,6 +278,20 @@ def test_that_a_configuration_of_sumo_tells_files_and_times(tmp_path: Path) -> N
     (tmp_path / "corner.rou.xml").unlink()
     with pytest.raises(SchemaError, match=r"There is no file .*corner\.rou\.xml"):
         bring([tmp_path / "corner.sumocfg"], tmp_path / "again")
+
+
+def test_that_the_scenario_of_bologna_comes_whole(recorded_data: Path, tmp_path: Path) -> None:
+    folder = recorded_data / "traffic-bologna" / "bologna-pasubio"
+    district = bring([folder / "run.sumocfg"], tmp_path / "pasubio")
+    # The numbers of the data's own description.
+    assert len(district.network.edges) == 111
+    assert len(district.detectors) == 64
+    assert {s.program.id for s in district.signals.values()} == {"utopia"}
+    assert len(district.signals) == 8
+    assert sorted(p.name for p in district.routes) == ["pasubio.rou.xml", "pasubio_busses.rou.xml"]
+    trips = plants.read(tmp_path / "pasubio").trips
+    # 8681 private vehicles, and 8776 with buses.
+    assert sum(sum(counts.values()) for counts in trips.values()) == 8776
 
 
 def test_that_what_is_no_source_is_told_and_nothing_is_written_over(tmp_path: Path) -> None:

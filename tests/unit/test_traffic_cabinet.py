@@ -165,6 +165,28 @@ def test_that_a_cycle_comes_back_to_its_offset_by_longer_greens() -> None:
     assert states[70:] == cycle(DAY)
 
 
+def test_that_a_stage_between_two_greens_is_no_clearing_time() -> None:
+    # The third light's stage of 25 s lies between; of the 31 s that light 1 comes after light 0
+    # only 6 s are there to clear, and the stage may be as short as any.
+    three = Program(
+        "three",
+        (
+            Phase(20, "GrrG"),
+            Phase(3, "yrrG"),
+            Phase(25, "rrGG"),
+            Phase(3, "rryG"),
+            Phase(20, "rGrG"),
+            Phase(3, "ryrG"),
+        ),
+    )
+    controller = Controller((three,), RULES, 0.0)
+    controller.order(durations=[20, 3, 12, 3, 20, 3])
+    watch = Watch((three,), RULES)
+    for state in shown(controller, 3 * 74, 0.0):
+        watch.saw(state, 1.0)
+    assert watch.breaches == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_that_no_series_of_orders_ever_breaks_what_is_watched(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 GREEN: Final = frozenset("Gg")
@@ -77,7 +77,7 @@ class Controller:
         """Begin where the last of ``programs``, the fixed one, stands at ``now_s``."""
         self.programs = tuple(programs)
         self.rules = rules
-        self._apart = apart(self.programs)
+        self._apart = apart(self.programs, rules)
         self.fixed = self._fixed(len(self.programs) - 1)
         self.runs = self.ordered = self.fixed
         self._phase, self._left = self._standing(now_s)
@@ -233,7 +233,7 @@ class Controller:
 
     def _judge_change(self, one: int, other: int) -> None:
         """Whether a cycle of one programme may be followed by the other's."""
-        before, after = self.programs[one].phases, self.programs[other].phases
+        before, after = (shortened(self.programs[i], self.rules) for i in (one, other))
         for i, (was, comes) in enumerate(zip(before[-1].state, after[0].state, strict=True)):
             if was in GREEN and comes not in GREEN:
                 raise RefusedError(f"light {i} would lose its green without yellow")
@@ -271,11 +271,22 @@ def shortest_green(light: int, phases: Sequence[Phase], durations: Sequence[floa
     return min([*runs, now] if now else runs)
 
 
-def apart(programs: Sequence[Program]) -> dict[tuple[int, int], float]:
+def shortened(program: Program, rules: Rules) -> tuple[Phase, ...]:
+    """Its phases, each stage as short as it may be made."""
+    return tuple(
+        replace(p, duration_s=min(p.duration_s, max(rules.minimum_green_s, p.minimum_s or 0.0)))
+        if _is_stage(p)
+        else p
+        for p in program.phases
+    )
+
+
+def apart(programs: Sequence[Program], rules: Rules) -> dict[tuple[int, int], float]:
     """Seconds from the end of one light's green to the beginning of another's, at least.
 
     Of lights that are green together in no programme: those are in conflict. The programmes that
-    the cabinet came with are believed to be safe.
+    the cabinet came with are believed to be safe, with stages between two greens as short as they
+    may be made.
     """
     lights = range(len(programs[0].phases[0].state))
     shown = {p.state for program in programs for p in program.phases}
@@ -284,7 +295,7 @@ def apart(programs: Sequence[Program]) -> dict[tuple[int, int], float]:
     }
     found: dict[tuple[int, int], float] = {}
     for program in programs:
-        for pair, gap in gaps([*program.phases, *program.phases]).items():
+        for pair, gap in gaps(2 * shortened(program, rules)).items():
             if pair not in together:
                 found[pair] = min(gap, found.get(pair, math.inf))
     return found

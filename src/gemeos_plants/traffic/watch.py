@@ -20,7 +20,7 @@ class Watch:
     def __init__(self, programs: Sequence[Program], rules: Rules) -> None:
         """What is allowed: the rules, and what the programmes do by themselves."""
         self.breaches = 0
-        self._apart = apart(programs)
+        self._apart = apart(programs, rules)
         self._shortest = []
         self._abrupt = set()
         for light in range(len(programs[0].phases[0].state)):

@@ -50,6 +50,8 @@ USUAL_KM_PER_H: Final = {
 SLOW_KM_PER_H: Final = 30.0
 SAME_M: Final = 1.0
 """Directions whose lines are nearer than this are drawn as one line."""
+BESIDE: Final = 100.0
+"""Metres by which a node may lie beside the ends of its links."""
 ATTRIBUTION: Final = "표준노드링크, 국토교통부 (its.go.kr)"
 
 
@@ -111,8 +113,9 @@ def from_node_links(
     """
     nodes_file, links_file, turns_file = _files(files)
     grid = grid_of(links_file, projection)
-    links = _links(Table(links_file), grid.box(within))
-    nodes = _nodes(Table(nodes_file), links)
+    box = grid.box(within)
+    links = _links(Table(links_file), box)
+    nodes = _nodes(Table(nodes_file), links, box)
     turns = () if turns_file is None else tuple(_turns(Table(turns_file), links))
     with_signals = _signals(signals, nodes, links)
     _write_nodes(desk / "city.nod.xml", nodes.values(), with_signals, grid.told, grid.moved)
@@ -204,11 +207,16 @@ def _link(row: Row) -> _Link:
     )
 
 
-def _nodes(table: Table, links: dict[str, _Link]) -> dict[str, _Node]:
-    """Those that links begin or end at. Links that have lost an end to the box go too."""
+def _nodes(table: Table, links: dict[str, _Link], box: Box | None) -> dict[str, _Node]:
+    """Those that links begin or end at; they lie near the ends of the lines, not quite on them."""
     wanted = {node for link in links.values() for node in (link.begins, link.ends)}
     nodes = {}
-    for row in table.rows(None):
+    near = (
+        None
+        if box is None
+        else (box[0] - BESIDE, box[1] - BESIDE, box[2] + BESIDE, box[3] + BESIDE)
+    )
+    for row in table.rows(near):
         if (i := row.id("NODE_ID")) in wanted:
             x, y = row.line[0]
             nodes[i] = _Node(i, row.text("NODE_TYPE", ""), x, y)
