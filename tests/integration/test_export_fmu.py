@@ -196,7 +196,7 @@ def test_that_a_twin_of_a_site_is_exported_with_its_constants(
         description = archive.read("modelDescription.xml").decode()
     assert 'start="3" unit="t"' in description
     assert "description=\"A deck that swings in the 'wind'.\"" in description
-    assert main(["export", "bridg", str(path), "--site", str(site)]) == 1
+    assert main(["export", "bridges", str(path), "--site", str(site)]) == 1
     assert "Did you mean 'bridge'?" in capsys.readouterr().err
     assert main(["export", f"{name}:Dek", str(path)]) == 1
     assert "Did you mean 'Deck'?" in capsys.readouterr().err
