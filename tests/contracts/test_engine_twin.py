@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import gemeos as gm
+from gemeos.cli.main import main
 from gemeos.engines.base import SupportsFork
 from gemeos.engines.outcome import Told
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, Verdict
@@ -26,7 +27,9 @@ from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.twin import together
 from gemeos.schema.reading import Quality, Reading, Readings, Series, SeriesBook
+from gemeos.serve.client import connect
 from gemeos.testing.played import Batch, PlayedLink
+from gemeos.testing.served import served
 from gemeos.units.instant import SECOND
 from tests.contracts.tank_engine import TankEngine
 
@@ -237,6 +240,27 @@ def test_that_the_valve_that_keeps_the_level_up_is_found() -> None:
         # Half open it comes to rest at half of 0.98 m.
         assert float(found.winner["valve"]) == 1.0
         assert found.is_recommended
+
+
+def test_that_it_is_asked_over_http_and_the_command_line_as_every_twin_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    link = PlayedLink("l", [Batch(log(20), START + 19 * STEP)])
+    clock = gm.Replay(START, 1.0, "made for a test")
+    site = gm.Site("s", twins=(tank(model(), members=8),), links=(link,), clock=clock)
+    with served(site) as serving, connect(serving.url) as connection:
+        assert link.played.wait(PATIENCE_S)
+        twin = connection["tank"]
+        assert float(twin.now()["leak"].mean[-1]) == pytest.approx(HIDDEN, rel=0.3)
+        assert twin.trust().assimilated == 20
+        shut = twin.scenario("shut", valve="2", until="1 min", every="1 min")
+        assert (shut["inflow"].members == np.float32(INFLOW)).all()
+        assert float(twin.compare("shut", on="drained").mean[-1]) < -0.01
+        url = ["--url", serving.url]
+        assert main(["forecast", "1 min", *url]) == 0
+        assert "gauge" in capsys.readouterr().out
+        assert main(["trust", "tank", *url]) == 0
+        assert "l/g" in capsys.readouterr().out
 
 
 def test_that_members_that_fail_are_told_and_replaced() -> None:

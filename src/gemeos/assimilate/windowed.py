@@ -159,7 +159,11 @@ class WindowedCycle:
         """With what a filter's analysis tells of channels and of drift; members stay."""
         told = self.analyst(self.stepper, before, state, crew, read)
         return replace(
-            state, monitors=told.monitors, drift=told.drift, assimilated=told.assimilated
+            state,
+            monitors=told.monitors,
+            drift=told.drift,
+            assimilated=told.assimilated,
+            relaxation=told.relaxation,
         )
 
     def _forecast(
@@ -252,7 +256,12 @@ class WindowedCycle:
             raise TooFewMembersError(crew.names[0], size, size, str(error)) from error
         least, most = limits(self.schema)
         members = state.members.copy()
-        members[0, rows] = np.clip(slid.state.params, least[rows, None], most[rows, None])
+        members[0, rows] = slid.state.params
+        # Spread that was lost to chance is given back, as much as innovations say is missing.
+        inflation = self.analyst.assimilator.inflation
+        share = inflation.strength(state.relaxation)
+        params = inflation.inflated(members[:, rows], state.members[:, rows], share)
+        members[:, rows] = np.clip(params, least[rows, None], most[rows, None])
         members[0, self.schema.row_of_outputs :] = runs.outputs
         failed = state.failed + sum(slid.smoothed.failed) + slid.state.failed
         return replace(state, members=members, simulations=runs.rolled[None], failed=failed)

@@ -173,12 +173,18 @@ class EngineModel:
 
     @cached_property
     def identity(self) -> str:
-        """Hash of the declaration, the engine's spec and the files that it reads."""
+        """Hash of the declaration, the engine's spec and the files that it reads.
+
+        Raises:
+            As ``cycle``.
+        """
         seen = hashlib.sha256(f"engine model 1 {self.schema.fingerprint}".encode())
         wired = (self.params, self.inputs, self.controls, self._outputs, self.warm_up)
         settings = (self.window, self.stride, self.average, ANCHOR_EVERY, self.values is None)
         seen.update(repr((wired, sorted(self.begins_with.items()), settings)).encode())
-        seen.update(repr(self._keeper.spec).encode())
+        spec = self._keeper.spec
+        self._check(spec)
+        seen.update(repr(spec).encode())
         seen.update(self._of_files)
         return seen.hexdigest()
 
@@ -210,8 +216,7 @@ class EngineModel:
             UnknownNameError: it has no such variable.
             SchemaError: its grid does not fit.
         """
-        spec = self._keeper.spec
-        self._check(spec)
+        identity, spec = self.identity, self._keeper.spec
         warm_up = max(self._steps(self.warm_up), 1) if self.warm_up else 1
         wiring = Wiring(
             self.schema,
@@ -223,7 +228,7 @@ class EngineModel:
         few = len(self.params) <= FEW_PARAMS
         return WindowedCycle(
             EngineStepper(wiring, self._keeper),
-            self.identity,
+            identity,
             window=self._steps(self.window),
             stride=self._steps(self.stride),
             smoother=self.smoother or (EsMda(cut_off=0.0) if few else EsMda()),

@@ -67,6 +67,7 @@ from gemeos.errors import InputError, SettingsError, nearest
 from gemeos.runtime.actuation import ActuatorLink
 from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.adopted import adopted
+from gemeos.runtime.engine_model import EngineModel
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink
 from gemeos.runtime.site import ClockDomain, Link, Replay, Site, WallTime
 from gemeos.runtime.twin import Twin
@@ -292,7 +293,7 @@ def _typed(name: str, told: Table, given: Mapping[str, Any], where: str) -> Twin
     if not isinstance(extra, dict):
         raise SettingsError(f"{where} with = {extra!r} is not a table of arguments.")
     try:
-        if isinstance(made, type):
+        if isinstance(made, (type, EngineModel)):
             twin = Twin(name, made, **given, **extra)
         else:
             twin = made(name, **given, **extra)
