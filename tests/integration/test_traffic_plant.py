@@ -28,6 +28,7 @@ from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.schema.binding import Binding
 from gemeos.schema.command import Accepted, Command, Refused
 from gemeos.schema.reading import Series, SeriesBook
+from gemeos.twins.traffic import read_district
 from gemeos.units.instant import SECOND, instant
 from gemeos_plants.broker import Broker, start_broker
 from gemeos_plants.traffic.demo import carried
@@ -376,3 +377,19 @@ async def test_that_the_sites_own_actuator_sets_stages_and_hears_refusals(
             refused = await actuator.send(wanted(3.0), place, within_s=10)
             assert isinstance(refused, Refused)
             assert refused.reason == "phase 2 lasts 5 to 120 s, not 3 s"
+
+
+def test_that_the_grid_of_the_demo_is_a_district_for_a_twin_too(
+    tmp_path: Path,
+) -> None:
+    sumo_program("sumo")
+    folder = tmp_path / "grid"
+    command = [sys.executable, "-m", "gemeos_plants.traffic.demo", str(folder)]
+    assert subprocess.run(command, check=False, timeout=20).returncode == 0
+    district = read_district(folder)
+    assert set(district.detectors) == {loop.id for loop in read(folder).loops}
+    assert set(district.signals) == set(read(folder).programs)
+    assert not [name for name in district.detectors if set(name) & set("/+#%")]
+    assert "EPL-2.0" in district.attribution
+    again = subprocess.run(command, check=False, timeout=20, capture_output=True)
+    assert again.returncode == 1

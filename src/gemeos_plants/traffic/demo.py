@@ -6,7 +6,9 @@ package.
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -45,6 +47,23 @@ def carried(folder: Path) -> Path:
     return folder
 
 
+def main() -> int:
+    """Write the description into the folder that is named, for a twin to read."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gemeos_plants.traffic.demo",
+        description="Describe the grid that SUMO's wheel carries as a district.",
+    )
+    parser.add_argument("folder", type=Path, help="made anew")
+    folder = parser.parse_args().folder
+    try:
+        folder.mkdir(parents=True)
+        carried(folder)
+    except (DistrictError, FileExistsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 def _before_signals(net: Path) -> Iterator[tuple[str, float]]:
     root = parse(net).getroot()  # noqa: S314 -- SUMO's own file
     lengths = {lane.attrib["id"]: float(lane.attrib["length"]) for lane in root.iter("lane")}
@@ -56,3 +75,7 @@ def _before_signals(net: Path) -> Iterator[tuple[str, float]]:
     for lane in sorted(lanes):
         if not lane.startswith(":"):
             yield lane, max(lengths[lane] - BEFORE_M, lengths[lane] / 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
