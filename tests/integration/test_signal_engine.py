@@ -12,21 +12,28 @@ from gemeos.engines.base import Engine
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.outcome import Failed
 from gemeos.engines.spec import Values
+from gemeos.errors import InputError
 from gemeos.testing.contracts.engine import T0, Drive, EngineContract, told
 from gemeos.twins.traffic import read_network
 from gemeos.twins.traffic.signals import (
     Controlled,
     Fixed,
+    Numbers,
     Pressure,
     Rule,
     Service,
+    Timed,
     Wave,
     controlled,
     opened,
+    optimise_now,
     rule_of,
     violations,
     written,
 )
+from gemeos.twins.traffic.signals.limits import states_of
+from gemeos.twins.traffic.signals.plans import fitted, plan_of, program_of
+from gemeos.twins.traffic.signals.sheet import Hours, xml
 from gemeos.units.instant import SECOND
 from tests.integration.sumo_networks import crossing
 
@@ -138,3 +145,70 @@ def test_that_what_is_no_rule_is_the_engines_refusal(
     with city[0].another() as one:
         told(one.reset({}, 3, T0))
         assert isinstance(one.set({"signal.B1.policy": text}), Failed)
+
+
+def test_that_better_rules_are_found_on_forks_of_the_present(
+    city: tuple[HostedEngine, Mapping[str, Controlled]],
+) -> None:
+    engine, junctions = city
+    origins = [engine.another() for _ in range(10)]
+    try:
+        for seed, one in enumerate(origins):
+            told(one.reset({}, seed, T0))
+            told(one.advance(T0 + 5 * MINUTE))
+        before = [told(one.get(["state.hash"])) for one in origins]
+        choices = Numbers(tuple(junctions))
+        advice = optimise_now(origins, choices, junctions, within_s=4.0, ahead=2 * MINUTE)
+        # The programmes give half of the time to roads on which nobody drives.
+        assert advice.verdict.is_recommended
+        assert advice.runs > 10
+        assert advice.took_s < 30
+        assert set(advice.rules) == set(junctions)
+        assert [told(one.get(["state.hash"])) for one in origins] == before
+        with pytest.raises(InputError, match="too few"):
+            optimise_now(origins[:9], choices, junctions)
+        with pytest.raises(InputError, match="time"):
+            optimise_now(origins, choices, junctions, within_s=0.0)
+    finally:
+        for one in origins:
+            one.close()
+
+
+def test_that_sumo_shows_what_the_sheet_says(
+    folder: Path, city: tuple[HostedEngine, Mapping[str, Controlled]]
+) -> None:
+    _, junctions = city
+    (order,) = {plan_of(j).order for j in [junctions["B1"]]}
+    greens = fitted(junctions["B1"].stages, order, [1.0, 3.0], 70)
+    plan = Timed(order, tuple(greens), 13)
+    file = folder / "sheet.add.xml"
+    file.write_text(xml(junctions, [Hours("day", {"B1": plan})]))
+    sumo = crossing(folder)
+    sumo = msgspec.structs.replace(sumo, additional=(*sumo.additional, str(file)))
+    program = program_of(junctions["B1"].stages, plan, "day")
+    with opened(sumo, dict(junctions)) as engine:
+        told(engine.reset({}, 3, T0))
+        told(engine.advance(T0 + 4 * MINUTE))
+        text = str(told(engine.get(["signal.B1.shown"]))["signal.B1.shown"])
+    log = msgspec.json.decode(text, type=list[tuple[float, str]])
+    assert log[1:] == list(states_of(program, 0.0, 240.0))[1:]
+    assert violations(junctions["B1"].limits, log, 240.0) == []
+
+
+def test_that_a_cycle_of_ones_own_is_followed(
+    city: tuple[HostedEngine, Mapping[str, Controlled]],
+) -> None:
+    engine, junctions = city
+    junction = junctions["B1"]
+    order = plan_of(junction).order
+    plan = Timed(order, tuple(fitted(junction.stages, order, [1.0, 3.0], 70)), 13)
+    with engine.another() as one:
+        told(one.reset({}, 3, T0))
+        told(one.set({"signal.B1.policy": written(plan)}))
+        told(one.advance(T0 + 8 * MINUTE))
+        text = str(told(one.get(["signal.B1.shown"]))["signal.B1.shown"])
+    log = msgspec.json.decode(text, type=list[tuple[float, str]])
+    assert violations(junction.limits, log, 480.0) == []
+    # After two cycles it is in step.
+    expected = [c for c in states_of(program_of(junction.stages, plan), 0.0, 480.0) if c[0] > 150]
+    assert [c for c in log if c[0] > 150] == expected

@@ -160,7 +160,7 @@ class Companion:
             return states.index(shown) if shown in states else light.seen.stage
         if isinstance(rule, Timed):
             return stage_at(junction.stages, rule, now)
-        queues = self._eyes.queues(junction.lanes)
+        queues = self._eyes.queues(junction.lanes, behind=isinstance(rule, Pressure))
         if isinstance(rule, Wave | Pressure):
             return greedy(rule, junction.stages.states, junction.lanes, queues)
         key = (name, rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -94,10 +95,20 @@ def optimise_now(  # noqa: PLR0913  # each is one thing that the caller decides
     if not within_s > 0:
         raise InputError(f"A search needs time; it has {within_s:g} s.")
 
+    locks = [threading.Lock() for _ in origins]
+
     def worth(candidate: Candidate, member: int, fresh: bool) -> float:  # noqa: FBT001
-        pool = origins[searched:] if fresh else origins[:searched]
+        some = range(searched, len(origins)) if fresh else range(searched)
+        which = some[member % len(some)]
         rules = choices.rules(candidate) if len(candidate) else {}
-        return _lost_ahead(pool[member % len(pool)], rules, junctions, ahead)
+        if not _allowed(rules, junctions):
+            return float("nan")
+        with locks[which]:  # one thread at a time asks one engine
+            forked = origins[which].fork()
+        if not isinstance(forked, Told):
+            return float("nan")
+        with forked.value as fork:
+            return _lost_ahead(fork, rules, ahead)
 
     with ThreadPoolExecutor(workers) as pool:
         evaluate = _evaluate(worth, pool)
@@ -163,27 +174,22 @@ def tuned(  # noqa: PLR0913  # each is one thing that the caller decides
         )
 
 
-def _lost_ahead(
-    origin: HostedEngine,
-    rules: Mapping[str, Rule],
-    junctions: Mapping[str, Controlled],
-    ahead: Span,
-) -> float:
-    """Vehicle seconds lost until then; NaN where SUMO failed or a plan breaks a limit."""
-    for name, rule in rules.items():
-        if isinstance(rule, Timed) and broken(junctions[name], rule):
-            return float("nan")
-    forked = origin.fork()
-    if not isinstance(forked, Told):
+def _allowed(rules: Mapping[str, Rule], junctions: Mapping[str, Controlled]) -> bool:
+    """Whether no plan breaks a limit; the other rules cannot."""
+    return not any(
+        isinstance(rule, Timed) and broken(junctions[name], rule) for name, rule in rules.items()
+    )
+
+
+def _lost_ahead(fork: HostedEngine, rules: Mapping[str, Rule], ahead: Span) -> float:
+    """Vehicle seconds lost until then; NaN where SUMO failed."""
+    try:
+        before = lost_s(fork)
+        told(fork.set(policies(rules)))
+        advanced(fork, ahead)
+        return lost_s(fork) - before
+    except EngineError:
         return float("nan")
-    with forked.value as fork:
-        try:
-            before = lost_s(fork)
-            told(fork.set(policies(rules)))
-            advanced(fork, ahead)
-            return lost_s(fork) - before
-        except EngineError:
-            return float("nan")
 
 
 def _evaluate(worth: Callable[[Candidate, int, bool], float], pool: ThreadPoolExecutor) -> Evaluate:

@@ -87,29 +87,29 @@ class Service(msgspec.Struct, frozen=True, tag="service"):
         out, the limits stand for it.
     """
 
-    headway_s: float = 1.9
+    headway_s: float = 1.35
     """Between two vehicles of a queue."""
-    start_s: float = 1.5
+    start_s: float = 0.65
     """Lost by the first of a queue."""
-    permissive: float = 0.7
+    permissive: float = 0.84
     """What green without priority lets through, as a share."""
-    stay: float = 1.0
+    stay: float = 1.11
     """How many times the worth of the stage that runs counts."""
-    horizon_s: float = 30.0
+    horizon_s: float = 27.0
     """As far as is looked ahead."""
-    waiting: float = 0.7
+    waiting: float = 0.45
     """How much more one counts for each minute that it has stood."""
-    blocked: float = 0.07
+    blocked: float = 0.21
     """What a lane lets through whose foremost stands although it has green, as a share."""
-    back: float = 5.0
+    back: float = 4.5
     """Seconds that going back costs."""
-    least: float = 1.0
+    least: float = 0.45
     """Of the shortest time that another stage would last, the share that counts as taken."""
-    soon_s: float = 1.0
+    soon_s: float = 1.3
     """Time by which the worth of the stage that runs is at least divided."""
-    pace: float = 0.7
+    pace: float = 0.64
     """How fast those come who have been held up, as a share of what may be driven."""
-    early_s: float = 4.0
+    early_s: float = 4.7
     """A stage is gone to so long before its first vehicle would have to brake, and no sooner."""
     full: float = 0.8
     """Share of the room behind, taken up, from which letting more in there counts less."""
@@ -157,8 +157,8 @@ class Queue:
     """Since when it stands."""
     behind: list[float] = field(default_factory=list)
     """By link: how many stand where it leads."""
-    taken: list[float] = field(default_factory=list)
-    """By link: share of the room where it leads that is taken."""
+    fullest: float = 0.0
+    """Where it leads: the largest share of room that is taken."""
 
     @property
     def count(self) -> float:
@@ -294,8 +294,7 @@ def _pass(
     headway = rule.headway_s / rate
     free = begins if is_green else begins + rule.start_s - headway
     end = begins + rule.horizon_s
-    fullest = min(queue.taken, default=0.0)
-    room = min(1.0, (1.0 - fullest) / (1.0 - rule.full + 1e-9))
+    room = min(1.0, (1.0 - queue.fullest) / (1.0 - rule.full + 1e-9))
     for distance, speed, share, stood in zip(
         queue.distance_m, queue.speed, queue.share, queue.stood_s, strict=True
     ):
