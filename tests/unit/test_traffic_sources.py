@@ -75,7 +75,12 @@ def test_that_korean_roads_keep_lanes_speeds_names_and_directions(tmp_path: Path
     }
     assert roads[SOUTH, MIDDLE].name == "세종대로"
     assert roads[WEST, MIDDLE].name == "을지로"
-    assert [len(roads[way].lanes) for way in ((SOUTH, MIDDLE), (WEST, MIDDLE))] == [3, 2]
+    driven = [sum(lane.admits() for lane in roads[way].lanes) for way in roads]
+    assert driven == [2, 2, 3, 3, 3, 3]
+    # The pavement that is assumed beside each is for walking alone, and outermost.
+    for road in roads.values():
+        assert road.lanes[0].admits("pedestrian")
+        assert not road.lanes[0].admits("passenger")
     # 50 km/h as told, and as is usual in a city where nothing is told.
     for road in roads.values():
         assert road.lanes[0].speed_m_per_s == pytest.approx(50 / 3.6, abs=0.01)
@@ -112,6 +117,28 @@ def test_that_signals_stand_where_they_are_wanted(
     network = seoul(tmp_path, signals=wanted).network
     assert {c.signal for c in network.connections} - {""} == signals
     assert set(network.signals) == signals
+
+
+def test_that_pedestrians_cross_under_the_signal_and_the_description_says_that_it_is_assumed(
+    tmp_path: Path,
+) -> None:
+    district = seoul(tmp_path)
+    crossings = district.network.crossings.values()
+    # Over each of the four roads.
+    assert sorted(len(c.edges) for c in crossings) == [1, 1, 2, 2]
+    assert {c.signal for c in crossings} == {MIDDLE}
+    assert district.signals[MIDDLE].crossings == tuple(crossings)
+    conflicts = district.network.conflicts(MIDDLE)
+    for crossing in crossings:
+        [light] = crossing.links
+        held = {
+            c.from_edge
+            for i, j in conflicts
+            if i == light
+            for c in district.signals[MIDDLE].links[j]
+        }
+        assert held
+    assert any("crossings" in line and "assumed" in line for line in district.sources)
 
 
 def test_that_detectors_can_be_assumed_before_signals(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import tomllib
 from collections import Counter
@@ -103,12 +104,13 @@ def _limits(told: Mapping[str, Any]) -> Limits:
 def _elements(path: Path, tags: frozenset[str]) -> Iterator[Element]:
     """Those children of a file's root, each emptied after."""
     depth = 0
-    for event, element in iterparse(path, ("start", "end")):  # noqa: S314 -- the user's own files
-        depth += 1 if event == "start" else -1
-        if depth == 1 and event == "end":
-            if element.tag in tags:
-                yield element
-            element.clear()
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for event, element in iterparse(file, ("start", "end")):  # noqa: S314 -- the user's own
+            depth += 1 if event == "start" else -1
+            if depth == 1 and event == "end":
+                if element.tag in tags:
+                    yield element
+                element.clear()
 
 
 def _loops(path: Path) -> Iterator[Loop]:

@@ -17,7 +17,8 @@ Names and codes follow the ministry's standard "지능형교통체계 표준 노
   no way across. 002 is kept from all: SUMO could keep it for buses, the twin has none here.
 
 Turning back is not allowed but where 011 says so, as the law of Korea has it. The files say nothing
-of signals: see ``from_node_links``.
+of signals, nor of pedestrians: for signals see ``from_node_links``; pavements along all plain roads
+but motorways, and crossings over them, are assumed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from gemeos.twins.traffic.sources.shapes import Row, Table, grid_of
 
 Box = tuple[float, float, float, float]
 CROSSING: Final = "101"
+MOTORWAYS: Final = frozenset({"101", "102"})
+PLAIN: Final = "000"
+SIDEWALK_M: Final = "2.0"
 FORBIDDEN: Final = frozenset({"002", "003", "101", "102", "103"})
 BACK: Final = "011"
 USUAL_KM_PER_H: Final = {
@@ -50,6 +54,9 @@ USUAL_KM_PER_H: Final = {
 SLOW_KM_PER_H: Final = 30.0
 SAME_M: Final = 1.0
 """Directions whose lines are nearer than this are drawn as one line."""
+ASSUMED: Final = (
+    "Programmes of signals, pavements, crossings, and speeds where none was told, are assumed."
+)
 BESIDE: Final = 100.0
 """Metres by which a node may lie beside the ends of its links."""
 ATTRIBUTION: Final = "표준노드링크, 국토교통부 (its.go.kr)"
@@ -71,6 +78,8 @@ class _Link:
     lanes: int
     km_per_h: float
     rank: str
+    walked: bool
+    """Whether there is a pavement: on plain roads that are no motorways."""
     name: str
     line: tuple[tuple[float, float], ...]
 
@@ -128,6 +137,7 @@ def from_node_links(
             *("--node-files", desk / "city.nod.xml", "--edge-files", desk / "city.edg.xml"),
             *("--connection-files", desk / "city.con.xml", "--output-file", net),
             *("--no-turnarounds", "--output.street-names", "--tls.default-type", "static"),
+            "--crossings.guess",
         ],
         limit_s=limit_s,
     )
@@ -138,10 +148,7 @@ def from_node_links(
         name=name or where.resolve().name,
         zone="Asia/Seoul",
         attribution=ATTRIBUTION,
-        sources=(
-            f"{', '.join(named)}, in {grid.told}.",
-            f"Signals: {signals}. Programmes, and speeds where none was told, are assumed.",
-        ),
+        sources=(f"{', '.join(named)}, in {grid.told}.", f"Signals: {signals}.", ASSUMED),
         remarks={"netconvert.txt": said},
     )
 
@@ -202,6 +209,7 @@ def _link(row: Row) -> _Link:
         lanes=max(1, round(row.number("LANES", 1.0))),
         km_per_h=told if told > 0 else USUAL_KM_PER_H.get(rank, SLOW_KM_PER_H),
         rank=rank,
+        walked=rank not in MOTORWAYS and row.text("ROAD_TYPE", PLAIN) == PLAIN,
         name=row.text("ROAD_NAME", ""),
         line=row.line,
     )
@@ -309,6 +317,7 @@ def _write_links(path: Path, links: Mapping[str, _Link], moved: Any) -> None:  #
                 # The lower the rank's number, the more important the road.
                 "priority": str(109 - int(link.rank)) if link.rank.isdigit() else "1",
                 "name": link.name,
+                **({"sidewalkWidth": SIDEWALK_M} if link.walked else {}),
                 "spreadType": "right" if lanes_beside else "center",
                 "shape": " ".join(
                     f"{x:.3f},{y:.3f}" for x, y in (moved(*point) for point in link.line)
