@@ -32,7 +32,8 @@ class TestVehicles(EngineContract):
     @classmethod
     def city(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
         folder = tmp_path_factory.mktemp("city")
-        with opened(crossing(folder, mesoscopic=cls.mesoscopic, gaps="shifted")) as engine:
+        network = crossing(folder, mesoscopic=cls.mesoscopic, gaps="shifted")
+        with opened(msgspec.structs.replace(network, passages=not cls.mesoscopic)) as engine:
             yield engine
 
     @pytest.fixture
@@ -291,3 +292,23 @@ def test_that_a_fork_of_a_city_goes_on_with_the_same_state(cologne8: HostedEngin
 def test_that_a_flow_without_a_way_is_told_when_it_is_opened(city: Sumo) -> None:
     with pytest.raises(EngineError, match=r"^SUMO cannot be opened: .*'nowhere'"):
         opened(Sumo(net=city.net, flows={"lost": ("A0A1", "nowhere")}))
+
+
+def test_that_a_detector_counts_each_vehicle_that_passes_once(tmp_path: Path) -> None:
+    network = crossing(tmp_path)
+    routes = tmp_path / "few.rou.xml"
+    # Behind the loop on A1B1 all go on to B1C1: who has arrived there has passed it.
+    routes.write_text(
+        '<routes><flow id="east" from="A1B1" to="B1C1" begin="0" end="300" period="10"/></routes>'
+    )
+    few = msgspec.structs.replace(network, routes=(str(routes),), passages=True, flows={})
+    with opened(few) as engine:
+        told(engine.reset({}, 1, T0))
+        seen = []
+        for minute in (2, 4, 20):
+            told(engine.advance(T0 + minute * MINUTE))
+            seen.append(told(engine.get(["detector.loop.passed"]))["detector.loop.passed"])
+        assert told(engine.get(["vehicles.arrived"])) == {"vehicles.arrived": 30}
+    assert seen == sorted(seen)
+    assert 0 < int(seen[0]) < 13
+    assert seen[-1] == 30

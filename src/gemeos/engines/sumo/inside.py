@@ -30,6 +30,7 @@ from gemeos.engines.spec import (
 )
 from gemeos.engines.sumo.aside import in_a_copy
 from gemeos.engines.sumo.controls import Controls, Held
+from gemeos.engines.sumo.passages import Passages
 from gemeos.engines.sumo.quantities import GROUPS, Lib, Quantity, ids_of, split
 from gemeos.engines.sumo.settings import Sumo
 from gemeos.engines.sumo.trips import NAMES, Sums, Trips
@@ -53,6 +54,7 @@ class _Kept(msgspec.Struct):
     begin: float
     held: Held
     sums: Sums
+    passed: dict[str, int]
     told: Values
     state: bytes
 
@@ -67,6 +69,7 @@ class SumoInside:
         self._lib: Any = _libsumo()
         self._controls = Controls(self._lib, self._settings)
         self._trips = Trips(self._lib)
+        self._passages = Passages(self._lib)
         self._params: Values = {}
         self._seed = 0
         self._begin = 0.0
@@ -95,6 +98,7 @@ class SumoInside:
             ),
             *self._controls.variables(),
             *self._trips.variables(),
+            *(self._passages.variables() if self._settings.passages else ()),
         ]
         variables += [
             Variable(f"{group}.{i}.{name}", q.role, q.unit, q.kind)
@@ -137,14 +141,16 @@ class SumoInside:
         self._told = {name: v for name, v in self._told.items() if name not in values}
 
     def advance(self, elapsed: Span) -> None:
-        """All steps in one call of SUMO, unless vehicles are to be added between them."""
+        """All steps in one call of SUMO, unless something is to be done between them."""
         simulation = self._lib.simulation
         if elapsed > self._elapsed:
             self._told = {}
-        if self._controls.flowing:
+        if self._controls.flowing or self._settings.passages:
             for at in range(self._elapsed + self._settings.step, elapsed + 1, self._settings.step):
                 self._controls.send()
                 simulation.step(self._begin + at / SECOND)
+                if self._settings.passages:
+                    self._passages.look()
         elif elapsed > self._elapsed:
             simulation.step(self._begin + elapsed / SECOND)
         self._elapsed = elapsed
@@ -172,6 +178,7 @@ class SumoInside:
             self._begin,
             self._controls.written(),
             self._trips.sums(),
+            self._passages.so_far,
             self._last_step(),
             self._saved("state.xml.gz"),
         )
@@ -188,6 +195,7 @@ class SumoInside:
             self._start(read.params, read.seed, ("--load-state", str(file)))
         self._begin, self._elapsed = read.begin, elapsed
         self._trips.before = read.sums
+        self._passages.so_far = dict(read.passed)
         self._told = read.told
         self._controls.begin(read.seed)
         self._controls.hold_again(read.held)
@@ -228,9 +236,11 @@ class SumoInside:
             return float(self._params.get(SCALE, 1.0))
         if name == HASH:
             return self._hash()
-        controlled = self._controls.read(name)
-        if controlled is not None:
-            return controlled
+        ours = self._controls.read(name)
+        if ours is None:
+            ours = self._passages.read(name)
+        if ours is not None:
+            return ours
         group, i, quantity = split(name)
         return GROUPS[group][quantity].read(self._lib, i)
 

@@ -48,6 +48,9 @@ class Sumo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the vehicles of flows, as SUMO's ``departSpeed``: ``max`` lets more of them in."""
     lanes: bool = False
     """Whether lanes can be read as well as edges: some thousands of names more."""
+    passages: bool = False
+    """Whether each detector also counts how many passed it so far, ``detector.ID.passed``: every
+    step is then looked at."""
     options: tuple[str, ...] = ()
     """Of SUMO's command line, such as ``--time-to-teleport`` ``-1``."""
 
