@@ -31,6 +31,7 @@ from gemeos.schema.reading import Series, SeriesBook
 from gemeos.twins.traffic import read_district
 from gemeos.units.instant import SECOND, instant
 from gemeos_plants.broker import Broker, start_broker
+from gemeos_plants.traffic.controller import Controller, Phase, Program, Rules
 from gemeos_plants.traffic.demo import carried
 from gemeos_plants.traffic.district import read
 from tests.integration.sumo_networks import sumo_program
@@ -393,3 +394,52 @@ def test_that_the_grid_of_the_demo_is_a_district_for_a_twin_too(
     assert "EPL-2.0" in district.attribution
     again = subprocess.run(command, check=False, timeout=20, capture_output=True)
     assert again.returncode == 1
+
+
+def test_that_a_cabinet_left_alone_shows_what_sumo_shows(tmp_path: Path) -> None:
+    program = Program(
+        "own",
+        (Phase(20, "GGrrGGrr"), Phase(3, "yyrryyrr"), Phase(31, "rrGGrrGG"), Phase(4, "rryyrryy")),
+        offset_s=17,
+    )
+    rows = "".join(f'<phase duration="{p.duration_s}" state="{p.state}"/>' for p in program.phases)
+    shown = tmp_path / "shown.xml"
+    (tmp_path / "own.add.xml").write_text(
+        f'<additional><tlLogic id="0/0" type="static" programID="own" offset="17">{rows}</tlLogic>'
+        f'<timedEvent type="SaveTLSStates" source="0/0" dest="{shown}"/></additional>'
+    )
+    grid = read(carried(tmp_path))
+    assert len(grid.programs["0/0"][0].phases[0].state) == 8
+    command = [str(sumo_program("sumo")), "-n", str(grid.net), "--begin", "5", "--end", "205"]
+    command += ["-a", str(tmp_path / "own.add.xml"), "--xml-validation", "never"]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    states = dict(re.findall(r'time="([\d.]+)" .*?state="(\w+)"', shown.read_text()))
+    controller = Controller((program,), Rules(), 5.0)
+    assert len(states) == 200
+    for at, state in states.items():
+        assert controller.state == state, at
+        controller.advance(1.0, float(at) + 1)
+
+
+def test_that_nothing_is_lost_when_the_broker_is(grid: Path, tmp_path: Path) -> None:
+    sumo_program("sumo")
+    reveal = tmp_path / "reveal.json"
+    more = ("--district", str(grid), "--speed", "100", "--until", "240", "--silence", "2")
+    numbers: set[int] = set()
+    with (
+        start_broker(None, tmp_path / "first") as first,
+        Site(first.url) as site,
+        plant(first, reveal, *more) as process,
+    ):
+        until(lambda: len(site.readings()) > 0)
+        first.close()
+        time.sleep(1.0)
+        numbers |= {c["seq"] for _, c in site.readings()}
+        site.client.disconnect()
+        with start_broker(first.port, tmp_path / "second") as second, Site(second.url) as again:
+            assert process.wait(40) == 0
+            until(lambda: bool(again.said("finished")))
+            numbers |= {c["seq"] for _, c in again.readings()}
+            last = again.said("finished")[-1]["seq"]
+    assert numbers == set(range(last + 1))
+    assert json.loads(reveal.read_text())["lived"]["elapsed_s"] == 240
