@@ -6,8 +6,12 @@ inflow (1 - leak) / leak. The truth is another of its simulations, with a leak t
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,17 +23,20 @@ import pytest
 
 import gemeos as gm
 from gemeos.cli.main import main
+from gemeos.clock import ReplayClock
 from gemeos.engines.base import SupportsFork
 from gemeos.engines.outcome import Told
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, Verdict
 from gemeos.errors import EngineError, SchemaError, UnknownNameError
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.host import Host
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.twin import together
 from gemeos.schema.reading import Quality, Reading, Readings, Series, SeriesBook
 from gemeos.serve.client import connect
 from gemeos.testing.played import Batch, PlayedLink
 from gemeos.testing.served import served
+from gemeos.timeline.memory import MemoryTimeline
 from gemeos.units.instant import SECOND
 from tests.contracts.tank_engine import TankEngine
 
@@ -200,6 +207,78 @@ def test_that_a_restart_leads_to_the_same_state(tmp_path: Path) -> None:
         assert site.host.snapshot("tank").digest() == want
         # It began at the keyframe, so with simulations out of bytes, and went on from there.
         assert site.host.fleet("tank").boundary("tank") == boundary
+
+
+def test_that_kill_9_loses_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    lived = subprocess.run(
+        [sys.executable, "-c", KILLED, str(store)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert lived.returncode == -signal.SIGKILL, lived.stderr
+    again = tank(model(gust=0.01), members=8)
+    again.horizon = 60 * SECOND
+    with running(again, (), store) as site:
+        assert site.host.snapshot("tank").digest() == lived.stdout.strip()
+
+
+KILLED: Final = """
+import os, signal, sys
+from pathlib import Path
+from tests.contracts.test_engine_twin import SECOND, log, model, running, tank
+
+twin = tank(model(gust=0.01), members=8)
+twin.horizon = 60 * SECOND
+with running(twin, log(25), Path(sys.argv[1])) as site:
+    print(site.host.snapshot("tank").digest(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_that_what_came_too_late_is_healed() -> None:
+    rows = log(30)
+    late = rows[8:12]
+
+    def host_of() -> Host:
+        twin = tank(model(gust=0.01), members=8)
+        twin.horizon = 60 * SECOND
+        clock = gm.Replay(START, 1.0, "a test's own time")
+        link = gm.HttpLink(name="l")
+        site = gm.Site("s", twins=(twin,), links=(link,), clock=clock, keyframes_every=60 * SECOND)
+        host = Host(site, MemoryTimeline())
+        host.resume()
+        return host
+
+    def take(host: Host, some: list[Reading]) -> None:
+        assert isinstance(host.clock, ReplayClock)
+        host.clock.follow(some[-1].valid_at)
+        readings = Readings.of(some, host.timeline.book)
+        host._assimilate(readings, host.timeline.append(readings, known_at=host.clock.now()))
+
+    host, calm = host_of(), host_of()
+    for row in rows:
+        take(calm, [row])
+        if row not in late:
+            take(host, [row])
+    take(host, late)
+    assert host.snapshot("tank").digest() != calm.snapshot("tank").digest()
+    asyncio.run(host.heal())
+    assert host.snapshot("tank").digest() == calm.snapshot("tank").digest()
+    host.close()
+    calm.close()
+
+
+def test_that_it_is_asked_what_it_would_have_warned_of() -> None:
+    with running(tank(model(), members=8), log(40)) as site:
+        told = site["tank"].hindcast(
+            "gauge < 1.05 m", within="1 min", every="20 s", since=START, until=START + 39 * STEP
+        )
+        # From 2 m it falls below 1.05 m in the third minute, and stays there; by then it is known
+        # how fast it falls.
+        assert (told.hits, told.misses) == (1, 0)
 
 
 def test_that_a_scenario_is_paired_with_doing_nothing() -> None:
