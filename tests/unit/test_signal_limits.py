@@ -138,6 +138,21 @@ def test_that_recorded_programmes_keep_the_limits_that_are_read_of_them(
     assert {v.kind for v in violations(junction.limits, hasty, 28800)} == {Kind.WALKING}
 
 
+def test_that_people_who_may_never_cross_are_found(recorded_data: Path) -> None:
+    network = read_network(recorded_data / "resco" / "cologne1" / "cologne1.net.xml")
+    (junction,) = controlled(network).values()
+    main, left, side, _ = junction.stages.states
+    # All links have green in time, but to the arms of the main road only with left turns, when
+    # nobody can cross: the side road's green is cut out.
+    log: list[tuple[float, str]] = []
+    for at in range(0, 400, 40):
+        log += [(at + 0.0, main), (at + 20.0, left)]
+    found = [v for v in violations(junction.limits, log, 400) if v.kind is Kind.WAIT]
+    assert len(found) == 2
+    assert all(v.shown_s == 400 and v.needed_s == 300 for v in found)
+    assert not [v for v in violations(junction.limits, [(0.0, side)], 280) if v.kind is Kind.WAIT]
+
+
 def test_that_a_programme_is_found_by_the_clock(lights: Controlled) -> None:
     # It begins at 7 s, and its cycle is 60 s.
     assert phase_at(lights.program, 67.0) == ("GGrr", 98.0)

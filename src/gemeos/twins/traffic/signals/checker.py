@@ -10,7 +10,7 @@ from typing import Final
 from typing_extensions import override
 
 from gemeos.errors import InputError
-from gemeos.twins.traffic.signals.limits import Limits, Log, Starts, runs
+from gemeos.twins.traffic.signals.limits import Limits, Log, Starts, reds_of_walk, runs
 
 SLACK: Final = 1e-6
 """Seconds by which a time may seem too short, for rounding."""
@@ -26,6 +26,7 @@ class Kind(Enum):
     CONFLICT = "conflicting greens together"
     WALKING = "too little time to walk"
     RED = "red too long"
+    WAIT = "nobody could walk for too long"
     CYCLE = "cycle too long"
 
 
@@ -73,7 +74,7 @@ def violations(limits: Limits, log: Log, end_s: float) -> list[Violation]:
     found = [*_together(limits, log), *_apart(limits, log)]
     for link in range(limits.size):
         found += _of_link(limits, log, end_s, link)
-    found += _walking(limits, log)
+    found += _walking(limits, log, end_s)
     return sorted(found, key=lambda v: (v.at_s, v.links))
 
 
@@ -119,8 +120,12 @@ def _of_link(limits: Limits, log: Log, end_s: float, link: int) -> Iterator[Viol
             yield broken(Kind.RED, stop, stop - since, limits.longest_red_s)
 
 
-def _walking(limits: Limits, log: Log) -> Iterator[Violation]:
+def _walking(limits: Limits, log: Log, end_s: float) -> Iterator[Violation]:
     for walk in limits.walks:
+        for since, until in reds_of_walk(walk, log, end_s):
+            if until - since > limits.maximum_wait_s + SLACK:
+                shown, most = until - since, limits.maximum_wait_s
+                yield Violation(Kind.WAIT, limits.signal, until, walk.before, shown, most)
         begun: float | None = None
         is_known = False  # whether people may have walked since before the log
         for at, state in log:

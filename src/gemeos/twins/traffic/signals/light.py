@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final, final
 
@@ -27,6 +27,8 @@ class Seen(msgspec.Struct):
     """By link and letter, as in ``"3G"``: when it was shown last."""
     walking_since: list[float]
     """By walk; far in the future while nobody walks."""
+    walked_until: list[float]
+    """By walk: when people could set off last, and still finish."""
     stage: int = -1
     """Which green is shown; -1 for none of the signal's stages."""
     since: float = 0.0
@@ -54,6 +56,7 @@ class Light:
             green_until=[now] * size,
             ended={},
             walking_since=[NEVER] * len(stages.limits.walks),
+            walked_until=[now] * len(stages.limits.walks),
         )
         self._released: list[float] = []
         self._latest: tuple[float, int] = (NEVER, -1)
@@ -64,7 +67,7 @@ class Light:
 
     def look(self, state: str, now: float) -> None:
         """``state`` is shown from ``now`` on, or still."""
-        seen, limits = self.seen, self.stages.limits
+        seen = self.seen
         old = seen.state
         if state == old:
             return
@@ -76,16 +79,22 @@ class Light:
                     seen.green_until[i] = now
             if letter in GREEN and was not in GREEN:
                 seen.green_since[i] = now
-        for k, walk in enumerate(limits.walks):
-            if walk.is_blocked(state):
-                seen.walking_since[k] = NEVER
-            elif seen.walking_since[k] == NEVER and state in walk.served_by:
-                seen.walking_since[k] = now
+        self._look_at_walks(state, now)
         seen.state = state
         stage = self._places.get(state, -1)
         if stage != seen.stage:
             seen.stage, seen.since = stage, now
             self._arrive(now)
+
+    def _look_at_walks(self, state: str, now: float) -> None:
+        seen = self.seen
+        for k, walk in enumerate(self.stages.limits.walks):
+            if walk.is_blocked(state):
+                if seen.walking_since[k] < NEVER:
+                    seen.walked_until[k] = max(now - walk.clears_s, seen.walking_since[k])
+                seen.walking_since[k] = NEVER
+            elif seen.walking_since[k] == NEVER and state in walk.served_by:
+                seen.walking_since[k] = now
 
     @property
     def is_changing(self) -> bool:
@@ -180,29 +189,36 @@ class Light:
         return first
 
     def _plan(self, stage: int, now: float) -> tuple[float, int]:
-        """How long ``stage`` may last so that all links can be served in time, and what then.
+        """How long ``stage`` may last so that all can be served in time, and what then.
 
-        One stage after the other is gone through, in the order in which links are due.
+        One stage after the other is gone through, in the order in which links, and those who walk,
+        are due.
         """
-        stages, limits, seen = self.stages, self.stages.limits, self.seen
-        due = sorted(
-            (
-                (now if seen.state[i] in GREEN else seen.green_until[i]) + limits.longest_red_s,
-                i,
-            )
-            for i in limits.served
-            if stages.states[stage][i] not in GREEN
-        )
+        stages = self.stages
         latest, first, here, offset = NEVER, -1, stage, 0.0
-        done: set[int] = set()
-        for at, link in due:
-            if link in done:
+        gone = {stage}
+        for at, serving in sorted(self._due(now)):
+            if gone.intersection(serving):
                 continue
-            there = stages.serving[link]
+            there = serving[0]
             offset += len(stages.between[here][there])
             latest = min(latest, at - offset)
             first = there if first < 0 else first
             offset += stages.least[there]
             here = there
-            done |= {i for i, letter in enumerate(stages.states[there]) if letter in GREEN}
+            gone.add(there)
         return latest, first
+
+    def _due(self, now: float) -> Iterator[tuple[float, tuple[int, ...]]]:
+        """By when each link and each crossing must be served, and by which stages, best first."""
+        limits, seen = self.stages.limits, self.seen
+        for i in limits.served:
+            since = now if seen.state[i] in GREEN else seen.green_until[i]
+            if serving := self.stages.serving.get(i):
+                yield since + limits.longest_red_s, serving
+        for k, walk in enumerate(limits.walks):
+            since = seen.walked_until[k]
+            if seen.walking_since[k] < NEVER:
+                since = max(now - walk.clears_s, seen.walking_since[k])
+            if serving := self.stages.walking[k]:
+                yield since + limits.maximum_wait_s, serving

@@ -272,6 +272,22 @@ def _kind(letter: str) -> str:
     return "green" if letter in GREEN else "yellow" if letter in YELLOW else "red"
 
 
+def reds_of_walk(walk: Walk, log: Log, end_s: float) -> Iterator[tuple[float, float]]:
+    """Times in which nobody may set off."""
+    red_since = log[0][0]
+    open_since: float | None = None
+    for at, state in [*log, (end_s, "")]:
+        blocked = state == "" or walk.is_blocked(state)
+        if blocked and open_since is not None:
+            last = max(at - (walk.clears_s), open_since)
+            yield red_since, open_since
+            red_since, open_since = min(last, at), None
+        elif not blocked and open_since is None and state in walk.served_by:
+            open_since = at
+    if red_since < end_s:
+        yield red_since, end_s
+
+
 def _conflicts(
     network: Network, signal: Signal, log: Log, yellow: Sequence[float], asked: SignalLimits
 ) -> Iterator[Conflict]:

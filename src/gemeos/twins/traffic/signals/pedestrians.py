@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gemeos.twins.traffic.signals.limits import Limits, Log, Walk, runs
+from gemeos.twins.traffic.signals.limits import Limits, Log, reds_of_walk, runs
 
 Interval = tuple[float, float]
 
@@ -35,7 +35,7 @@ def delay(limits: Limits, log: Log, end_s: float) -> Delay | None:
         pedestrian delay at signalised crosswalks.
     """
     reds = [list(_reds_of_link(log, end_s, i)) for i in sorted(limits.pedestrians)]
-    reds += [list(_reds_of_walk(w, log, end_s)) for w in limits.walks]
+    reds += [list(reds_of_walk(w, log, end_s)) for w in limits.walks]
     if not reds:
         return None
     whole = end_s - log[0][0]
@@ -63,19 +63,3 @@ def _reds_of_link(log: Log, end_s: float, link: int) -> Iterator[Interval]:
             since = stop
     if end_s > since:
         yield since, end_s
-
-
-def _reds_of_walk(walk: Walk, log: Log, end_s: float) -> Iterator[Interval]:
-    """Times in which nobody may set off."""
-    red_since = log[0][0]
-    open_since: float | None = None
-    for at, state in [*log, (end_s, "")]:
-        blocked = state == "" or walk.is_blocked(state)
-        if blocked and open_since is not None:
-            last = max(at - (walk.clears_s), open_since)
-            yield red_since, open_since
-            red_since, open_since = min(last, at), None
-        elif not blocked and open_since is None and state in walk.served_by:
-            open_since = at
-    if red_since < end_s:
-        yield red_since, end_s

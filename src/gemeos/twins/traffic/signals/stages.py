@@ -49,15 +49,25 @@ class Stages:
         return tuple(found)
 
     @cached_property
-    def serving(self) -> dict[int, int]:
-        """By link: of the stages that give it green the one with most greens."""
-        found: dict[int, tuple[int, int, int]] = {}
-        for q, state in enumerate(self.states):
-            greens = sum(letter in GREEN for letter in state)
-            for i, letter in enumerate(state):
-                if letter in GREEN:
-                    found[i] = max(found.get(i, (0, 0, 0)), (greens, RANK[letter], -q))
-        return {i: -q for i, (_, _, q) in found.items()}
+    def serving(self) -> dict[int, tuple[int, ...]]:
+        """By link: the stages that give it green, those with most greens first."""
+        order = sorted(range(len(self.states)), key=lambda q: -self._greens(q))
+        return {
+            i: tuple(q for q in order if self.states[q][i] in GREEN)
+            for i in range(self.limits.size)
+        }
+
+    @cached_property
+    def walking(self) -> tuple[tuple[int, ...], ...]:
+        """By walk: the stages in which people walk, those with most greens first."""
+        order = sorted(range(len(self.states)), key=lambda q: -self._greens(q))
+        return tuple(
+            tuple(q for q in order if self.states[q] in walk.served_by)
+            for walk in self.limits.walks
+        )
+
+    def _greens(self, stage: int) -> int:
+        return sum(letter in GREEN for letter in self.states[stage])
 
     @property
     def round_s(self) -> float:
@@ -90,7 +100,9 @@ def stages_of(program: Program, limits: Limits) -> Stages:
     stages = Stages(limits, tuple(found))
     # Where many must walk one after the other a round takes longer than is usual.
     longest = max(limits.longest_red_s, stages.round_s)
-    return Stages(replace(limits, longest_red_s=longest), tuple(found))
+    wait = max(limits.maximum_wait_s, stages.round_s)
+    kept = replace(limits, longest_red_s=longest, maximum_wait_s=wait)
+    return Stages(kept, tuple(found))
 
 
 def transition(limits: Limits, here: str, there: str) -> Steps:
