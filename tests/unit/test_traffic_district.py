@@ -201,6 +201,17 @@ def test_that_the_streets_of_bologna_are_read_as_their_files_count_them(
     assert network.detectors["2.19_0.127_8_1__l0"].position_m == 105
 
 
+def test_that_signals_of_railways_and_programmes_that_adapt_are_read(tmp_path: Path) -> None:
+    rails = '<tlLogic id="rails" type="rail_signal" programID="0" offset="0"/>'
+    text = NET.replace('<junction id="w"', f'{rails}<junction id="w"', 1)
+    text = text.replace('type="static"', 'type="actuated"').replace('duration="31" ', "")
+    signals = read_network(net(tmp_path, text)).signals
+    assert list(signals) == ["lights"]
+    assert signals["lights"].program.kind == "actuated"
+    # What the file says at least of it.
+    assert signals["lights"].program.phases[0].duration_s == 5
+
+
 def test_that_loops_under_either_name_are_loops(tmp_path: Path) -> None:
     loops = tmp_path / "loops.add.xml"
     loops.write_text(LOOPS)

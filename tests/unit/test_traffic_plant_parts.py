@@ -81,12 +81,23 @@ def test_that_departures_of_all_forms_are_counted_by_their_ends(tmp_path: Path) 
           <flow id="5" begin="0" end="600" number="6" from="south" to="east"/>
           <flow id="6" begin="600" end="900" period="100" from="south" to="east"/>
           <flow id="7" begin="0" end="3600" vehsPerHour="12" route="r"/>
+          <flow id="8" begin="900" end="1200" period="exp(0.02)" from="west" to="north"/>
+          <flow id="9" begin="1200" end="1500" probability="0.01" from="west" to="north"/>
+          <vehicle id="10" depart="1500"><routeDistribution>
+            <route edges="south east" probability="0.2"/>
+            <route edges="west north" probability="0.8"/>
+          </routeDistribution></vehicle>
+          <flow id="11" begin="0" end="60" number="5" fromTaz="1" toTaz="2"/>
+          <trip id="12" depart="0" fromJunction="w" toJunction="e"/>
         </routes>"""
     )
     trips = read(folder).trips
     assert trips["south", "north"] == {1: 1}
     # Six over ten minutes, three in the next five.
     assert trips["south", "east"] == {0: 3, 1: 3, 2: 3}
+    # Six by chance, three by another, and one whose likelier way this is.
+    assert trips["west", "north"] == {3: 6, 4: 3, 5: 1}
+    assert set(trips) == {(a, b) for a in ("west", "south") for b in ("north", "east")}
     # Two at the beginning, and one each five minutes.
     assert trips["west", "east"] == {0: 3, **dict.fromkeys(range(1, 12), 1)}
 

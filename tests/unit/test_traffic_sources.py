@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -224,6 +225,13 @@ def test_that_a_network_of_sumo_keeps_programmes_and_gives_up_its_loops(tmp_path
     assert "inductionLoop" not in district.additional[0].read_text()
     assert [p.name for p in district.routes] == ["corner.rou.xml"]
     assert read_district(tmp_path / "corner").network == district.network
+
+
+def test_that_a_packed_network_is_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "corner.net.xml.gz").write_bytes(gzip.compress(NET.encode()))
+    district = bring([tmp_path / "corner.net.xml.gz"], tmp_path / "corner")
+    assert district.name == "corner"
+    assert district.net.read_text() == NET
 
 
 def test_that_a_configuration_of_sumo_tells_files_and_times(tmp_path: Path) -> None:

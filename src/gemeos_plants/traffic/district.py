@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,9 @@ from gemeos_plants.traffic.controller import Phase, Program
 LOOPS: Final = frozenset({"e1Detector", "inductionLoop"})
 BIN_S: Final = 300.0
 """Over which the departures of the files are counted."""
+
+
+DAY_S: Final = 86_400.0
 
 
 class DistrictError(Exception):
@@ -124,7 +128,7 @@ def _programs(paths: tuple[Path, ...]) -> dict[str, tuple[Program, ...]]:
         for e in _elements(path, frozenset({"tlLogic"})):
             phases = tuple(
                 Phase(
-                    _seconds(p.attrib["duration"]),
+                    _seconds(p.get("duration") or p.attrib["minDur"]),
                     p.attrib["state"],
                     _seconds(p.attrib["minDur"]) if "minDur" in p.attrib else None,
                     _seconds(p.attrib["maxDur"]) if "maxDur" in p.attrib else None,
@@ -138,21 +142,26 @@ def _programs(paths: tuple[Path, ...]) -> dict[str, tuple[Program, ...]]:
 
 
 def _trips(paths: list[Path]) -> dict[tuple[str, str], Counter[int]]:
-    """Departures of the files. What is told as a flow is spread evenly over its time."""
+    """Departures of the files. What is told as a flow is spread evenly over its time.
+
+    What has no first and last edge, such as trips between zones, is passed over.
+    """
     found: dict[tuple[str, str], Counter[int]] = {}
     named: dict[str, list[str]] = {}
+    kinds = frozenset({"route", "routeDistribution", "vehicle", "trip", "flow"})
     for path in paths:
-        for e in _elements(path, frozenset({"route", "vehicle", "trip", "flow"})):
-            if e.tag == "route":
-                if "id" in e.attrib:
-                    named[e.attrib["id"]] = e.attrib["edges"].split()
-                continue
-            within = e.find("route")
+        for e in _elements(path, kinds):
+            told = [route for route in e.iter("route") if "edges" in route.attrib]
+            # Of several ways the likeliest: the ends are what counts, and they share them mostly.
+            likeliest = max(told, key=lambda r: float(r.get("probability", "1")), default=None)
             edges = (
-                within.attrib["edges"].split()
-                if within is not None and "edges" in within.attrib
-                else named.get(e.get("route", ""), [])
+                named.get(e.get("route", ""), [])
+                if likeliest is None
+                else likeliest.attrib["edges"].split()
             )
+            if e.tag in {"route", "routeDistribution"}:
+                named[e.get("id", "")] = edges
+                continue
             ends = (
                 e.get("from") or (edges[0] if edges else ""),
                 e.get("to") or (edges[-1] if edges else ""),
@@ -171,17 +180,22 @@ def _departures(element: Element) -> list[float]:
         return [_seconds(depart)] if depart[:1].isdigit() else []
     begin, end = _seconds(told.get("begin", "0")), _seconds(told.get("end", "3600"))
     # A flow without end goes on for the day.
-    end = min(end, begin + 86400.0)
-    if "number" in told:
-        number = float(told["number"])
-    elif "period" in told:
-        number = (end - begin) / _seconds(told["period"].removeprefix("exp(").removesuffix(")"))
-    elif "probability" in told:
-        number = (end - begin) * float(told["probability"])
-    else:
-        number = (end - begin) / 3600.0 * float(told.get("vehsPerHour", "0"))
-    whole = int(number)
+    end = min(end, begin + DAY_S)
+    whole = int(_number(told, end - begin))
     return [begin + (i + 0.5) * (end - begin) / whole for i in range(whole)]
+
+
+def _number(told: Mapping[str, str], lasts_s: float) -> float:
+    """Vehicles of a flow."""
+    if "number" in told:
+        return float(told["number"])
+    if period := told.get("period", ""):
+        # Either seconds between two, or in brackets how many come a second by chance.
+        chance = re.fullmatch(r"exp\((.*)\)", period)
+        return lasts_s * float(chance.group(1)) if chance else lasts_s / _seconds(period)
+    if "probability" in told:
+        return lasts_s * float(told["probability"])
+    return lasts_s / 3600.0 * float(told.get("vehsPerHour", told.get("perHour", "0")))
 
 
 def _seconds(text: str) -> float:

@@ -161,7 +161,8 @@ class _Draft:
                 self._junction(element)
             case "connection":
                 self._connection(element)
-            case "tlLogic":
+            case "tlLogic" if element.find("phase") is not None:
+                # Signals of railways have a place in the file and no phases.
                 self._program(element)
             case "location":
                 self._location(element)
@@ -305,7 +306,8 @@ class _Draft:
         told = element.attrib
         phases = tuple(
             Phase(
-                duration_s=seconds(p.attrib["duration"]),
+                # Of programmes that adapt, the file need not say more than the shortest.
+                duration_s=seconds(p.get("duration") or p.attrib["minDur"]),
                 state=p.attrib["state"],
                 minimum_s=_maybe(p.get("minDur")),
                 maximum_s=_maybe(p.get("maxDur")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -110,8 +111,6 @@ def _from_net(files: Sequence[Path], wanted: Wanted) -> Draft:
     nets = [p for p in files if p.name.lower().endswith(NETS)]
     if len(nets) != 1:
         raise SchemaError(f"A district has one network, not {len(nets)}.")
-    if nets[0].name.lower().endswith(".gz"):
-        raise SchemaError(f"Unpack {nets[0].name} first.")
     additional: list[Path] = []
     routes: list[Path] = []
     for path in files:
@@ -119,7 +118,7 @@ def _from_net(files: Sequence[Path], wanted: Wanted) -> Draft:
             (routes if _is_demand(path) else additional).append(path)
     return Draft(
         net=nets[0],
-        name=wanted.name or nets[0].name.removesuffix(".net.xml"),
+        name=wanted.name or re.sub(r"\.net\.xml(\.gz)?$", "", nets[0].name),
         additional=tuple(additional),
         routes=tuple(routes),
         sources=(f"SUMO's network {nets[0].name}.",),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from gemeos.twins.traffic.district import DESCRIPTION, District, detectors_xml, read_district
@@ -26,7 +27,7 @@ class Draft:
     """What a source gives of a district, ready to be written."""
 
     net: Path
-    """A ``.net.xml``; moved nowhere, but copied."""
+    """A ``.net.xml``, packed with gzip or not."""
     name: str
     additional: tuple[Path, ...] = ()
     routes: tuple[Path, ...] = ()
@@ -52,7 +53,8 @@ def write_folder(draft: Draft, folder: Path, *, loops_before_m: float | None = N
         SchemaError: the files do not fit together.
     """
     folder.mkdir()
-    shutil.copyfile(draft.net, folder / NET)
+    with _plain(draft.net) as source, (folder / NET).open("wb") as target:
+        shutil.copyfileobj(source, target)
     additional, loops = _split(draft.additional, folder)
     network = read_network(folder / NET)
     assumed = loops_before_m is not None and not loops
@@ -96,6 +98,11 @@ def write_folder(draft: Draft, folder: Path, *, loops_before_m: float | None = N
     ]
     (folder / DESCRIPTION).write_text("\n".join(lines), encoding="utf-8")
     return read_district(folder)
+
+
+def _plain(path: Path) -> IO[bytes]:
+    """The file as it is, unpacked."""
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
 def _split(paths: Sequence[Path], folder: Path) -> tuple[list[str], list[Detector]]:
