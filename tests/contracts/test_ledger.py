@@ -9,11 +9,13 @@ import pytest
 
 from gemeos.act.undertaking import Stage
 from gemeos.errors import ConditionError, InputError, NotReadyError, UnknownNameError
+from gemeos.runtime.dossier import Dossier
 from gemeos.runtime.ledger_row import LedgerRow
+from gemeos.runtime.recheck import rechecked
 from gemeos.runtime.run import RunningSite
 from gemeos.schema.plan import Gain, Promise
 from gemeos.testing.device import Device
-from gemeos.testing.valve import PLACE, acting, feed, made, over, until, valve_twin
+from gemeos.testing.valve import PLACE, acting, bare_twin, feed, made, over, until, valve_twin
 from gemeos.units.instant import SECOND
 
 
@@ -134,3 +136,39 @@ def test_that_a_plan_of_a_scenario_promises_what_its_comparison_shows() -> None:
     # Member by member nothing is gained: the valve moves nothing.
     gain = kept.promise.gain
     assert (gain.mean, gain.low, gain.high) == (0.0, 0.0, 0.0)
+
+
+def test_that_a_plan_that_another_one_overlapped_is_not_held_against_its_promise() -> None:
+    with acting(device(), twin=valve_twin(watch="1 s")) as running:
+        first = made(running, promise=promise(until_s=4.0))
+        running["tank"].apply(first, approve="ada", dry_run=False)
+        assert over(running, first).stage is Stage.KEPT
+        second = made(running, "1.2 m^3/s", name="other")
+        running["tank"].apply(second, approve="ada", dry_run=False)
+        over(running, second)
+
+        def scored_first() -> bool:
+            feed(running)
+            return running["tank"].ledger().rows[0].score is not None
+
+        until(scored_first)
+        told = running["tank"].ledger().rows
+    assert [row.name for row in told] == ["open", "other"]
+    assert told[0].score is not None
+    assert told[0].score.inside is None
+    assert "other was applied meanwhile" in told[0].score.notes
+
+
+def test_that_a_plan_that_was_never_applied_has_a_dossier_too() -> None:
+    with acting(device()) as running:
+        kept = running["tank"].plans.keep(made(running))
+        dossier = Dossier.from_bytes(running["tank"].plans.dossier("open"))
+    told = dossier.told
+    assert told.plan == kept
+    assert (told.applied, told.undertaking, told.score) == (None, None, None)
+    assert [event.kind for event in told.events] == ["plan"]
+    assert told.twin.model == "gemeos.testing.valve:Tank"
+    words = {each.what: (each.word, each.told) for each in rechecked(dossier, bare_twin("tank"))}
+    assert words["plan"][0] == "the same"
+    assert words["forecast"] == ("not checked", "it was made by hand")
+    assert words["ledger"] == ("not checked", "it has not been scored")

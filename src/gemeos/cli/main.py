@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from gemeos.cli import act, adopt, ask, bring, demo, export, manage, up, validate, whatif
+from gemeos.cli import act, adopt, ask, bring, demo, dossier, export, manage, up, validate, whatif
 from gemeos.errors import GemeosError
 
 
@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
         whatif.add_arguments(name, command(name, text))
     for name, text in act.COMMANDS.items():
         act.add_arguments(name, command(name, text))
+    told = "All that led to a plan and came of it, as one file; --check works it out anew."
+    dossier.add_arguments(command("dossier", told))
     validate.add_arguments(command("validate", "Run published numbers and recorded data."))
     bring.add_import(command("import", "Make what a city has into files that a twin reads."))
     manage.add_check(command("check", "Look whether a site.toml can be run, and say what it does."))

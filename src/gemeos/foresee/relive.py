@@ -17,7 +17,7 @@ from gemeos.assimilate.observe import Observed, predicted
 from gemeos.ensemble.noise import standard_normal, streams
 from gemeos.ensemble.state import TwinState
 from gemeos.foresee.delivered import Relived
-from gemeos.foresee.fork import LONGEST_STRIDE, blocks, instants
+from gemeos.foresee.fork import LONGEST_STRIDE, Watch, blocks, instants
 from gemeos.schema.variable import Measure
 from gemeos.simulate.base import Crew, Steps
 from gemeos.units.instant import SECOND, Instant
@@ -67,7 +67,15 @@ class Reliving:
     unheard: frozenset[int] = frozenset()
     """Channels that were not trusted."""
 
-    def through(self, until: int, every: int, rows: Sequence[int], *, members: int) -> Lived:
+    def through(
+        self,
+        until: int,
+        every: int,
+        rows: Sequence[int],
+        *,
+        members: int,
+        watch: Watch | None = None,
+    ) -> Lived:
         """Go through it.
 
         Args:
@@ -75,6 +83,7 @@ class Reliving:
             every: Steps between two instants that are told.
             rows: Of ``Steps.told_names``.
             members: At least so many, in whole ensembles.
+            watch: Sees them go on; may raise to end it.
         """
         size = self.state.members.shape[2]
         count = -(-members // size)
@@ -94,6 +103,8 @@ class Reliving:
             if not int(one.tick[0]) < tick <= until:
                 continue
             state = self._moved(state, crew, tick, heard.get(tick), notes)
+            if watch is not None:
+                watch(tick)
             if tick in wanted:
                 told.append(self.stepper.told(state, crew)[:, rows])
         values = np.stack(told, axis=1)

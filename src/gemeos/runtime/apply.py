@@ -250,7 +250,7 @@ class Applying:
         if self._tasks:
             # Of what takes longer the next start takes care.
             await asyncio.wait(self._tasks, timeout=WIND_UP_S)
-        await self.ledgers.catch_up()
+        await self.ledgers.catch_up(last=True)
 
     def _carry_on(self, undertaking: Undertaking) -> None:
         if self._group is None:

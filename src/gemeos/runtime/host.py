@@ -190,6 +190,7 @@ class Host:
         for twin in self._twins.values():
             twin.attach(None, None)
             twin.let_apply(None)
+        self.applying.ledgers.close()
         self.scenarios.close()
         self.optimisations.close()
         self.hindcasts.close()

@@ -9,21 +9,75 @@ the same one, and so does whoever asks for it again.
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import Iterator
-from typing import Final, Protocol, final
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar, final
 
-from gemeos.errors import NotReadyError, UnknownNameError
+import msgspec
+
+from gemeos.act.undertaking import Undertaking
+from gemeos.errors import NotReadyError, StoppedError, UnknownNameError
 from gemeos.runtime import reality
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.ledger_row import APPLIED, SCORE, AppliedPlan, Ledger, LedgerRow, Score
 from gemeos.runtime.plan import packed, unpacked
 from gemeos.runtime.scoring import Past, scored
 from gemeos.runtime.undertakings import Undertakings
-from gemeos.timeline.base import Event
+from gemeos.schema.plan import Plan
+from gemeos.timeline.base import Event, Timeline
 from gemeos.units import iso
 from gemeos.units.instant import Instant
 
 LOOK_EVERY_S: Final = 1.0
+_MADE_OF: Final = re.compile(r"(scenario|optimisation) (\S+)")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A scenario or a search as it is stored."""
+
+    kind: str
+    body: bytes
+    state: bytes
+    """What it began from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a plan was made of."""
+
+    each: tuple[Source, ...] = ()
+
+    def of(self, kind: str, what: type[_T]) -> _T | None:
+        """The record of that kind, where there is one."""
+        for source in self.each:
+            if source.kind == kind:
+                return msgspec.msgpack.decode(source.body, type=what)
+        return None
+
+    def to_bytes(self) -> bytes:
+        """For the store."""
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def from_bytes(stored: bytes) -> Sources:
+        """What ``to_bytes`` wrote; nothing where nothing was kept."""
+        return msgspec.msgpack.decode(stored, type=Sources) if stored else Sources()
+
+
+def sources_of(timeline: Timeline, plan: Plan) -> Sources:
+    """The scenario and the search that a plan was made of, if they are there."""
+    made_of = _MADE_OF.fullmatch(plan.cause)
+    if made_of is None:
+        return Sources()
+    wanted = [(made_of[1], made_of[2])]
+    if made_of[1] == "optimisation":
+        wanted.append(("scenario", f"plan-{made_of[2]}"))
+    found = [timeline.record(kind, plan.twin, name) for kind, name in wanted]
+    return Sources(tuple(Source(r.kind, r.body, r.attachment) for r in found if r is not None))
 
 
 class Running(reality.Running, Protocol):
@@ -44,6 +98,9 @@ class Ledgers:
         self._undertakings = undertakings
         self._applied: dict[str, AppliedPlan] = {}
         self._scores: dict[str, Score] = {}
+        self._due_since: dict[str, Instant] = {}
+        self._tried: Counter[str] = Counter()
+        self._closing = False
         self._turn = asyncio.Lock()
 
     def resume(self) -> None:
@@ -56,10 +113,14 @@ class Ledgers:
 
     async def open(self, applied: AppliedPlan) -> None:
         """Make a plan durable as it is applied; comes back before anything is sent."""
-        plan = applied.record.plan
+        await self._running.compute.on_path(self._opened, applied)
+        self._applied[applied.record.plan.id] = applied
+
+    def _opened(self, applied: AppliedPlan) -> None:
+        """With what it was made of, which others may replace later under its name."""
+        plan, timeline = applied.record.plan, self._running.timeline
         record = packed(APPLIED, plan.twin, plan.id, applied, applied.begun_at)
-        await self._running.compute.on_path(self._running.timeline.put_record, record)
-        self._applied[plan.id] = applied
+        timeline.put_record(replace(record, attachment=sources_of(timeline, plan).to_bytes()))
 
     def of(self, twin: str | None = None) -> Ledger:
         """That of one twin, or of all.
@@ -97,12 +158,21 @@ class Ledgers:
             await self.catch_up()
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def catch_up(self) -> None:
-        """Score what is due now."""
+    async def catch_up(self, *, last: bool = False) -> None:
+        """Score what is due now.
+
+        Commits of the very instant may still come while a replayed clock stands there; so what is
+        due waits until time has moved on, but for the ``last`` time.
+        """
         async with self._turn:
             now = self._running.clock.now()
-            for plan in [p for p, a in list(self._applied.items()) if self._is_due(p, a, now)]:
-                known_by = now - 1
+            due = [p for p, a in self._applied.copy().items() if self._is_due(p, a, now)]
+            # Those that failed before come last: they must not keep others waiting.
+            for plan in sorted(due, key=self._tried.__getitem__):
+                known_by = self._due_since.setdefault(plan, now)
+                if now <= known_by and not last:
+                    continue
+                self._tried[plan] += 1
                 work = self._running.compute.background(self._worked_out, plan, known_by)
                 score = await asyncio.wrap_future(work)
                 await self._running.compute.on_path(self._written, score)
@@ -115,8 +185,7 @@ class Ledgers:
             return False
         if not undertaking.stage.is_over:
             return False  # What is over stays as it is: made again, the score is the same.
-        # Less one: while a replayed clock stands still, commits of its instant may still come.
-        return ends + self._running.twin(undertaking.twin).lateness < now - 1
+        return ends + self._running.twin(undertaking.twin).lateness <= now
 
     def again(self, twin: str, name: str) -> Score:
         """Work a score out once more, from what was known then.
@@ -129,6 +198,17 @@ class Ledgers:
         if row.score is None:
             raise NotReadyError(f"{name} of {twin} is not scored: {row.told}.")
         return self._worked_out(row.plan, row.score.known_by)
+
+    def others(self, applied: AppliedPlan) -> list[Undertaking]:
+        """Plans of the twin that were begun within the horizon of that one."""
+        plan, ends = applied.record.plan, applied.ends_at
+        return [
+            each
+            for each in self._undertakings.all(plan.twin)
+            if ends is not None
+            and each.plan != plan.id
+            and applied.begun_at <= each.begun_at < ends
+        ]
 
     def past(self, applied: AppliedPlan, known_by: Instant) -> Past:
         """What was known by then of the stretch that a plan promised something of."""
@@ -146,17 +226,21 @@ class Ledgers:
 
     def _worked_out(self, plan: str, known_by: Instant) -> Score:
         applied, undertaking = self._applied[plan], self._undertakings.of(plan)
-        promise, ends = applied.record.plan.promise, applied.ends_at
-        if promise is None or ends is None or undertaking is None:
+        promise = applied.record.plan.promise
+        if promise is None or undertaking is None:
             raise NotReadyError(f"{applied.record.plan.name} promised nothing.")
-        others = [
-            each
-            for each in self._undertakings.all(undertaking.twin)
-            if each.plan != plan and applied.begun_at <= each.begun_at < ends
-        ]
         fleet = self._running.fleet(undertaking.twin)
         past = self.past(applied, known_by)
-        return scored(fleet, applied, promise, undertaking, others, past)
+        others = self.others(applied)
+        return scored(fleet, applied, promise, undertaking, others, past, self._watch)
+
+    def close(self) -> None:
+        """End what is being worked out; the next start does it."""
+        self._closing = True
+
+    def _watch(self, _: int) -> None:
+        if self._closing:
+            raise StoppedError("The site is being stopped.")
 
     def _written(self, score: Score) -> None:
         """Durable, and told; the record is what counts."""

@@ -90,6 +90,8 @@ class OptimisationRecord:
     over_present: tuple[GainTold, ...] = ()
     fresh: int = 0
     """Members of the check."""
+    first_fresh: int = 0
+    """Number of the first of them: with it the check is made again."""
     finalists: tuple[dict[str, float | int | str], ...] = ()
     chances: tuple[float, ...] = ()
     """That each finalist is the best of them."""

@@ -236,12 +236,13 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             tried=found.tried,
             candidates=_tried(job),
             fresh=fresh.count,
+            first_fresh=fresh.first,
             latest=self._latest(job, trial, decided, fresh),
             took=self._running.clock.wall() - began,
         )
         # Meanwhile it may have fallen out of step.
         if not self._is_refused(job):
-            job.record = _decided(job.record, fleet, decided)
+            job.record = with_verdict(job.record, fleet, decided)
 
     def _is_refused(self, job: _Job) -> bool:
         """A twin that is out of step gives no advice (contract 8)."""
@@ -371,7 +372,7 @@ def _tried(job: _Job) -> tuple[Tried, ...]:
     return tuple(told)
 
 
-def _decided(record: OptimisationRecord, fleet: Fleet, decided: Verdict) -> OptimisationRecord:
+def with_verdict(record: OptimisationRecord, fleet: Fleet, decided: Verdict) -> OptimisationRecord:
     """The record with what the verdict says."""
     winner, over_nothing = decided.winner, decided.over_nothing
     over_present = decided.over_present

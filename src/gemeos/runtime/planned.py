@@ -135,6 +135,14 @@ class PlansOfTwin(Protocol):
         """What applied plans promised, and what they delivered."""
         ...
 
+    def dossier(self, name: str) -> bytes:
+        """All that led to a plan and came of it, as one file; ``gemeos.runtime.dossier`` tells how.
+
+        Raises:
+            UnknownNameError: there is none of the name.
+        """
+        ...
+
 
 class Applies(ABC):
     """A twin whose plans can be applied."""

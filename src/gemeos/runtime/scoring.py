@@ -12,8 +12,9 @@ from gemeos.act.undertaking import Undertaking
 from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.clause import Values
 from gemeos.ensemble.state import UNTRUSTED, Monitor, TwinState
-from gemeos.errors import GemeosError
+from gemeos.errors import AssimilationError, InputError
 from gemeos.foresee.delivered import Delivered, delivered
+from gemeos.foresee.fork import Watch
 from gemeos.foresee.relive import Lived, Reliving, Setting
 from gemeos.foresee.worth import Objective
 from gemeos.runtime.fleet import Fleet
@@ -59,6 +60,7 @@ def scored(
     undertaking: Undertaking,
     others: Sequence[Undertaking],
     past: Past,
+    watch: Watch | None = None,
 ) -> Score:
     """Hold a plan against what it promised.
 
@@ -69,12 +71,13 @@ def scored(
         undertaking: What was sent, and what came of it.
         others: Plans of the twin that were begun within its horizon.
         past: What is known of it.
+        watch: Sees it go on; may raise to end it.
     """
     notes = against_judging(undertaking, others)
     found: Delivered | None = None
     try:
-        found = _found(fleet, applied, promise, undertaking, past)
-    except GemeosError as error:
+        found = _found(fleet, applied, promise, undertaking, past, watch)
+    except (AssimilationError, InputError) as error:
         notes.append(f"it cannot be told: {error}")
     gain: Gain | None = None
     if found is not None and not found.readings:
@@ -106,7 +109,12 @@ def scored(
 
 
 def _found(
-    fleet: Fleet, applied: AppliedPlan, promise: Promise, undertaking: Undertaking, past: Past
+    fleet: Fleet,
+    applied: AppliedPlan,
+    promise: Promise,
+    undertaking: Undertaking,
+    past: Past,
+    watch: Watch | None,
 ) -> Delivered:
     twin, schema = undertaking.twin, fleet.schema
     objective = objective_of(schema, promise.objective, promise.sense)
@@ -129,6 +137,7 @@ def _found(
         promise.every // step,
         [told.index(name) for name in names],
         members=MEMBERS,
+        watch=watch,
     )
     return _concluded(objective, lived, names, fleet)
 

@@ -288,7 +288,7 @@ def _typed(name: str, told: Table, given: Mapping[str, Any], where: str) -> Twin
     kind = told.get("type")
     if not isinstance(kind, str) or ":" not in kind:
         raise SettingsError(f"{where} type = {kind!r} does not name one: write 'module:name'.")
-    made = _named(kind, where)
+    made = made_of(kind, f"{where} type")
     extra = told.get("with", {})
     if not isinstance(extra, dict):
         raise SettingsError(f"{where} with = {extra!r} is not a table of arguments.")
@@ -366,16 +366,21 @@ def _watch(twin: Twin, told: object, where: str) -> None:
             raise SettingsError(f"{where} watch {name!r}: {error}") from error
 
 
-def _named(name: str, where: str) -> Any:  # noqa: ANN401 -- whatever the user's module holds
+def made_of(name: str, where: str) -> Any:  # noqa: ANN401 -- whatever the user's module holds
+    """What ``module:name`` stands for, in a module that the user named.
+
+    Raises:
+        SettingsError: it is not there.
+    """
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise SettingsError(f"{where} type = {name!r}: {error}.") from error
+        raise SettingsError(f"{where} = {name!r}: {error}.") from error
     except AttributeError as error:
         known = [n for n in dir(importlib.import_module(module)) if not n.startswith("_")]
         raise SettingsError(
-            f"{where} type = {name!r}: {module} has no {attribute!r}.{nearest(attribute, known)}"
+            f"{where} = {name!r}: {module} has no {attribute!r}.{nearest(attribute, known)}"
         ) from error
 
 

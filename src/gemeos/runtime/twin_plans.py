@@ -10,28 +10,25 @@ from typing import Final, Protocol, final
 import numpy as np
 
 from gemeos.act.undertaking import Undertaking
-from gemeos.clock import Clock
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError
 from gemeos.foresee.verdict import LEVEL
-from gemeos.runtime.apply import Applying
+from gemeos.runtime import dossiers
 from gemeos.runtime.asked import When
+from gemeos.runtime.dossiers import gathered
 from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.plan import Applied, Kill, PlanRecord
-from gemeos.runtime.plans import Plans
 from gemeos.runtime.promise import promise_of
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.scenarios import Scenarios
-from gemeos.runtime.site import Site
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.why import Why, why
 from gemeos.schema.binding import Binding
 from gemeos.schema.plan import Band, Gain, Plan, Promise
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control, Sensor
-from gemeos.timeline.base import Timeline
 from gemeos.units import iso, span
 
 FORECAST_S: Final = 30.0
@@ -40,33 +37,8 @@ PROGRAM: Final = "program"
 """Who does what a program of its own does without saying for whom."""
 
 
-class Running(Protocol):
+class Running(dossiers.Running, Protocol):
     """What this needs of the running site."""
-
-    @property
-    def site(self) -> Site:
-        """As declared."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
-
-    @property
-    def plans(self) -> Plans:
-        """Those of all twins."""
-        ...
-
-    @property
-    def applying(self) -> Applying:
-        """What is carried out."""
-        ...
 
     @property
     def scenarios(self) -> Scenarios:
@@ -76,10 +48,6 @@ class Running(Protocol):
     @property
     def optimisations(self) -> Optimisations:
         """Those of all twins."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
         ...
 
 
@@ -281,6 +249,10 @@ class TwinPlans:
     def ledger(self) -> Ledger:
         """See ``PlansOfTwin``."""
         return self._running.applying.ledgers.of(self._twin)
+
+    def dossier(self, name: str) -> bytes:
+        """See ``PlansOfTwin``."""
+        return gathered(self._running, self._twin, name).to_bytes()
 
 
 def _gain(found: OptimisationRecord) -> Gain | None:

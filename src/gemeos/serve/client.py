@@ -297,6 +297,16 @@ class Connection:
         headers = {"accept": _MSGPACK, "content-type": "application/json"}
         return self._read(self._answer(method, path, content=content, headers=headers), kind)
 
+    def file(self, path: str) -> bytes:
+        """A file, as it is.
+
+        Raises:
+            As ``asked``.
+        """
+        answer = self._answer("GET", path)
+        _check(answer)
+        return answer.content
+
     def _read(self, answer: httpx.Response, kind: type[_T]) -> _T:
         _check(answer)
         try:

@@ -33,6 +33,10 @@ class Asks(Protocol):
         """The answer to something that is sent."""
         ...
 
+    def file(self, path: str) -> bytes:
+        """A file, as it is."""
+        ...
+
 
 _M = TypeVar("_M", bound=m.Message)
 

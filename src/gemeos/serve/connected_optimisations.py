@@ -109,6 +109,7 @@ def _record(told: om.OptimisationMessage) -> OptimisationRecord:
         gains=tuple(map(_gain, told.gains)),
         over_present=tuple(map(_gain, told.over_present)),
         fresh=told.fresh,
+        first_fresh=told.first_fresh,
         finalists=tuple(told.finalists),
         chances=tuple(told.chances),
         latest=None if told.latest is None else instant(told.latest),

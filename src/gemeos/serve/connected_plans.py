@@ -180,6 +180,10 @@ class ConnectedPlans:
         path = f"{self._root}/ledger"
         return tell_ledger.ledger_of(self._connection.asked(path, LedgerMessage))
 
+    def dossier(self, name: str) -> bytes:
+        """See ``PlansOfTwin``."""
+        return self._connection.file(f"{self._one(name)}/dossier")
+
 
 def _only_me(by: str | None) -> None:
     if by not in {None, ME}:

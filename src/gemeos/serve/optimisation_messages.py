@@ -92,6 +92,7 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     gains: list[GainMessage]
     over_present: list[GainMessage]
     fresh: int
+    first_fresh: int
     finalists: list[dict[str, float | int | str]]
     chances: list[float]
     latest: Time | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -58,6 +59,11 @@ class Kettle:
     def observe(self, values: Members, driven: Driven, consts: Consts) -> Members:  # noqa: ARG002
         """The thermometer reads the water."""
         return np.array(values[:, :1])
+
+
+def kettle_twin(name: str) -> Twin:
+    """The twin of one, nothing bound."""
+    return Twin(name, Kettle(), members=64, horizon="10 min", lateness="1 s")
 
 
 @dataclass
@@ -119,7 +125,7 @@ class Kettles:
         """The site, on a replayed clock."""
         twins = []
         for name in self.names:
-            twin = Twin(name, Kettle(), members=64, horizon="10 min", lateness="1 s")
+            twin = kettle_twin(name)
             twin.bind(f"in:{name}/t", to="thermometer").bind("in:around", to="around")
             twin.bind(f"in:{name}/p", to="power")
             twin.actuate(f"plc:{name}/power", to="power", tolerance="0.01 kW")
@@ -156,6 +162,12 @@ class Kettles:
             host.clock.follow(now)  # type: ignore[attr-defined]  # it is a replayed one
 
         host.compute.path(taken).result(30.0)
+
+    def scored(self, host: Host) -> bool:
+        """Whether every plan is; time goes on while it is asked."""
+        self.live(host, STEP // SECOND)
+        time.sleep(0.1)
+        return all(row.score for row in host.applying.ledgers.of().rows)
 
     def gains(self, seconds: int, wanted: float) -> Mapping[str, float]:
         """By how much nearer to ``wanted`` each was on average over the last seconds, truly."""

@@ -1,13 +1,18 @@
-"""The ledger: what applied plans promised, and what they delivered."""
+"""The ledger: what applied plans promised, and what they delivered; and a plan's dossier."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from gemeos.runtime.ledger_row import Ledger
+from gemeos.runtime.twin_plans import TwinPlans
 from gemeos.serve import ledger_messages as lm
 from gemeos.serve import tell_ledger
-from gemeos.serve.routes.operation import Call, Operation, Query
+from gemeos.serve.auth import Role
+from gemeos.serve.routes.operation import Call, Operation, Query, Served, called
 
 
 def of_site(call: Call[Query]) -> lm.LedgerMessage:
@@ -26,7 +31,27 @@ def _told(call: Call[Query], ledger: Ledger) -> lm.LedgerMessage:
     return tell_ledger.ledger(ledger, host.site.source, host.clock.now(), call.served.tell.time)
 
 
+async def dossier(request: Request, served: Served) -> Response:
+    """The whole of one plan as a file."""
+    call = called(request, Query, served)
+    call.actor.require(Role.VIEWER)
+    call.actor.require_twin(call.twin)
+    plans = TwinPlans(served.host, call.twin, actor=call.actor.name, role=call.actor.role)
+    with served.questions.one():
+        told = await served.host.compute.beside(plans.dossier, call.path["plan"])
+    return Response(told, media_type=ZIP)
+
+
+ZIP: Final = "application/zip"
 OPERATIONS: Final = (
+    Operation(
+        "/api/twins/{twin}/plans/{plan}/dossier",
+        "readDossier",
+        "All that led to a plan and came of it, as one file",
+        endpoint=dossier,
+        media=ZIP,
+        problems=(404,),
+    ),
     Operation(
         "/api/ledger",
         "readLedger",

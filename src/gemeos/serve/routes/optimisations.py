@@ -110,6 +110,7 @@ def _message(
         gains=[_gain(g) for g in record.gains],
         over_present=[_gain(g) for g in record.over_present],
         fresh=record.fresh,
+        first_fresh=record.first_fresh,
         finalists=list(record.finalists),
         chances=list(record.chances),
         latest=None if record.latest is None else time(record.latest),
