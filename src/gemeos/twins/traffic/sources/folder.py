@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import BinaryIO, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from gemeos.twins.traffic.district import DESCRIPTION, District, detectors_xml, read_district
@@ -100,7 +100,7 @@ def write_folder(draft: Draft, folder: Path, *, loops_before_m: float | None = N
     return read_district(folder)
 
 
-def _plain(path: Path) -> IO[bytes]:
+def _plain(path: Path) -> BinaryIO | gzip.GzipFile:
     """The file as it is, unpacked."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
