@@ -422,6 +422,7 @@ def test_that_a_silent_twin_grows_older_in_every_answer() -> None:
 
 
 UNBOUNDED = {
+    "engines/simulator.py": "batches of one call, which waits for them; processes, which are few",
     "link/http.py": "InboxSource.put refuses what is over its bound",
     "link/inbox.py": "PatientInbox says when it is full, LossyInbox drops",
     "link/_network.py": "acknowledgements of an arrival, and each arrival waits for its own",

@@ -117,7 +117,7 @@ def test_that_adopting_says_what_was_found_chosen_guessed_and_is_to_decide(
         "  params, known: damping",
         "  inputs: force",
         "  sensors: x_read, accel, energy",
-        "  model exchange; steps of 0.1 s, 10 substeps in each",
+        "  model exchange; steps of 0.1 s, 4 substeps in each",
         "  ensemble filter: the FMU's whole state can be written",
         "  the prior of stiffness: lognormal(4, 0.2) is guessed",
         "  the unit of energy: 'frob2' is not known",
@@ -135,6 +135,14 @@ def test_that_adopting_says_what_was_found_chosen_guessed_and_is_to_decide(
     assert asked("check", folder / "site.toml", "--json") == 0
     (twin,) = json.loads(capsys.readouterr().out)["twins"]
     assert (twin["computed"], twin["step_s"], twin["members"]) == ("EngineSimulator", 0.1, 64)
+
+
+def test_that_a_model_that_is_too_fast_for_its_step_is_told(
+    spring_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # It swings with 2 rad/s, and the method is stable up to 2.8 rad a substep.
+    assert asked("adopt", spring_path, "--step", "10 min", "--folder", tmp_path / "made") == 0
+    assert "even 64 substeps are too few for this model" in capsys.readouterr().out
 
 
 def test_that_adopting_twice_leaves_what_is_there_alone(

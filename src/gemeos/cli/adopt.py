@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="what is made; by default named as the FMU")
     parser.add_argument("--name", help="of the twin; by default the FMU's")
     parser.add_argument("--step", help="as in '100 ms'; by default what the FMU proposes")
-    parser.add_argument("--substeps", type=int, default=10, help="of the solver in one step")
+    parser.add_argument("--substeps", type=int, help="of the solver; by default what it takes")
     parser.add_argument("--estimate", default="", help="params that are unknown, as in 'k,leak'")
     parser.add_argument("--control", default="", help="inputs that plans may set, as in 'valve'")
     parser.add_argument(

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from gemeos.engines.fmi import fineness
 from gemeos.engines.fmi.archive import interfaces
 from gemeos.engines.fmi.settings import Fmi, Interface, opened
 from gemeos.engines.fmi.units import unit_of
@@ -178,7 +181,7 @@ def adopted(
     path: Path,
     *,
     step: Span | None = None,
-    substeps: int = 10,
+    substeps: int | None = None,
     memoryless: bool = False,
     estimate: Sequence[str] = (),
     controls: Sequence[str] = (),
@@ -188,7 +191,7 @@ def adopted(
     Args:
         path: Of the FMU. It is executed.
         step: Of the grid; None for the FMU's own proposal.
-        substeps: In one step.
+        substeps: In one step; None for as many as it takes, where the state can be written.
         memoryless: As in ``Fmi``.
         estimate: Params that are unknown.
         controls: Inputs that plans may set; the FMU has to tell their bounds.
@@ -204,7 +207,7 @@ def adopted(
         str(path),
         step=step,
         interface=Interface.CO_SIMULATION if alone else Interface.MODEL_EXCHANGE,
-        substeps=substeps,
+        substeps=substeps or fineness.TRIED[0],
         memoryless=memoryless,
         logs=False,
     )
@@ -214,6 +217,8 @@ def adopted(
         if hidden:
             _check_window(path.name, engine.spec, estimate)
         writing = _Writing(engine.spec, _begun(engine))
+        if substeps is None and not hidden:
+            fmi = _fine(engine, fmi, writing)
         _describe(writing, estimate, controls, states=not hidden)
         return Adoption(
             engine.spec,
@@ -223,6 +228,18 @@ def adopted(
             fmi,
             hidden,
         )
+
+
+def _fine(engine: HostedEngine, fmi: Fmi, writing: _Writing) -> Fmi:
+    """With as many substeps as it takes."""
+    begun = {v.name: writing.begun[v.name] for v in writing.spec.of_role(Role.STATE)}
+    count = fineness.substeps(engine, fmi, begun, {name: _doubt(x) for name, x in begun.items()})
+    if count is None:
+        count = fineness.TRIED[-1]
+        writing.decide.append(
+            f"the step: even {count} substeps are too few for this model; a shorter --step may do"
+        )
+    return msgspec.structs.replace(fmi, substeps=count)
 
 
 def _check_window(file: str, spec: Spec, estimate: Sequence[str]) -> None:
@@ -315,7 +332,7 @@ def _is_told(v: Variable) -> bool:
 
 def _state(writing: _Writing, v: Variable) -> None:
     start = writing.begun[v.name]
-    sd = SHARE * abs(start) or 1.0
+    sd = _doubt(start)
     noise = SHARE_STEP * sd / math.sqrt(writing.spec.step / SECOND)
     keys = [
         ("prior", f'"normal({start:g}, {sd:g})"  # {GUESSED}: what is believed before a reading'),
@@ -323,6 +340,11 @@ def _state(writing: _Writing, v: Variable) -> None:
     ]
     writing.row("state", v, [*keys, *_bounds(v, start)])
     writing.decide.append(f"how uncertain {v.name} is at first, and how wrong the model gets it")
+
+
+def _doubt(start: float) -> float:
+    """Guessed, of a state that begins there."""
+    return SHARE * abs(start) or 1.0
 
 
 def _param(writing: _Writing, v: Variable) -> None:
