@@ -31,6 +31,8 @@ SHARE_STEP: Final = 0.01
 """Of a state's doubt, that one step is guessed to add."""
 SIGMA: Final = 0.2
 """Of a parameter that is estimated: about 20 per cent."""
+LIMIT: Final[Span] = 5 * SECOND
+"""For one step of one run while it is tried."""
 MEMBERS: Final = 64
 MEMBERS_OF_A_WINDOW: Final = 24
 WINDOW: Final = 40
@@ -211,7 +213,7 @@ def adopted(
         memoryless=memoryless,
         logs=False,
     )
-    with opened(fmi) as engine:
+    with opened(fmi, limit=LIMIT) as engine:
         _check_names(engine.spec, estimate, controls)
         hidden = engine.spec.capabilities.hidden
         if hidden:
@@ -233,7 +235,9 @@ def adopted(
 def _fine(engine: HostedEngine, fmi: Fmi, writing: _Writing) -> Fmi:
     """With as many substeps as it takes."""
     begun = {v.name: writing.begun[v.name] for v in writing.spec.of_role(Role.STATE)}
-    count = fineness.substeps(engine, fmi, begun, {name: _doubt(x) for name, x in begun.items()})
+    count = fineness.substeps(
+        engine, fmi, begun, {name: _doubt(x) for name, x in begun.items()}, limit=LIMIT
+    )
     if count is None:
         count = fineness.TRIED[-1]
         writing.decide.append(

@@ -12,6 +12,7 @@ import numpy as np
 from gemeos.engines.fmi.settings import Fmi, opened
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.placed import Asked, Rows
+from gemeos.units.instant import Span
 
 TRIED: Final = (4, 8, 16, 32, 64)
 AGREE: Final = 1e-6
@@ -21,7 +22,12 @@ MOST_ROWS: Final = 33
 
 
 def substeps(
-    engine: HostedEngine, fmi: Fmi, begun: Mapping[str, float], moved: Mapping[str, float]
+    engine: HostedEngine,
+    fmi: Fmi,
+    begun: Mapping[str, float],
+    moved: Mapping[str, float],
+    *,
+    limit: Span,
 ) -> int | None:
     """The fewest of ``TRIED`` with which the states agree with those of twice as many.
 
@@ -31,6 +37,7 @@ def substeps(
         begun: Its states at the start.
         moved: How far each is moved from there for a run of its own: at the start itself a model
             may be at rest, where every solver is right.
+        limit: The longest that one step of one run may take.
 
     Returns:
         None where not even the most are enough: the model is stiff for an explicit method.
@@ -40,7 +47,7 @@ def substeps(
     size = np.maximum(np.abs(starts).max(axis=0), [abs(moved[name]) for name in names])
     coarse = _run(engine, names, starts)
     for count, twice in pairwise(TRIED):
-        with opened(msgspec.structs.replace(fmi, substeps=twice)) as finer:
+        with opened(msgspec.structs.replace(fmi, substeps=twice), limit=limit) as finer:
             fine = _run(finer, names, starts)
         with np.errstate(invalid="ignore", over="ignore"):
             agree = np.abs(coarse - fine) <= AGREE * np.maximum(np.abs(fine), size)
@@ -61,7 +68,10 @@ def _run(engine: HostedEngine, states: tuple[str, ...], starts: Rows) -> Rows:
     try:
         asked = Asked((), (), states, states, engine.spec.step)
         for _ in range(STEPS):
-            starts = process.moved(asked, starts)
+            sound = np.isfinite(starts).all(axis=1)
+            moved = np.full_like(starts, np.nan)
+            moved[sound] = process.moved(asked, starts[sound])
+            starts = moved
     finally:
         process.close()
     return starts
