@@ -184,9 +184,9 @@ class TwinState:
     """Of a model that somebody else moves, each member's ``ensemble.simulation.Simulation``: where
     it stands now, and where the window of readings begins that it is fitted to. None of what was
     not begun; no places where our own models move the members."""
-    window_read: Float64[np.ndarray, "twin slot channel told"]
+    window_read: Float64[np.ndarray, "twin moment channel told"]
     """What was read within that window, by tick in a ring; columns as in ``Told``."""
-    window_driven: Float64[np.ndarray, "twin slot driven"]
+    window_driven: Float64[np.ndarray, "twin moment driven"]
     """What drove the step that led to each tick of the window."""
 
     def __len__(self) -> int:

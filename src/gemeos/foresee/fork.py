@@ -102,7 +102,7 @@ def slim(state: TwinState) -> TwinState:
         read_then=state.read_then[:, :0],
         lessons=state.lessons[:, :, :0],
         simulations=state.simulations[:, :1],
-        window_read=state.window_read[:, :0],
+        window_read=state.window_read[:, :0, :0],
         window_driven=state.window_driven[:, :0],
     )
 
