@@ -254,10 +254,12 @@ def test_that_signals_obey_refuse_report_and_fall_back_when_nobody_sees_them(
         until(lambda: site.said("ordered/1/1")[-1]["durations"] == fixed)
         assert site.said("reported/0/0/phase/2")[-1] == {"value": 42, "command": None}
         until(lambda: site.said("running/0/0")[-1]["durations"] == fixed)
+        unseen = site.command("0/0/phase/0", 50, "unseen")
+        assert unseen["reason"] == "the twin was not heard for 3 s"
         site.say("end", {"id": "end"})
         assert process.wait(40) == 0
     told = json.loads(reveal.read_text())
-    assert told["commands"]["refused"] == 6
+    assert told["commands"]["refused"] == 7
     assert told["commands"]["obeyed"] == 2
     assert told["commands"]["fallbacks"] == 1
     assert set(told["lived"]["breaches"].values()) == {0}

@@ -8,7 +8,7 @@ Topics below a root, ``city`` unless another is named; payloads are JSON, all at
 - ``ROOT/finished``: ``{"last", "seq"}``.
 - ``ROOT/committed``, from the site: ``{"committed": [[first, last], ...]}``.
 - ``ROOT/heartbeat``, from the site: the twin sees this district. Without it for ``patience_s``
-  wall seconds, all signals go back to their fixed programmes.
+  wall seconds, all signals go back to their fixed programmes, and commands are refused.
 - ``ROOT/command/PLACE``: ``{"id", "value", "expires_at", ...}``, answered on
   ``ROOT/acknowledgement`` with ``{"id", "accepted", "reason"}``. ``expires_at`` is in the plant's
   time. A command is taken once.
@@ -183,7 +183,7 @@ class Plant:
             if now - self._told_at >= _CLOCK_EVERY_S:
                 self._told_at = now
                 self._say("clock", {"now": _iso(self.now), "speed": self._course.speed})
-        if self._seen_at is not None and now - self._seen_at > self._course.patience_s:
+        if self._unseen:
             self._fall_back()
 
     def _hear(self, heard: Heard) -> None:
@@ -215,7 +215,7 @@ class Plant:
             return self._known[key]
         answer: dict[str, Any] = {"id": key, "accepted": True}
         try:
-            self._in_time(body["expires_at"])
+            self._may_move(body["expires_at"])
             self._order(place, body["value"])
         except RefusedError as refused:
             answer = {"id": key, "accepted": False, "reason": str(refused)}
@@ -250,7 +250,16 @@ class Plant:
             **{f"{name}/phase/{i}": seconds for i, seconds in enumerate(ordered.durations)},
         }
 
-    def _in_time(self, expires_at: str) -> None:
+    @property
+    def _unseen(self) -> bool:
+        """Whether the twin was heard, and is no longer."""
+        seen = self._seen_at
+        return seen is not None and time.monotonic() - seen > self._course.patience_s
+
+    def _may_move(self, expires_at: str) -> None:
+        if self._unseen:
+            # It would be taken back at once.
+            raise RefusedError(f"the twin was not heard for {self._course.patience_s:g} s")
         if self.now >= datetime.fromisoformat(expires_at):
             raise RefusedError("it has expired")
 
