@@ -21,7 +21,12 @@ from gemeos.errors import SettingsError, nearest
 
 _REACHED = {True: "reached", False: "missed", None: ""}
 """None is told without a goal."""
-VALIDATIONS = {"windfarm": "gemeos.twins.windfarm.validate"}
+VALIDATIONS = {
+    "traffic": "gemeos.twins.traffic.validate",
+    "windfarm": "gemeos.twins.windfarm.validate",
+}
+QUICK = ("traffic",)
+"""Those that can be run in little time, to see that they work."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ablations",
         action="store_true",
         help="run again without parts of the twin, to tell what each is worth",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"little of it, in minutes: {', '.join(QUICK)}"
     )
     parser.set_defaults(run=_validate)
 
@@ -46,6 +54,9 @@ def _validate(args: argparse.Namespace) -> int:
             f"{args.name} is validated on recorded data that is not in the package; name its "
             f"folder with --data. {args.data or 'None'} is no folder."
         )
+    if args.quick and args.name not in QUICK:
+        raise SettingsError(f"{args.name} has no quick validation. Leave --quick out.")
+    more = {"quick": True} if args.quick else {}
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -57,6 +68,7 @@ def _validate(args: argparse.Namespace) -> int:
         checks = importlib.import_module(VALIDATIONS[args.name]).validate(
             args.data,
             ablations=args.ablations,
+            **more,
             tell=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if args.json:

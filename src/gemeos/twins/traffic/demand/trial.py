@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
@@ -105,6 +106,7 @@ def trial(
     today: Day,
     plan: Plan = USUAL_PLAN,
     *,
+    begin_minute: int = 0,
     tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Results:
     """Walk the twin of that district through a day.
@@ -114,6 +116,7 @@ def trial(
         yesterday: Known from the first moment, of loops that feed the twin.
         today: As long as yesterday, or shorter.
         plan: How.
+        begin_minute: Of the district's time, when today begins: signals stand by it.
         tell: Called with the strides done and those there are.
 
     Raises:
@@ -147,7 +150,9 @@ def trial(
     window = window_of(loops, plan.stride, fed)
     follower.begin(plan.members)
     with tempfile.TemporaryDirectory() as name:
-        engine = opened(settings_of(district, unknowns, Path(name)))
+        settings = settings_of(district, unknowns, Path(name))
+        began = district.begin_s + 60.0 * begin_minute
+        engine = opened(msgspec.structs.replace(settings, begin_s=began))
         with (
             engine,
             EnginePool(
