@@ -11,7 +11,7 @@ from gemeos.twins.traffic.demand import marks
 from gemeos.twins.traffic.demand.ahead import Course, Record, counts_of
 from gemeos.twins.traffic.demand.follow import HOUR, Memory
 from gemeos.twins.traffic.demand.guess import road_counts, scaled
-from gemeos.twins.traffic.demand.history import Road, covariance, likely, roads_of
+from gemeos.twins.traffic.demand.history import Averages, averages, covariance, likely
 from gemeos.twins.traffic.demand.seen import (
     Errors,
     Loop,
@@ -20,6 +20,7 @@ from gemeos.twins.traffic.demand.seen import (
     reach_of,
     readings,
 )
+from gemeos.twins.traffic.demand.trial import members_for
 from gemeos.twins.traffic.demand.unknowns import HEADWAY, SPEED, WHOLE, Doubt, unknowns_of
 from gemeos.twins.traffic.demand.ways import Way
 
@@ -29,7 +30,9 @@ WAYS = (
     Way("north", ("west", "main", "north"), 200.0),
     Way("rare", ("yard", "main", "east"), 2.0),
 )
-LOOPS = (Loop("on main", "main"), Loop("on lane", "lane"))
+LOOPS = (Loop("on main", "main_0"), Loop("on lane", "lane_0"))
+LANES = {"main": ("main_0",), "lane": ("lane_0",)}
+OVER = passing(WAYS, LOOPS, LANES, {})
 
 
 def test_that_a_ways_rate_is_what_is_expected_times_all_its_factors() -> None:
@@ -65,10 +68,8 @@ def test_that_the_covariance_of_rates_is_that_of_the_factors() -> None:
 
 def test_that_a_reading_reaches_the_factors_of_whom_it_counts() -> None:
     unknowns = unknowns_of(WAYS)
-    np.testing.assert_array_equal(
-        passing(WAYS, LOOPS), [[True, False, True, True], [False, True, False, False]]
-    )
-    reach = reach_of(unknowns, LOOPS)
+    assert OVER.tolist() == [[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0]]
+    reach = reach_of(unknowns, OVER)
     assert reach[unknowns.row("way.beside")].tolist() == [0.0, 1.0, 0.0]
     assert reach[unknowns.row("pair.west.north")].tolist() == [1.0, 0.0, 0.0]
     assert reach[unknowns.row(HEADWAY)].tolist() == [1.0, 1.0, 1.0]
@@ -92,25 +93,41 @@ def test_that_nothing_is_observed_of_loops_that_are_withheld() -> None:
         np.array([50.0, 10.0, 8.0]),
         LOOPS,
         np.array([True, False]),
-        reach_of(unknowns, LOOPS),
+        reach_of(unknowns, OVER),
         Errors(dispersion=1.0, model=0.1, speed=0.05),
     )
     assert observed.read.tolist() == [True, False, True]
     assert observed.variance == pytest.approx([50 + 25, 10 + 1, 0.16])
 
 
-def test_that_roads_count_where_each_lane_does_and_half_counted_ones_are_doubted() -> None:
+def test_that_vehicles_are_counted_on_the_lanes_from_which_their_way_goes_on() -> None:
     lanes = {"main": ("main_0", "main_1"), "lane": ("lane_0",)}
-    loops = {"a": "main_0", "b": "main_1", "c": "lane_0", "again": "lane_0"}
-    hourly = {"a": 100.0, "b": 200.0, "c": 50.0, "again": 49.0}
-    assert road_counts(hourly, lanes, loops) == {"main": 300.0, "lane": 50.0}
-    assert road_counts({"a": 100.0}, lanes, loops) == {}
-    whole = {road.edge: road for road in roads_of(hourly, lanes, loops, 2.0)}
-    assert whole["main"].hourly == 300.0
-    assert whole["main"].error == pytest.approx(math.sqrt(300 / 2 + (0.05 * 300) ** 2))
-    half = roads_of({"a": 100.0}, lanes, loops, 2.0)[0]
-    assert half.hourly == 200.0
-    assert half.error > 0.25 * 200
+    onward = {("main", "north"): {"main_0"}}
+    loops = (Loop("right", "main_0"), Loop("left", "main_1"))
+    over = passing(WAYS, loops, lanes, onward)
+    # North they go from the right lane alone; whoever goes east may use both.
+    assert over.tolist() == [[0.5, 0.0, 1.0, 0.5], [0.5, 0.0, 0.0, 0.5]]
+
+
+def test_that_roads_count_where_each_lane_does() -> None:
+    lanes = {"main": ("main_0", "main_1"), "lane": ("lane_0",), "path": ()}
+    assert road_counts({"main_0": 100.0, "main_1": 200.0, "lane_0": 50.0}, lanes) == {
+        "main": 300.0,
+        "lane": 50.0,
+    }
+    assert road_counts({"main_0": 100.0}, lanes) == {}
+
+
+def test_that_the_use_of_lanes_is_doubted_and_that_of_whole_roads_is_not() -> None:
+    lanes = {"main": ("main_0", "main_1")}
+    loops = (Loop("right", "main_0"), Loop("left", "main_1"))
+    over = passing(WAYS[:1], loops, lanes, {})
+    counted = averages(np.array([100.0, 200.0]), over, loops, lanes, np.array([300.0]), 2.0)
+    assert counted.over.tolist() == [[0.5], [0.5], [1.0]]
+    assert counted.hourly.tolist() == [100.0, 200.0, 300.0]
+    # Half of 300 on each lane, give or take a half of it: 75 with a factor of one half.
+    wanted = [100 / 2 + 6**2 + 75**2, 200 / 2 + 12**2 + 75**2, 300 / 2 + 18**2]
+    assert counted.error**2 == pytest.approx(wanted)
 
 
 def test_that_counts_move_all_ways_by_one_factor_before_they_are_told_apart() -> None:
@@ -121,21 +138,24 @@ def test_that_counts_move_all_ways_by_one_factor_before_they_are_told_apart() ->
 
 def test_that_sharp_counts_are_met_and_ways_without_any_follow_their_likes() -> None:
     expected = np.array([way.hourly for way in WAYS])
-    roads = [Road("main", 900.0, 1.0), Road("lane", 100.0, 1.0), Road("north", 200.0, 1.0)]
-    rates = likely(WAYS, roads, expected)
+    over = np.array([[1.0, 0, 1, 1], [0, 1.0, 0, 0], [0, 0, 1.0, 0]])
+    counted = Averages(over, np.array([900.0, 100.0, 200.0]), np.ones(3))
+    rates = likely(WAYS, counted, expected)
     assert rates[[0, 2, 3]].sum() == pytest.approx(900.0, abs=2.0)
     assert rates[1] == pytest.approx(100.0, abs=2.0)
     assert rates[2] == pytest.approx(200.0, abs=2.0)
     # Nobody counts the one from the yard by itself; it ends where many more than expected do.
     assert rates[3] > 2.0
-    assert likely(WAYS, [], expected).tolist() == expected.tolist()
+    nothing = Averages(np.zeros((0, 4)), np.zeros(0), np.zeros(0))
+    assert likely(WAYS, nothing, expected).tolist() == expected.tolist()
 
 
 def test_that_one_count_is_shared_as_by_bayes() -> None:
     """One way, one road: the most likely logarithm solves x / s^2 = f e^x (c - f e^x) / r^2."""
     way = (Way("only", ("a", "b"), 100.0),)
     doubt = Doubt(whole=0.3, end=0.0, pair=0.0, way=0.0)
-    found = float(likely(way, [Road("a", 150.0, 20.0)], np.array([100.0]), doubt)[0])
+    counted = Averages(np.ones((1, 1)), np.array([150.0]), np.array([20.0]))
+    found = float(likely(way, counted, np.array([100.0]), doubt)[0])
     log = math.log(found / 100.0)
     assert log / 0.09 == pytest.approx(found * (150.0 - found) / 400.0, rel=1e-3)
     assert 100.0 < found < 150.0
@@ -225,3 +245,8 @@ def test_that_counts_have_the_mean_and_the_scatter_that_is_asked(scatter: float)
     assert float(drawn.mean()) == pytest.approx(30.0, abs=0.2)
     assert float(drawn.var()) == pytest.approx(30.0 * scatter, rel=0.05)
     assert (drawn == np.rint(drawn)).all()
+
+
+@pytest.mark.parametrize(("hourly", "members"), [(100.0, 32), (3000.0, 20), (9000.0, 16)])
+def test_that_large_districts_have_fewer_members(hourly: float, members: int) -> None:
+    assert members_for(hourly) == members

@@ -32,9 +32,9 @@ KNOWN: Final = ("resco/cologne8", "traffic-bologna/bologna-pasubio")
 DAY_MINUTES: Final = 360
 """From the hours that the twin knows of before to the same hours of the day that it lives through:
 the longest of the plant's waves, so that the next one is as much like this one as days are."""
-FULL: Final = Plan(members=24, forecasters=12, issued=2)
-MINUTES: Final = 120
-QUICK: Final = Plan(members=16, forecasters=8, warm=4, issued=3, leads=(1, 2, 4))
+FULL: Final = Plan(issued=2)
+MINUTES: Final = 105
+QUICK: Final = Plan(members=12, forecasters=6, warm=4, issued=3, leads=(1, 2, 4))
 QUICK_MINUTES: Final = 60
 LOOPS_BEFORE_M: Final = 30.0
 """Before each signal, where a district has no detectors of its own."""
@@ -142,7 +142,7 @@ def _fidelity(results: Results, yesterday: Day, plan: Plan) -> list[Check]:
     other = _quarters([*marks.stepwise(yesterday.counts, plan.stride)], plan)[: len(came)]
     found = []
     how = (
-        f"15-minute counts, times 4, in GEH's formula; {plan.members} members; "
+        f"15-minute counts, times 4, in GEH's formula; {results.members} members; "
         f"after the first {plan.warm * plan.stride} minutes"
     )
     for kind, which in (("withheld", ~results.fed), ("fed", results.fed)):

@@ -27,22 +27,18 @@ TRUST: Final = 0.5
 
 
 def road_counts(
-    hourly: Mapping[str, float], lanes: Mapping[str, Sequence[str]], loops: Mapping[str, str]
+    hourly: Mapping[str, float], lanes: Mapping[str, Sequence[str]]
 ) -> dict[str, float]:
     """Vehicles per hour of the roads of which each lane is counted.
 
     Args:
-        hourly: Of each loop that is used.
+        hourly: Of each lane that is counted.
         lanes: Of each road, those that cars may use.
-        loops: Lane of each loop. Of two on one lane the first one counts.
     """
-    of_lane: dict[str, float] = {}
-    for name, rate in hourly.items():
-        of_lane.setdefault(loops[name], rate)
     return {
-        edge: sum(of_lane[lane] for lane in own)
+        edge: sum(hourly[lane] for lane in own)
         for edge, own in lanes.items()
-        if own and all(lane in of_lane for lane in own)
+        if own and all(lane in hourly for lane in own)
     }
 
 

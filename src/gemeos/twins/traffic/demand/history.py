@@ -9,6 +9,7 @@ loop that does not feed the twin is foreseen from those that do.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -16,6 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from gemeos.twins.traffic.demand.seen import Loop
 from gemeos.twins.traffic.demand.unknowns import USUAL, Doubt
 from gemeos.twins.traffic.demand.ways import Way
 
@@ -23,54 +25,63 @@ STEPS: Final = 12
 LONGEST: Final = 1.0
 """Of one step, in logarithms: beyond, the linear picture is none."""
 OF_LANES: Final = 0.5
-"""How far lanes may share a road's vehicles otherwise than evenly, where some are not counted."""
-OF_MODEL: Final = 0.05
-"""Share of a road's count by which ways that nobody thought of may make it wrong."""
+"""How far vehicles may share the lanes that they can use otherwise than evenly."""
+OF_MODEL: Final = 0.06
+"""Share of a count by which ways that nobody thought of may make it wrong."""
 
 
-class Road(NamedTuple):
-    """What is known of one road."""
+class Averages(NamedTuple):
+    """What was counted on average, and which ways it is of."""
 
-    edge: str
-    hourly: float
-    """Vehicles per hour, those on lanes that are not counted among them if lanes share evenly."""
-    error: float
-    """Its standard deviation."""
+    over: Float64[np.ndarray, "average way"]
+    """Share of each way's vehicles that is counted in it."""
+    hourly: Float64[np.ndarray, " average"]
+    """Vehicles per hour."""
+    error: Float64[np.ndarray, " average"]
+    """Standard deviations."""
 
 
-def roads_of(
-    hourly: Mapping[str, float],
+def averages(
+    hourly: Float64[np.ndarray, " loop"],
+    over: Float64[np.ndarray, "loop way"],
+    loops: Sequence[Loop],
     lanes: Mapping[str, Sequence[str]],
-    loops: Mapping[str, str],
+    expected: Float64[np.ndarray, " way"],
     hours: float,
-) -> list[Road]:
-    """Roads that are counted, wholly or in part.
+) -> Averages:
+    """Counts of lanes, whose use is in doubt, and those of roads of which each lane is counted.
 
     Args:
-        hourly: Vehicles per hour of each loop that may be used.
+        hourly: Vehicles per hour of loops that may be used, no two on one lane.
+        over: As ``seen.passing``, of these loops.
+        loops: These.
         lanes: Of each road, those that cars may use.
-        loops: Lane of each loop. Of two on one lane the first one counts.
+        expected: Vehicles per hour on each way.
         hours: Over which was counted.
     """
-    of_lane: dict[str, float] = {}
-    for name, rate in hourly.items():
-        of_lane.setdefault(loops[name], rate)
-    counted: dict[str, list[float]] = defaultdict(list)
-    for lane, rate in of_lane.items():
-        counted[lane.rpartition("_")[0]].append(rate)
-    found = []
-    for edge, rates in counted.items():
-        share = min(1.0, len(rates) / max(len(lanes.get(edge, ())), 1))
-        rate = sum(rates) / share
-        variance = max(rate, 1.0) / share / hours
-        variance += rate**2 * (OF_MODEL**2 + (OF_LANES * (1.0 - share)) ** 2)
-        found.append(Road(edge, rate, float(np.sqrt(variance))))
-    return found
+    rows, read, errors = [], [], []
+    on_road: dict[str, list[int]] = defaultdict(list)
+    for place, loop in enumerate(loops):
+        on_road[loop.edge].append(place)
+        in_doubt = 2.0 * OF_LANES * float((over[place] * (1.0 - over[place])) @ expected)
+        rows.append(over[place])
+        read.append(hourly[place])
+        errors.append(_error(hourly[place], hours, in_doubt))
+    for edge, places in on_road.items():
+        if 1 < len(lanes.get(edge, ())) == len(places):
+            rows.append(over[places].sum(axis=0))
+            read.append(hourly[places].sum())
+            errors.append(_error(read[-1], hours, 0.0))
+    return Averages(np.array(rows), np.array(read), np.array(errors))
+
+
+def _error(hourly: float, hours: float, in_doubt: float) -> float:
+    return math.sqrt(max(hourly, 1.0) / hours + (OF_MODEL * hourly) ** 2 + in_doubt**2)
 
 
 def likely(
     ways: Sequence[Way],
-    roads: Sequence[Road],
+    counted: Averages,
     expected: Float64[np.ndarray, " way"],
     doubt: Doubt = USUAL,
 ) -> Float64[np.ndarray, " way"]:
@@ -78,22 +89,18 @@ def likely(
 
     Args:
         ways: All.
-        roads: What was counted.
+        counted: What was.
         expected: Beforehand: medians.
         doubt: Beforehand: standard deviations of logarithms.
     """
-    edges = [frozenset(way.edges) for way in ways]
-    along = np.array([[road.edge in own for own in edges] for road in roads], np.float64)
-    known = along @ expected > 0 if len(roads) else np.zeros(0, bool)
-    if not known.any():
+    if not counted.over.size or not (counted.over @ expected > 0).any():
         return expected
-    along = along[known]
-    read = np.array([road.hourly for road in roads], np.float64)[known]
-    error = np.array([road.error for road in roads], np.float64)[known]
+    known = counted.over @ expected > 0
+    over, read, error = (part[known] for part in counted)
     before = covariance(ways, doubt)
     logs = np.zeros(len(ways))
     for _ in range(STEPS):
-        slopes = along * (expected * np.exp(logs))
+        slopes = over * (expected * np.exp(logs))
         cross = before @ slopes.T
         wanted = cross @ np.linalg.solve(
             slopes @ cross + np.diag(error**2), read - slopes.sum(axis=1) + slopes @ logs

@@ -6,7 +6,8 @@ mean speed of what they counted. Twin and world are read in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +33,12 @@ class Loop:
     """A detector that counts."""
 
     name: str
-    edge: str
+    lane: str
+
+    @property
+    def edge(self) -> str:
+        """The road that it lies in."""
+        return self.lane.rpartition("_")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +53,51 @@ class Errors:
     """Share of the mean speed."""
 
 
-def passing(ways: Sequence[Way], loops: Sequence[Loop]) -> Bool[np.ndarray, "loop way"]:
-    """Which ways lead along the road of which loop, on whatever lane."""
-    sets = [frozenset(way.edges) for way in ways]
-    return np.array([[loop.edge in edges for edges in sets] for loop in loops], bool)
+def passing(
+    ways: Sequence[Way],
+    loops: Sequence[Loop],
+    lanes: Mapping[str, Sequence[str]],
+    onward: Mapping[tuple[str, str], Collection[str]],
+) -> Float64[np.ndarray, "loop way"]:
+    """Share of each way's vehicles that drive over each loop.
+
+    Of the lanes from which their way goes on, they are believed to use each as much as the others.
+
+    Args:
+        ways: All.
+        loops: All.
+        lanes: Of each road, those that cars may use.
+        onward: Lanes from which one road is reached from another.
+    """
+    shares = np.zeros((len(loops), len(ways)))
+    on_road: dict[str, list[int]] = defaultdict(list)
+    for place, loop in enumerate(loops):
+        on_road[loop.edge].append(place)
+    for number, way in enumerate(ways):
+        for edge, after in zip(way.edges, (*way.edges[1:], ""), strict=True):
+            if edge in on_road:
+                own = set(lanes.get(edge, ())) or {loops[i].lane for i in on_road[edge]}
+                used = own & set(onward.get((edge, after), own)) or own
+                for place in on_road[edge]:
+                    shares[place, number] = (loops[place].lane in used) / len(used)
+    return shares
 
 
-def reach_of(unknowns: Unknowns, loops: Sequence[Loop]) -> Float64[np.ndarray, "param reading"]:
+def reach_of(
+    unknowns: Unknowns, over: Float64[np.ndarray, "loop way"]
+) -> Float64[np.ndarray, "param reading"]:
     """How far each reading may move each factor: by the share of the loop's vehicles it is of.
 
     The drivers' reach is everything; of the mean speed nothing else is told.
+
+    Args:
+        unknowns: With what is expected.
+        over: As ``passing``.
     """
-    through = passing(unknowns.ways, loops) * unknowns.expected
+    through = over * unknowns.expected
     total = through.sum(axis=1)
     share = (unknowns.of.astype(np.float64) @ through.T) / np.where(total > 0, total, 1.0)
-    reach = np.zeros((len(unknowns.names), len(loops) + 1))
+    reach = np.zeros((len(unknowns.names), len(over) + 1))
     reach[:, :-1] = np.clip((share - FAINT) / (CLEAR - FAINT), 0.0, 1.0)
     for name in (SPEED, HEADWAY):
         reach[unknowns.row(name)] = 1.0

@@ -7,6 +7,7 @@ it is over, of the loops that feed it alone. Everything that is learned is learn
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +22,11 @@ from gemeos.engines.sumo import Sumo, opened
 from gemeos.ensemble.noise import stream_key
 from gemeos.errors import EngineError, InputError
 from gemeos.twins.traffic.demand import marks
-from gemeos.twins.traffic.demand.ahead import Course, Record, counts_of, foreseen, paths_of
+from gemeos.twins.traffic.demand.ahead import LEAST, Course, Record, counts_of, foreseen, paths_of
 from gemeos.twins.traffic.demand.follow import Follower
 from gemeos.twins.traffic.demand.guess import guessed, road_counts, scaled
-from gemeos.twins.traffic.demand.history import likely, roads_of
-from gemeos.twins.traffic.demand.seen import Loop, reach_of, readings, window_of
+from gemeos.twins.traffic.demand.history import averages, likely
+from gemeos.twins.traffic.demand.seen import Loop, passing, reach_of, readings, window_of
 from gemeos.twins.traffic.demand.unknowns import Doubt, Unknowns, unknowns_of
 from gemeos.twins.traffic.demand.ways import Way, flows_of, ways_of, write_ways
 from gemeos.twins.traffic.district import District
@@ -35,6 +36,10 @@ T0: Final[Instant] = 0
 QUARTER: Final = 15
 """Minutes over which counts are compared."""
 SHARE: Final = 0.9
+VEHICLES: Final = 60_000.0
+"""An hour, in all members together, that two processors keep up with many times over."""
+FEWEST: Final = 16
+MOST: Final = 32
 TODAY: Final = Doubt(whole=0.2, end=0.2, pair=0.2, way=0.25)
 """How far one day may be from the days before; less than these are from what files say."""
 
@@ -52,9 +57,10 @@ class Day:
 class Plan:
     """How a trial is done. Times in minutes and strides."""
 
-    members: int = 32
-    forecasters: int = 16
-    """Members that are forked for a forecast."""
+    members: int | None = None
+    """None for as many as the district's size lets run in time."""
+    forecasters: int | None = None
+    """Members that are forked for a forecast; None for half of them."""
     stride: int = 5
     warm: int = 6
     """Strides before anything is scored: the road fills, and the day begins to be known."""
@@ -84,6 +90,7 @@ class Results:
     """CRPS by forecaster and lead, issue by issue, of fed loops."""
     held: dict[tuple[str, int], list[Bool[np.ndarray, " loop"]]] = field(default_factory=dict)
     misfit: list[tuple[float, ...]] = field(default_factory=list)
+    members: int = 0
     failed: int = 0
     values: dict[str, float] = field(default_factory=dict)
     """Of the unknowns at the end: means of their logarithms."""
@@ -123,32 +130,33 @@ def trial(
         EngineError: SUMO cannot run it.
         TooFewMembersError: fewer than half of the members could be run.
     """
-    names = list(district.detectors)
-    lanes = {name: detector.lane for name, detector in district.detectors.items()}
-    loops = tuple(Loop(name, lanes[name].rpartition("_")[0]) for name in names)
+    loops = tuple(Loop(d.id, d.lane) for d in district.detectors.values())
     fed = ~marks.withheld(len(loops))
     if len(today.counts) > len(yesterday.counts):
         raise InputError("Yesterday was shorter than today.")
     ways = ways_of(district.net, district.routes, district.additional)
-    known = {n: float(r) for n, r, f in zip(names, _hourly(yesterday), fed, strict=True) if f}
-    roads = {
+    lanes = {
         edge.id: [lane.id for lane in edge.lanes if lane.admits()]
         for edge in district.network.edges.values()
     }
-    guess = first_guess(ways, road_counts(known, roads, lanes))
-    counted = roads_of(known, roads, lanes, len(yesterday.counts) / 60.0)
-    unknowns = replace(unknowns_of(ways, plan.doubt), expected=likely(ways, counted, guess))
+    onward = defaultdict[tuple[str, str], set[str]](set)
+    for link in district.network.connections:
+        onward[link.from_edge, link.to_edge].add(link.from_lane)
+    over = passing(ways, loops, lanes, onward)
+    expected = expected_by(ways, loops, fed, over, lanes, yesterday)
+    unknowns = replace(unknowns_of(ways, plan.doubt), expected=expected)
     follower = Follower(
         unknowns,
         loops,
         fed,
-        reach_of(unknowns, loops),
+        reach_of(unknowns, over),
         plan.stride * 60 * SECOND,
         district.name,
         plan.seed,
     )
     window = window_of(loops, plan.stride, fed)
-    follower.begin(plan.members)
+    members = plan.members or members_for(float(unknowns.expected.sum()))
+    follower.begin(members)
     with tempfile.TemporaryDirectory() as name:
         settings = settings_of(district, unknowns, Path(name))
         began = district.begin_s + 60.0 * begin_minute
@@ -156,7 +164,7 @@ def trial(
         with (
             engine,
             EnginePool(
-                begun(engine.another, {}, seeds(plan.seed, district.name, plan.members), T0),
+                begun(engine.another, {}, seeds(plan.seed, district.name, members), T0),
                 window,
                 unknowns.inputs,
                 name=district.name,
@@ -165,6 +173,11 @@ def trial(
         ):
             walk = _Walk(district.name, follower, pool, yesterday, today, plan)
             return walk.through(tell)
+
+
+def members_for(hourly: float) -> int:
+    """As many as are worth their time where so many vehicles come in an hour."""
+    return min(max(round(VEHICLES / max(hourly, 1.0)), FEWEST), MOST)
 
 
 def settings_of(district: District, unknowns: Unknowns, folder: Path) -> Sumo:
@@ -183,16 +196,41 @@ def settings_of(district: District, unknowns: Unknowns, folder: Path) -> Sumo:
     )
 
 
-def first_guess(ways: Sequence[Way], hourly: Mapping[str, float]) -> Float64[np.ndarray, " way"]:
-    """What routeSampler makes of these roads' counts; without it, one factor for all ways."""
+def expected_by(
+    ways: Sequence[Way],
+    loops: Sequence[Loop],
+    fed: Bool[np.ndarray, " loop"],
+    over: Float64[np.ndarray, "loop way"],
+    lanes: Mapping[str, Sequence[str]],
+    day: Day,
+) -> Float64[np.ndarray, " way"]:
+    """Vehicles per hour that are expected on each way after a day of counts.
+
+    Args:
+        ways: All.
+        loops: All.
+        fed: Those whose counts may be used.
+        over: As ``passing``.
+        lanes: Of each road, those that cars may use.
+        day: What was counted.
+    """
+    hourly = day.counts.mean(axis=0) * 60.0
+    first = {loops[i].lane: int(i) for i in np.flatnonzero(fed)[::-1]}
+    used = sorted(first.values())
+    of_roads = road_counts({lane: float(hourly[i]) for lane, i in first.items()}, lanes)
     try:
-        return guessed(ways, hourly)
+        guess = guessed(ways, of_roads)
     except EngineError:
-        return scaled(ways, hourly)
-
-
-def _hourly(day: Day) -> Float64[np.ndarray, " loop"]:
-    return day.counts.mean(axis=0) * 60.0
+        guess = scaled(ways, of_roads)
+    counted = averages(
+        hourly[used],
+        over[used],
+        [loops[i] for i in used],
+        lanes,
+        guess,
+        len(day.counts) / 60.0,
+    )
+    return likely(ways, counted, guess)
 
 
 class _Walk:
@@ -220,7 +258,7 @@ class _Walk:
         self._other = marks.Errors()
         self._waiting: list[_Issued] = []
         self._rng = np.random.default_rng(stream_key(name, str(plan.seed)))
-        self.results = Results(name, follower.fed, plan.leads)
+        self.results = Results(name, follower.fed, plan.leads, members=len(pool))
         self._teach_from_yesterday()
 
     def through(self, tell: Callable[[int, int], None]) -> Results:
@@ -287,7 +325,7 @@ class _Walk:
             paths,
             follower.unknowns,
             self._window,
-            members=min(plan.forecasters, plan.members),
+            members=plan.forecasters or max(len(self._pool) // 2, LEAST),
             name=self.results.name,
             workers=plan.workers,
         )
