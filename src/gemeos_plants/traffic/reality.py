@@ -164,8 +164,10 @@ class Reality:
         now = math.floor(self.now_s / BIN_S)
         if not counts or not self._first <= now < self._first + self._bins:
             return self._pairs[pair]
-        near = sum(counts.get(now + i, 0) for i in (-1, 0, 1)) / 3
-        return self._pairs[pair] * near * self._bins / sum(counts.values())
+        inside = range(self._first, self._first + self._bins)
+        near = [counts.get(i, 0) for i in (now - 1, now, now + 1) if i in inside]
+        mean = sum(counts.values()) / self._bins
+        return self._pairs[pair] * sum(near) / len(near) / mean
 
     def _drawn_pairs(self) -> Iterator[tuple[tuple[str, str], float]]:
         """Vehicles an hour by first and last edge."""
