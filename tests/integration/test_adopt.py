@@ -24,7 +24,6 @@ import pytest
 import gemeos as gm
 from gemeos.cli import main
 from gemeos.engines.fmi import fineness
-from gemeos.engines.fmi.units import unit_of
 from gemeos.engines.simulator import EngineSimulator
 from gemeos.errors import SettingsError
 from gemeos.runtime.run import RunningSite
@@ -419,19 +418,3 @@ def test_that_a_twin_is_of_a_type_or_of_a_model_not_both(tmp_path: Path) -> None
     site.write_text('[site]\nname = "s"\n[twin.t]\nmodel = "m.toml"\n')
     with pytest.raises(SettingsError, match="gemeos adopt"):
         read(site)
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ("m/s", "m/s"),
-        ("m/s2", "m/s^2"),
-        ("W/(m2.K)", "W/(m^2*K)"),
-        ("K.m-1", "K*m^-1"),
-        ("degC", "degC"),
-        ("", ""),
-        ("frob2", None),
-    ],
-)
-def test_that_units_of_modelica_are_read(theirs: str, ours: str | None) -> None:
-    assert unit_of(theirs) == ours

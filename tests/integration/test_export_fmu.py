@@ -18,7 +18,6 @@ import gemeos as gm
 from gemeos.cli import main
 from gemeos.engines.fmi import Fmi, opened
 from gemeos.engines.spec import Role, Snapshot
-from gemeos.errors import SchemaError, UnknownNameError
 from gemeos.simulate import compile_model
 from gemeos.testing.contracts.engine import T0, told
 from gemeos.units.instant import SECOND
@@ -202,29 +201,3 @@ def test_that_a_twin_of_a_site_is_exported_with_its_constants(
     assert "Did you mean 'Deck'?" in capsys.readouterr().err
     assert main(["export", f"{name}:Deck", str(tmp_path / "again.fmu"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "Deck"
-
-
-def test_that_what_cannot_be_exported_is_told(deck: type, tmp_path: Path) -> None:
-    path = tmp_path / "deck.fmu"
-    with pytest.raises(UnknownNameError, match="Did you mean 'mass'"):
-        gm.export_fmu(deck, path, known={"mas": 1.0})
-    with pytest.raises(UnknownNameError, match="'accel'"):
-        gm.export_fmu(deck, path, known={"accel": 1.0})
-    with pytest.raises(SchemaError, match=r"ends with \.fmu"):
-        gm.export_fmu(deck, tmp_path / "deck.zip")
-    with pytest.raises(SchemaError, match="is not a declared model"):
-        gm.export_fmu(Path, path)
-
-    @gm.model(dt="1 s")
-    class Local:
-        x: float = gm.state("m", gm.normal(0, 1))
-        weight: float = gm.const("t")
-
-        def step(self, dt: float) -> Local:
-            return Local(x=self.x + 0.0 * dt)
-
-    with pytest.raises(SchemaError, match="'weight' of Local needs a value"):
-        gm.export_fmu(Local, path)
-    with pytest.raises(SchemaError, match="made inside a function"):
-        gm.export_fmu(Local, path, known={"weight": 1.0})
-    assert not path.exists()

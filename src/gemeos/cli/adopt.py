@@ -11,7 +11,8 @@ import msgspec
 from rich.console import Console
 
 from gemeos.engines.fmi import Interface
-from gemeos.engines.fmi.adopt import Adoption, adopted
+from gemeos.engines.fmi.adopt import adopted
+from gemeos.engines.fmi.adoption import Adoption
 from gemeos.engines.spec import Snapshot
 from gemeos.errors import EngineError, SettingsError
 from gemeos.units import span, span_told

@@ -54,7 +54,7 @@ class EngineSimulator:
         identity: str = "",
         workers: int = USUAL_WORKERS,
     ) -> None:
-        """Take over the engine; it is closed with the simulator.
+        """Take over the engine; it is closed with the simulator, and if there is none.
 
         Args:
             engine: Opened, and not needed for anything else.
@@ -72,8 +72,13 @@ class EngineSimulator:
         self._engine = engine
         self._schema = schema
         self._names = dict(names or {})
+        try:
+            self._check(engine.spec, workers)
+            self._processes = [engine.placed() for _ in range(workers)]
+        except BaseException:
+            engine.close()
+            raise
         spec = engine.spec
-        self._check(spec, workers)
         called = self._called
         known = (called(schema.params) + called(schema.consts), called(schema.driven))
         states, outputs = called(schema.states), called(schema.outputs)
@@ -81,7 +86,6 @@ class EngineSimulator:
         self._observe = Asked(*known, states, outputs, 0)
         told = (ADAPTER, schema.fingerprint, sorted(self._names.items()), spec.name, spec.version)
         self._identity = hashlib.sha256(f"{told} {identity}".encode()).hexdigest()
-        self._processes = [engine.placed() for _ in range(workers)]
         self._free: queue.SimpleQueue[Placed] = queue.SimpleQueue()
         for process in self._processes:
             self._free.put(process)
