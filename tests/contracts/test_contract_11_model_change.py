@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 import gemeos as gm
-from gemeos.ensemble.state import Monitor
+from gemeos.ensemble.state import Monitor, TwinState, newborn
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
 from gemeos.schema.reading import Reading, Readings, Series
+from gemeos.simulate import compile_model
 from gemeos.units import span
 from gemeos.units.instant import SECOND
 
@@ -191,3 +193,13 @@ def test_that_every_keyframe_and_estimate_names_the_model_that_made_it(tmp_path:
     assert host.questions.now("tank").provenance.model == keyframe.model
     assert host.questions.at("tank", START + 100 * SECOND).provenance.model == keyframe.model
     host.close()
+
+
+def test_that_a_state_that_was_stored_before_there_were_windows_is_read() -> None:
+    keys = np.array([7], np.uint64)
+    state = newborn(compile_model(Before).schema, keys, members=5, channels=2)
+    told = msgspec.msgpack.decode(state.to_bytes())
+    for name in ("simulations", "window_read", "window_driven"):
+        del told[name]
+    again = TwinState.from_bytes(msgspec.msgpack.encode(told))
+    assert again.digest() == state.digest()
