@@ -24,7 +24,7 @@ from gemeos.twins.traffic.signals.plans import (
     stage_at,
 )
 from gemeos.twins.traffic.signals.sheet import Hours, comma_separated, text, xml
-from gemeos.twins.traffic.signals.tune import Greens
+from gemeos.twins.traffic.signals.tune import Cycles, Greens, fewest
 from tests.unit.traffic_files import corner
 
 
@@ -108,6 +108,27 @@ def test_that_whatever_is_chosen_keeps_the_limits(recorded_data: Path) -> None:
         for name, plan in plans.items():
             assert isinstance(plan, Timed)
             assert [str(v) for v in broken(junctions[name], plan)] == []
+
+
+def test_that_plain_plans_keep_the_limits_too(recorded_data: Path) -> None:
+    for name in ("cologne8", "ingolstadt7"):
+        network = read_network(recorded_data / "resco" / name / f"{name}.net.xml")
+        junctions = controlled(network)
+        cycles = Cycles.of(junctions)
+        cycles.space.check(cycles.start)
+        assert cycles.space.size == 24
+        for one in cycles.space.candidates():
+            for signal, plan in cycles.rules(one).items():
+                assert isinstance(plan, Timed)
+                assert [str(v) for v in broken(junctions[signal], plan)] == [], (signal, plan)
+
+
+def test_that_stages_are_left_out_that_nobody_needs(recorded_data: Path) -> None:
+    network = read_network(recorded_data / "resco" / "cologne1" / "cologne1.net.xml")
+    (junction,) = controlled(network).values()
+    # Left turns may go in the stages of their roads, after giving way.
+    assert fewest(junction.stages, (0, 1, 2, 3)) == (0, 2)
+    assert Cycles.of({"x": junction}, may_skip=False).space.size == 12
 
 
 def test_that_the_own_programme_is_a_plan(recorded_data: Path) -> None:

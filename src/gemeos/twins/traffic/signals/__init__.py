@@ -15,12 +15,13 @@ from gemeos.twins.traffic.signals.rules import (
     rule_of,
     written,
 )
-from gemeos.twins.traffic.signals.tune import Choices, Greens, Numbers
+from gemeos.twins.traffic.signals.tune import Choices, Cycles, Greens, Numbers
 
 __all__ = [
     "Advice",
     "Choices",
     "Controlled",
+    "Cycles",
     "Fixed",
     "Greens",
     "Kind",

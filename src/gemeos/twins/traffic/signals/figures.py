@@ -18,7 +18,6 @@ from typing import Final
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.sumo import Sumo
 from gemeos.foresee.interval import of_mean
-from gemeos.twins.traffic.checks import Check
 from gemeos.twins.traffic.reading import read_network
 from gemeos.twins.traffic.signals.inside import opened
 from gemeos.twins.traffic.signals.junction import Controlled, controlled
@@ -34,7 +33,8 @@ from gemeos.twins.traffic.signals.trial import (
     runs,
     told,
 )
-from gemeos.twins.traffic.signals.tune import Choices, Greens, Numbers
+from gemeos.twins.traffic.signals.tune import Choices, Cycles, Numbers
+from gemeos.twins.windfarm.checks import Check
 from gemeos.units.instant import SECOND
 
 SOURCE: Final = "docs/validation/traffic-signals.md"
@@ -255,7 +255,7 @@ def _now(here: Map, workers: int, step: Callable[[], None]) -> list[Check]:
         step()
         kinds: dict[str, Choices] = {
             "rule": Numbers(tuple(here.junctions)),
-            "fixed plans": Greens.of(here.junctions),
+            "fixed plans": Cycles.of(here.junctions),
         }
         for kind, choices in kinds.items():
             advice = optimise_now(origins, choices, here.junctions, workers=workers)
@@ -309,7 +309,7 @@ def _answer(name: str, kind: str, advice: Advice) -> Check:
         f"{advice.took_s:.0f} s; {advice.verdict.advice.value}: {gain}",
         f"<= {ANSWER_S:g} s",
         advice.took_s <= ANSWER_S,
-        f"{advice.runs} forks by CMA-ES; the gain on {advice.verdict.members} origins of the "
+        f"{advice.runs} forks; the gain on {advice.verdict.members} origins of the "
         "present that the search never saw",
         "",
         SOURCE,

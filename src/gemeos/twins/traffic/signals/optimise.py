@@ -15,7 +15,7 @@ from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.outcome import Told
 from gemeos.errors import EngineError, InputError
 from gemeos.foresee.goal import Goal, Samples
-from gemeos.foresee.search import Evaluate, Found, Members, search
+from gemeos.foresee.search import Evaluate, Found, Members, fewest_runs, search
 from gemeos.foresee.space import DO_NOTHING, Candidate
 from gemeos.foresee.verdict import Verdict, verdict
 from gemeos.twins.traffic.signals.junction import Controlled
@@ -34,11 +34,12 @@ from gemeos.twins.traffic.signals.tune import Choices
 from gemeos.units.instant import SECOND, Span
 
 AHEAD: Final[Span] = 300 * SECOND
-MOST_RUNS: Final = 100_000
+PROBED: Final = 4
+"""Runs that tell how long one takes."""
+RESERVE: Final = 1.5
+"""Times what the check in the end is thought to take."""
 CHECKED_AT_LEAST: Final = 8
 """Origins that the search never saw, before anything is said of a gain: see foresee.judge."""
-KEPT_FOR_CHECK: Final = 0.25
-"""Of the time: for the check in the end."""
 LOST: Final = "lost"
 GOAL: Final = Goal.of({LOST: "s"}, minimise=f"last({LOST})")
 
@@ -112,17 +113,22 @@ def optimise_now(  # noqa: PLR0913  # each is one thing that the caller decides
 
     with ThreadPoolExecutor(workers) as pool:
         evaluate = _evaluate(worth, pool)
+        count = len(origins) - searched
+        # How long a run takes depends on the traffic and on the machine: it is tried first.
+        evaluate([choices.start], Members(0, PROBED))
+        each = (time.monotonic() - begun) / PROBED
+        until = within_s - RESERVE * each * 2 * count
+        budget = int(max(until - each * PROBED, 0.0) / each)
         found = search(
             choices.space,
             GOAL,
             evaluate,
-            runs=MOST_RUNS,
+            runs=max(budget, fewest_runs(choices.space, GOAL, budget)),
             seed=seed,
             start=choices.start,
-            stop=lambda: time.monotonic() - begun > (1.0 - KEPT_FOR_CHECK) * within_s,
+            stop=lambda: time.monotonic() - begun > until,
             at_once=4 * workers,
         )
-        count = len(origins) - searched
         said = _checked(found, evaluate, count, seed)
     best = choices.rules(found.finalists[0]) if found.finalists else {}
     return Advice(best, said, found.runs, time.monotonic() - begun)
