@@ -22,10 +22,11 @@ from gemeos.errors import SettingsError, nearest
 _REACHED = {True: "reached", False: "missed", None: ""}
 """None is told without a goal."""
 VALIDATIONS = {
+    "signals": "gemeos.twins.traffic.signals.figures",
     "traffic": "gemeos.twins.traffic.validate",
     "windfarm": "gemeos.twins.windfarm.validate",
 }
-QUICK = ("traffic",)
+QUICK = ("signals", "traffic")
 """Those that can be run in little time, to see that they work."""
 
 
