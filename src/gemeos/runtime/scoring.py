@@ -25,10 +25,11 @@ from gemeos.runtime.questions import crew_of
 from gemeos.schema.command import CommandState
 from gemeos.schema.plan import Gain, Promise
 from gemeos.schema.reading import Readings, SeriesBook
+from gemeos.simulate.advance import Stepper
 from gemeos.units.instant import Instant
 
 MEMBERS: Final = 512
-"""That a past is relived with, at least."""
+"""That a past is relived with, at least, where they are our own."""
 UNKNOWN: Final = 0.5
 """Doubt of the share of the effect from which on readings tell too little; untold it is 1."""
 _IN_FORCE: Final = {
@@ -136,7 +137,8 @@ def _found(
         int(past.before.tick[0]) + promise.until // step,
         promise.every // step,
         [told.index(name) for name in names],
-        members=MEMBERS,
+        # A simulation of an engine is a process: as many as the twin has anyway.
+        members=MEMBERS if isinstance(reliving.stepper, Stepper) else fleet.members,
         watch=watch,
     )
     return _concluded(objective, lived, names, fleet)
