@@ -22,7 +22,7 @@ from gemeos.testing.valve import until
 pytestmark = pytest.mark.timeout(170)
 
 WANTED = 330.0
-AHEAD = 60
+AHEAD, EVERY = 60, 4
 """Seconds."""
 
 
@@ -52,7 +52,7 @@ def season(count: int, gain: float) -> Season:
                 "warm",
                 {"power": "1 kW, 1.8 kW, 2.4 kW"},
                 until=f"{AHEAD} s",
-                every="4 s",
+                every=f"{EVERY} s",
                 minimise=f"mean(abs(water - {WANTED:g} K))",
                 budget="9 runs",
             )
@@ -63,9 +63,9 @@ def season(count: int, gain: float) -> Season:
         for name in advised:
             running[name].apply("warm", approve="ada", dry_run=False)
         events = running.host.timeline.events
-        until(lambda: len(events(kind="taken", limit=1000)) == len(advised))
+        until(lambda: len(events(kind="taken", limit=1000)) == len(advised), 50.0)
         kettles.live(running.host, AHEAD)
-        true = kettles.gains(AHEAD, WANTED)
+        true = kettles.gains(AHEAD, EVERY, WANTED)
         until(lambda: kettles.scored(running.host), 50.0)
         ledgers = running.host.applying.ledgers
         told = ledgers.of()

@@ -76,16 +76,16 @@ class Plant:
     water: float = 300.0
     beside: float = 300.0
     """The same kettle with the same luck, in which nothing was ever set: nobody else knows it."""
-    course: list[float] = field(default_factory=list)
-    beside_course: list[float] = field(default_factory=list)
+    courses: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    """Of both, step by step."""
 
     def on(self, power: float, unset: float, around: float) -> None:
         """One step on."""
         luck = self.luck.normal(scale=JITTER)
         self.water = self._moved(self.water, power, around) + luck
         self.beside = self._moved(self.beside, unset, around) + luck
-        self.course.append(self.water)
-        self.beside_course.append(self.beside)
+        self.courses[0].append(self.water)
+        self.courses[1].append(self.beside)
 
     def _moved(self, water: float, power: float, around: float) -> float:
         rest = around + self.heat * power / self.loss
@@ -169,11 +169,16 @@ class Kettles:
         time.sleep(0.1)
         return all(row.score for row in host.applying.ledgers.of().rows)
 
-    def gains(self, seconds: int, wanted: float) -> Mapping[str, float]:
-        """By how much nearer to ``wanted`` each was on average over the last seconds, truly."""
-        told, last = {}, seconds * SECOND // STEP
+    def gains(self, seconds: int, every: int, wanted: float) -> Mapping[str, float]:
+        """By how much nearer to ``wanted`` each was on average over the last seconds, truly.
+
+        Looked at as an objective does that looks so often: from the first look on.
+        """
+        last, each = seconds * SECOND // STEP, every * SECOND // STEP
+        told = {}
         for name, plant in zip(self.names, self.plants, strict=True):
-            real = np.abs(np.array(plant.course[-last:]) - wanted).mean()
-            beside = np.abs(np.array(plant.beside_course[-last:]) - wanted).mean()
-            told[name] = float(beside - real)
+            courses = [np.array(c[-last:])[each - 1 :: each] for c in plant.courses]
+            away = [np.abs(course - wanted) for course in courses]
+            real, beside = (float((0.5 * (a[1:] + a[:-1])).mean()) for a in away)
+            told[name] = beside - real
         return told
