@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from gemeos.act.undertaking import Stage
+from gemeos.clock import ReplayClock
+from gemeos.ensemble.state import TwinState
 from gemeos.errors import ConditionError, InputError, NotReadyError, UnknownNameError
 from gemeos.runtime.dossier import Dossier
 from gemeos.runtime.ledger_row import LedgerRow
 from gemeos.runtime.recheck import rechecked
-from gemeos.runtime.run import RunningSite
+from gemeos.runtime.run import RunningSite, run
+from gemeos.schema.phase import Phase
 from gemeos.schema.plan import Gain, Promise
 from gemeos.testing.device import Device
+from gemeos.testing.kettles import Kettles
 from gemeos.testing.valve import PLACE, acting, bare_twin, feed, made, over, until, valve_twin
 from gemeos.units.instant import SECOND
 
@@ -172,3 +176,25 @@ def test_that_a_plan_that_was_never_applied_has_a_dossier_too() -> None:
     assert words["plan"][0] == "the same"
     assert words["forecast"] == ("not checked", "it was made by hand")
     assert words["ledger"] == ("not checked", "it has not been scored")
+
+
+def test_that_time_that_strides_while_a_twin_is_looked_at_does_not_make_it_blind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kettles = Kettles(1)
+    with run(kettles.site()) as running:
+        host = running.host
+        kettles.live(host, 80)
+        assert host.questions.phase("k0") is Phase.IN_STEP
+        looked = host.snapshot
+
+        def strides(twin: str) -> TwinState:
+            """The path comes in between: an hour more is taken in behind the copy."""
+            state = looked(twin)
+            assert isinstance(host.clock, ReplayClock)
+            host.clock.follow(kettles.now + 3600 * SECOND)
+            return state
+
+        monkeypatch.setattr(host, "snapshot", strides)
+        assert host.questions.phase("k0") is Phase.IN_STEP
+        assert host.questions.phase("k0") is Phase.BLIND

@@ -297,14 +297,18 @@ class Questions:
 
     def phases(self, fleet: Fleet) -> Iterator[tuple[str, Phase]]:
         """Of all its twins: looked at again and again, so from one copy of their states."""
-        state, now = self._running.everyone(fleet), self._running.clock.now()
+        now = self._running.clock.now()  # first: see ``phase``
+        state = self._running.everyone(fleet)
         for name, heard in zip(fleet.names, _heard(state), strict=True):
             yield name, self._phase(name, heard, now)
 
     def phase(self, twin: str) -> Phase:
         """Of one twin."""
+        # The time before the state: else a replayed clock that strides meanwhile makes a twin that
+        # hears all look blind, and what it does is undone.
+        now = self._running.clock.now()
         (heard,) = _heard(self._running.snapshot(twin))
-        return self._phase(twin, heard, self._running.clock.now())
+        return self._phase(twin, heard, now)
 
     def _phase(self, twin: str, heard: _Heard, now: Instant) -> Phase:
         declared = self._running.twin(twin)
