@@ -410,6 +410,15 @@ def test_that_a_mistake_in_the_description_is_told(
     assert told in capsys.readouterr().err
 
 
+def test_that_twins_of_one_fmu_share_its_processes(folder: Path) -> None:
+    text = (folder / "site.toml").read_text()
+    (folder / "two.toml").write_text(f'{text}\n[twin.second]\nmodel = "./model.toml"\n')
+    first, second = read(folder / "two.toml").site.twins
+    assert first.simulator is second.simulator
+    assert isinstance(first.simulator, EngineSimulator)
+    first.simulator.close()
+
+
 def test_that_a_twin_is_of_a_type_or_of_a_model_not_both(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
     site.write_text('[site]\nname = "s"\n[twin.t]\nmodel = "m.toml"\ntype = "a:b"\n')

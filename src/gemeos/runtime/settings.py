@@ -71,6 +71,7 @@ from gemeos.runtime.engine_model import EngineModel
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink
 from gemeos.runtime.site import ClockDomain, Link, Replay, Site, WallTime
 from gemeos.runtime.twin import Twin
+from gemeos.simulate.base import Simulator
 from gemeos.units import instant, span
 
 _T = TypeVar("_T")
@@ -208,10 +209,11 @@ def _settings(told: Table, path: Path) -> Settings:
         raise SettingsError(f"{path} has no [site] table with the site's name.")
     table = _as(_SiteTable, _table(told, "site", path), f"{path} [site]")
     here = path.resolve().parent
+    fmus = _Fmus(here)
     site = Site(
         name=table.name,
         twins=tuple(
-            _twin(name, t, f"{path} [twin.{name}]", here) for name, t in _many(told, "twin", path)
+            _twin(name, t, f"{path} [twin.{name}]", fmus) for name, t in _many(told, "twin", path)
         ),
         links=tuple(
             _link(name, t, f"{path} [link.{name}]", here) for name, t in _many(told, "link", path)
@@ -253,12 +255,27 @@ def _actuator(name: str, told: Table, where: str, here: Path) -> ActuatorLink:
     return _as(_ACTUATORS[kind], {**rest, "name": name}, where).beside(here)
 
 
-def _twin(name: str, told: Table, where: str, here: Path) -> Twin:
+@dataclass(frozen=True, slots=True)
+class _Fmus:
+    """Those that were opened: twins of one share it, and its processes."""
+
+    here: Path
+    opened: dict[Path, Simulator | EngineModel] = field(default_factory=dict)
+
+    def model(self, description: str) -> Simulator | EngineModel:
+        """Opening it takes about a second."""
+        path = (self.here / description).resolve()
+        if path not in self.opened:
+            self.opened[path] = adopted(path)
+        return self.opened[path]
+
+
+def _twin(name: str, told: Table, where: str, fmus: _Fmus) -> Twin:
     keys = {"type", "model", "with", "bind", "watch", "act", "apply", *_TWIN_ARGUMENTS}
     _known(told, keys, where)
     given: dict[str, Any] = {k: told[k] for k in _TWIN_ARGUMENTS if k in told}
     twin = (
-        _adopted(name, told, given, where, here)
+        _adopted(name, told, given, where, fmus)
         if "model" in told
         else _typed(name, told, given, where)
     )
@@ -268,8 +285,8 @@ def _twin(name: str, told: Table, where: str, here: Path) -> Twin:
     return twin
 
 
-def _adopted(name: str, told: Table, given: Mapping[str, Any], where: str, here: Path) -> Twin:
-    """A twin of an FMU; opening it takes about a second."""
+def _adopted(name: str, told: Table, given: Mapping[str, Any], where: str, fmus: _Fmus) -> Twin:
+    """A twin of an FMU."""
     model = told["model"]
     if not isinstance(model, str):
         raise SettingsError(f"{where} model = {model!r} is not the path of a description.")
@@ -277,7 +294,7 @@ def _adopted(name: str, told: Table, given: Mapping[str, Any], where: str, here:
         if other in told:
             raise SettingsError(f"{where} has a model, so it has no {other!r}.")
     try:
-        return Twin(name, adopted(here / model), **given)
+        return Twin(name, fmus.model(model), **given)
     except TypeError as error:
         raise SettingsError(f"{where} model {model}: {error}.") from error
     except InputError as error:
