@@ -63,9 +63,9 @@ class TestSignals(EngineContract):
     def drive(self) -> Drive:
         held: Values = {"signal.B1.policy": written(Service()), "flow.south": 400.0}
         others: Values = {"signal.B1.policy": written(Wave()), "flow.south": 0.0}
-        # No more vehicles: of those without room to depart SUMO's own file loses when they were
-        # routed last.
-        return Drive(90, held, others, {"demand_scale": 1.0}, seed_shows=True)
+        # No more vehicles: of those that find no room to depart SUMO's own file loses when they
+        # were routed last. Whole minutes: a restored detector begins its minute anew.
+        return Drive(120, held, others, {"demand_scale": 1.0}, seed_shows=True)
 
 
 def shown(engine: HostedEngine, junctions: Mapping[str, Controlled]) -> dict[str, list[str]]:
