@@ -389,21 +389,30 @@ def test_that_processes_are_bounded_and_end_with_the_site() -> None:
     assert site.host.fleet("tank").state("tank").born[0] != NEVER
 
 
-def test_that_another_model_begins_its_simulations_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("same", [True, False], ids=["same engine", "other files"])
+def test_that_another_model_goes_on_from_simulations_of_the_same_engine(
+    tmp_path: Path, same: bool
+) -> None:
     store = tmp_path / "s.duckdb"
     first = tank(model(), members=8)
     first.horizon = 60 * SECOND
     rows = log(30)
     with running(first, rows, store):
         pass
-    second = tank(replace(model(), stride="2 min"), members=8)
+    (tmp_path / "pipes").write_text("of lead")
+    files = [] if same else [tmp_path / "pipes"]
+    second = tank(replace(model(), stride="2 min", files=files), members=12)
     second.horizon = 60 * SECOND
     with running(second, (), store) as site:
         # The leak is carried over by its name; the water in the tank is the engine's alone.
         (told,) = site.host.timeline.events(kind="model_changed")
         assert told.body["kept"] == "leak"
-        assert told.body["dropped"] == "its simulations, which begin anew"
-        assert float(site["tank"].now()["leak"].mean[-1]) == pytest.approx(HIDDEN, rel=0.5)
+        assert told.body["dropped"] == ("" if same else "its simulations, which begin anew")
+        now = site["tank"].now()
+        assert float(now["leak"].mean[-1]) == pytest.approx(HIDDEN, rel=0.15 if same else 0.5)
+        level = level_after(300, 2.0, HIDDEN)
+        # Begun anew a minute before, it would still be above 1.2 m.
+        assert not same or float(now["gauge"].mean[-1]) == pytest.approx(level, abs=0.1)
 
 
 def test_that_a_declaration_that_does_not_fit_is_refused_with_the_nearest() -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float64
 
 from gemeos.assimilate.inflate import Inflation
 from gemeos.assimilate.observe import Observed
+from gemeos.ensemble.simulation import Simulation
 from gemeos.ensemble.state import TwinState, WindowRoom
 from gemeos.simulate.base import Crew, Steps
 
@@ -94,6 +95,10 @@ class Follows(Protocol):
         Raises:
             TooFewMembersError: too many members of one of the twins failed.
         """
+        ...
+
+    def takes(self, simulation: Simulation) -> bool:
+        """Whether members can go on from a simulation that another model of the twin left."""
         ...
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from gemeos.assimilate.analyst import Analyst, InNumpy
 from gemeos.assimilate.base import Assimilator
 from gemeos.assimilate.observe import Observed
 from gemeos.assimilate.parts import fill, part, room_for
+from gemeos.ensemble.simulation import Simulation
 from gemeos.ensemble.state import NEVER, NO_WINDOW, TwinState, WindowRoom
 from gemeos.simulate.advance import Stepper
 from gemeos.simulate.base import Crew
@@ -36,6 +37,10 @@ class Cycle:
     def room(self) -> WindowRoom:
         """None: each reading is used once, when it comes."""
         return NO_WINDOW
+
+    def takes(self, simulation: Simulation) -> bool:  # noqa: ARG002 - our own models have none
+        """No."""
+        return False
 
     def close(self) -> None:
         """Nothing is held open."""

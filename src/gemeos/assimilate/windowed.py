@@ -33,6 +33,7 @@ from gemeos.assimilate.parts import part
 from gemeos.assimilate.recover import recovered
 from gemeos.assimilate.sliding import SlidingWindow, Walked
 from gemeos.assimilate.temper import tempered
+from gemeos.ensemble.simulation import Simulation
 from gemeos.ensemble.state import NEVER, Told, TwinState, WindowRoom, joined
 from gemeos.errors import AssimilationError, TooFewMembersError
 from gemeos.schema.schema import Schema
@@ -71,6 +72,10 @@ class Reruns(Steps, Protocol):
         since: int,
     ) -> tuple[Simulations, Float64[np.ndarray, "output member"]]:
         """Where members come to, None of those that fail, and their outputs there."""
+        ...
+
+    def takes(self, simulation: Simulation) -> bool:
+        """Whether members can go on from it."""
         ...
 
     def close(self) -> None:
@@ -124,6 +129,10 @@ class WindowedCycle:
         params = tuple(replace(p, drift=0.0) for p in self.schema.params)
         length, uses = self.stride * self.schema.step, self.window // self.stride
         return SlidingWindow(params, length, uses, self.smoother)
+
+    def takes(self, simulation: Simulation) -> bool:
+        """As the port says."""
+        return self.stepper.takes(simulation)
 
     def close(self) -> None:
         """As the port says."""

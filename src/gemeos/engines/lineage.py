@@ -63,6 +63,7 @@ class Stretch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Packed(msgspec.Struct, array_like=True):
+    engine: str
     base: str
     """Identity of what it begins from."""
     at: Instant
@@ -90,6 +91,7 @@ class Simulation:
         "origin",
         "outputs",
         "stretch",
+        "tag",
     )
 
     def __init__(  # noqa: PLR0913 - it is all of these
@@ -97,6 +99,7 @@ class Simulation:
         identity: str,
         at: Instant,
         depth: int,
+        tag: str,
         *,
         outputs: Outputs = (),
         origin: Origin | None = None,
@@ -108,6 +111,8 @@ class Simulation:
         self.at = at
         self.depth = depth
         """Stretches since it began."""
+        self.tag = tag
+        """Of the engine that can go on from it."""
         self.outputs = outputs
         self.origin = origin
         self.kept = kept
@@ -143,7 +148,7 @@ class Simulation:
         """As the port says. No process is needed for it."""
         base, way = self.way()
         told = _Packed(
-            base.identity, base.at, base.depth, base.origin, base.kept, way, self.outputs
+            self.tag, base.identity, base.at, base.depth, base.origin, base.kept, way, self.outputs
         )
         return msgspec.msgpack.encode(told)
 
@@ -213,6 +218,26 @@ class Keeper:
             return self._spec
 
     @property
+    def tag(self) -> str:
+        """Hash of the engine and of what it reads: with another one nothing can be gone on from."""
+        told = (self.spec.name, self.spec.version, self._identity)
+        return hashlib.sha256(msgspec.msgpack.encode(told)).hexdigest()
+
+    def takes(self, simulation: port.Simulation) -> bool:
+        """Whether it is of this engine, whatever was asked of it."""
+        match simulation:
+            case Simulation():
+                return simulation.tag == self.tag
+            case port.Stored():
+                try:
+                    told = msgspec.msgpack.decode(simulation.kept, type=_Packed)
+                except msgspec.DecodeError:
+                    return False
+                return told.engine == self.tag
+            case _:
+                return False
+
+    @property
     def living(self) -> int:
         """Processes that wait."""
         with self._lock:
@@ -225,7 +250,9 @@ class Keeper:
             (spec.name, spec.version, self._identity, sorted(params.items()), seed, t0)
         )
         identity = hashlib.sha256(told).hexdigest()
-        return self._kept(Simulation(identity, t0, 0, origin=Origin(dict(params), seed, t0)))
+        return self._kept(
+            Simulation(identity, t0, 0, self.tag, origin=Origin(dict(params), seed, t0))
+        )
 
     def moved(self, start: port.Simulation, way: Sequence[Stretch]) -> Simulation | Ended:
         """The simulation at the end of the way, or why there is none."""
@@ -284,9 +311,17 @@ class Keeper:
             told = msgspec.msgpack.decode(stored.kept, type=_Packed)
         except msgspec.DecodeError as error:
             raise TimelineError(f"A stored simulation cannot be read: {error}.") from error
-        here = Simulation(told.base, told.at, told.depth, origin=told.origin, kept=told.kept)
+        if told.engine != self.tag:
+            raise TimelineError(
+                f"A stored simulation is of another engine than {self.spec.name}, or other files."
+            )
+        here = Simulation(
+            told.base, told.at, told.depth, self.tag, origin=told.origin, kept=told.kept
+        )
         for name, stretch in zip(_names(told.base, told.stretches), told.stretches, strict=True):
-            here = Simulation(name, stretch.until, here.depth + 1, before=here, stretch=stretch)
+            here = Simulation(
+                name, stretch.until, here.depth + 1, self.tag, before=here, stretch=stretch
+            )
         here.outputs = told.outputs
         if here.identity != stored.identity:
             raise TimelineError("A stored simulation is not the one that it is said to be.")
@@ -366,6 +401,7 @@ class Keeper:
                 name,
                 stretch.until,
                 here.depth + 1,
+                self.tag,
                 outputs=read.outputs,
                 before=here,
                 stretch=stretch,

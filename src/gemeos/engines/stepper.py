@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from gemeos.engines.lineage import Keeper, Simulation, Stretch
 from gemeos.engines.outcome import Ended
 from gemeos.engines.spec import Value
+from gemeos.ensemble import simulation as port
 from gemeos.ensemble.noise import standard_normal, stream_key
 from gemeos.ensemble.state import NEVER, TwinState, natural
 from gemeos.errors import TooFewMembersError
@@ -77,6 +78,10 @@ class EngineStepper:
     @cached_property
     def _noisy(self) -> Int64[np.ndarray, " noisy"]:
         return np.flatnonzero(self._spread > 0)
+
+    def takes(self, simulation: port.Simulation) -> bool:
+        """Whether members can go on from it."""
+        return self.keeper.takes(simulation)
 
     def close(self) -> None:
         """End all processes of the model."""

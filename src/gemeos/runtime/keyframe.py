@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64, Shaped
 
 from gemeos.ensemble.state import TwinState, unheard
 from gemeos.errors import TimelineError
@@ -33,6 +33,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     """Names and units."""
     channels: tuple[str, ...]
     state: bytes
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Names and units of those that are kept with the ensemble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def packed(fleet: Fleet, twin: str, state: TwinState) -> bytes:
         driven=tuple((v.name, v.unit) for v in schema.driven),
         channels=_channels(fleet, twin),
         state=state.to_bytes(),
+        outputs=_kept_outputs(fleet),
     )
     return msgspec.msgpack.encode(kept)
 
@@ -116,6 +119,9 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         natural: _Outward = _coordinate(told.bounds).outward(was.members[0, place, source])
         members[0, row] = variable.coordinate.inward(natural.astype(members.dtype))
         kept.append(variable.name)
+    simulations = _gone_on_from(fleet, was, born, source)
+    if fleet.schema.keeps_outputs:
+        _carry_outputs(fleet, old, was, members, source)
     driven = born.driven.copy()
     heard = {name: was.driven[0, i] for i, name in enumerate(old.driven)}
     for place, drive in enumerate(fleet.schema.driven):
@@ -135,8 +141,8 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         forecast_drift=born.forecast_drift,
         input_means=born.input_means,
         input_sums=born.input_sums,
-        # Another model's simulations cannot be gone on with: new ones begin where this one stands.
-        simulations=born.simulations,
+        # The window begins anew, and so do simulations of another engine.
+        simulations=simulations,
         window_read=born.window_read,
         window_driven=born.window_driven,
     )
@@ -146,9 +152,43 @@ def carried(fleet: Fleet, twin: str, stored: bytes) -> Carried:
         dropped.append("what was learned of its forecasts")
     if was.input_means.size:
         dropped.append("means of its inputs")
-    if was.simulations.size:
+    if was.simulations.size and simulations is born.simulations:
         dropped.append("its simulations, which begin anew")
     return Carried(state, tuple(kept), tuple(begun), tuple(dropped))
+
+
+def _kept_outputs(fleet: Fleet) -> tuple[tuple[str, str], ...]:
+    schema = fleet.schema
+    return tuple((v.name, v.unit) for v in schema.outputs) if schema.keeps_outputs else ()
+
+
+def _gone_on_from(
+    fleet: Fleet, was: TwinState, born: TwinState, source: Int64[np.ndarray, " new"]
+) -> Shaped[np.ndarray, "twin place new"]:
+    """The old simulations, if the new model is of the same engine; else what is born."""
+    places, begins = born.simulations.shape[1], int(was.tick[0]) * fleet.schema.step
+    old = was.simulations[0, 0] if was.simulations.shape[1] else was.simulations[0, :0]
+    fits = [each is not None and each.at == begins and fleet.cycle.takes(each) for each in old]
+    if not (places and fits and all(fits)):
+        return born.simulations
+    simulations = born.simulations.copy()
+    simulations[0] = np.tile(old[source], (places, 1))
+    return simulations
+
+
+def _carry_outputs(
+    fleet: Fleet,
+    old: _Kept,
+    was: TwinState,
+    members: Float[np.ndarray, "twin row new"],
+    source: Int64[np.ndarray, " new"],
+) -> None:
+    """Write what was told last into ``members``; of what is new nothing is known before a step."""
+    rows = {told: i - len(old.outputs) for i, told in enumerate(old.outputs)}
+    first = fleet.schema.row_of_outputs
+    for row, told in enumerate(_kept_outputs(fleet), start=first):
+        known = told in rows
+        members[0, row] = was.members[0, rows[told], source] if known else np.nan
 
 
 def _channels(fleet: Fleet, twin: str) -> tuple[str, ...]:
