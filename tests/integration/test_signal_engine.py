@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gemeos.twins.traffic import read_network
 from gemeos.twins.traffic.signals import (
     Controlled,
     Fixed,
+    Kind,
     Numbers,
     Pressure,
     Rule,
@@ -35,7 +37,8 @@ from gemeos.twins.traffic.signals.limits import states_of
 from gemeos.twins.traffic.signals.plans import fitted, plan_of, program_of
 from gemeos.twins.traffic.signals.sheet import Hours, xml
 from gemeos.units.instant import SECOND
-from tests.integration.sumo_networks import crossing
+from tests.integration.sumo_networks import crossing, sumo_program
+from tests.unit.test_signal_limits import wander
 
 MINUTE = 60 * SECOND
 
@@ -210,3 +213,28 @@ def test_that_a_cycle_of_ones_own_is_followed(
     # After two cycles it is in step.
     expected = [c for c in states_of(program_of(junction.stages, plan), 0.0, 480.0) if c[0] > 150]
     assert [c for c in log if c[0] > 150] == expected
+
+
+def test_that_people_with_lights_of_their_own_finish_whatever_is_wished(tmp_path: Path) -> None:
+    net = tmp_path / "walked.net.xml"
+    subprocess.run(
+        [
+            *(sumo_program("netgenerate"), "--grid", "--grid.number", "2", "--grid.length", "150"),
+            *("--grid.attach-length", "100", "--default-junction-type", "traffic_light"),
+            *("--default.lanenumber", "2", "--sidewalks.guess.from-permissions", "true"),
+            *("--sidewalks.guess", "true", "--crossings.guess", "true", "--output-file", net),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=50,
+    )
+    junctions = controlled(read_network(net))
+    assert junctions
+    for junction in junctions.values():
+        assert junction.limits.pedestrians
+        log, changes = wander(junction, 1000, 1, 0.0)
+        assert changes > 20
+        assert [str(v) for v in violations(junction.limits, log, 1000)] == []
+        # Four lanes of 3.2 m take 12.8 s at 1 m/s; the programme that SUMO makes leaves 8 s.
+        own = violations(junction.limits, list(states_of(junction.program, 0, 300)), 300)
+        assert {v.kind for v in own} == {Kind.CLEARING}
