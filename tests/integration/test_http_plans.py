@@ -10,6 +10,7 @@ import pytest
 from gemeos.act.undertaking import Stage
 from gemeos.cli.main import main
 from gemeos.errors import AccessError, GuardError, UnknownNameError
+from gemeos.runtime.dossier import Dossier
 from gemeos.schema.plan import Band, Gain, Promise
 from gemeos.serve.auth import Role, TokenFile
 from gemeos.serve.client import Connection, connect
@@ -126,7 +127,10 @@ def test_that_a_plan_of_a_scenario_is_the_same_from_elsewhere(
 
 
 def test_that_the_ledger_says_the_same_here_there_and_on_the_command_line(
-    serving: Serving, people: dict[str, Connection], capsys: pytest.CaptureFixture[str]
+    serving: Serving,
+    people: dict[str, Connection],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     gain = Gain("maximise mean(level)", "m", 0.1, 0.0, 0.2, 0.9)
     promise = Promise("mean(level)", "maximise", SECOND, SECOND // 10, gain, 16)
@@ -145,6 +149,13 @@ def test_that_the_ledger_says_the_same_here_there_and_on_the_command_line(
     told = capsys.readouterr().out
     assert "inside?" in told
     assert "No plan can be held against its promise yet." in told
+    file = tmp_path / "open.dossier"
+    assert main(["dossier", "open", "--to", str(file), "--url", serving.url]) == 0
+    assert f"{file}: {file.stat().st_size} bytes" in capsys.readouterr().out.replace("\n", "")
+    assert Dossier.from_bytes(file.read_bytes()).told.score == here.rows[0].score
+    checked = ["dossier", str(file), "--check", "--model", "gemeos.testing.valve:bare_twin"]
+    assert main(checked) == 0
+    assert "ledger" in capsys.readouterr().out
 
 
 def test_that_two_pairs_of_eyes_are_wanted_where_the_site_says_so(
