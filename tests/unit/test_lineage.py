@@ -9,7 +9,8 @@ import pytest
 
 from gemeos.engines import lineage
 from gemeos.engines.base import SupportsFork
-from gemeos.engines.lineage import Asked, Keeper, Simulation, Stretch
+from gemeos.engines.keeper import Asked, Keeper
+from gemeos.engines.lineage import Simulation, Stretch
 from gemeos.engines.outcome import Failed
 from gemeos.engines.spec import Capabilities, Fork, Spec
 from gemeos.ensemble.simulation import Stored

@@ -15,7 +15,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
 
-from gemeos.engines.lineage import Keeper, Simulation, Stretch
+from gemeos.engines.keeper import Keeper
+from gemeos.engines.lineage import Simulation, Stretch
 from gemeos.engines.outcome import Ended
 from gemeos.engines.spec import Value
 from gemeos.ensemble import simulation as port

@@ -18,7 +18,8 @@ from typing import Final, TypeAlias
 from gemeos.assimilate.es_mda import EsMda
 from gemeos.assimilate.windowed import WindowedCycle
 from gemeos.engines.base import SupportsFork
-from gemeos.engines.lineage import ANCHOR_EVERY, MOST_LIVING, Asked, Keeper
+from gemeos.engines.keeper import MOST_LIVING, Asked, Keeper
+from gemeos.engines.lineage import ANCHOR_EVERY
 from gemeos.engines.spec import Kind, Role, Spec, Value
 from gemeos.engines.stepper import EngineStepper, Wiring
 from gemeos.errors import SchemaError
