@@ -64,6 +64,16 @@ def test_that_misses_are_told_as_misses() -> None:
     assert missed["coverage of 90 % intervals"] is False
 
 
+def test_that_few_issues_judge_no_goal_that_asks_for_an_interval() -> None:
+    few = results(off=0.0, inside=0.9)
+    for rows in (*few.scores.values(), *few.held.values()):
+        del rows[4:]
+    told = {c.name.removeprefix("town: "): c for c in checks_of(few, yesterday(), PLAN)}
+    assert told["coverage of 90 % intervals"].ok is None
+    assert "too few issues" in told["coverage of 90 % intervals"].measured
+    assert told["CRPS of counts ahead against the last count"].ok is None
+
+
 def test_that_the_gain_in_crps_is_told_in_per_cent() -> None:
     checks = {c.name: c.measured for c in checks_of(results(off=0, inside=0.9), yesterday(), PLAN)}
     told = checks["town: CRPS of counts ahead against the last count"].split(": ")[1]

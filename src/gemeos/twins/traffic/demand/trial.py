@@ -64,6 +64,9 @@ class Plan:
     stride: int = 5
     warm: int = 6
     """Strides before anything is scored: the road fills, and the day begins to be known."""
+    spin: int = 6
+    """Strides that members run with what is expected before today begins: its roads are full then.
+    Fewer where the district has not begun so long before."""
     issued: int = 1
     """Strides between two forecasts."""
     leads: tuple[int, ...] = (1, 2, 3, 4, 6)
@@ -159,7 +162,8 @@ def trial(
     follower.begin(members)
     with tempfile.TemporaryDirectory() as name:
         settings = settings_of(district, unknowns, Path(name))
-        began = district.begin_s + 60.0 * begin_minute
+        spin = min(plan.spin, begin_minute // plan.stride)
+        began = district.begin_s + 60.0 * (begin_minute - spin * plan.stride)
         engine = opened(msgspec.structs.replace(settings, begin_s=began))
         with (
             engine,
@@ -171,6 +175,8 @@ def trial(
                 workers=plan.workers,
             ) as pool,
         ):
+            for _ in range(spin):
+                follower.params = follower.params[:, pool.advance(follower.params)]
             walk = _Walk(district.name, follower, pool, yesterday, today, plan)
             return walk.through(tell)
 
