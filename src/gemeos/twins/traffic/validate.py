@@ -72,7 +72,8 @@ def validate(
     Args:
         folder: A district's, or one that has districts in its folders.
         ablations: Not offered here.
-        quick: One hour with few members: to see that it works, not how well.
+        quick: One hour with few members, right after the one that is known: to see that it works,
+            not how well.
         tell: Called with the strides done and those there are.
 
     Raises:
@@ -125,7 +126,7 @@ def _of_one(
     loops = tuple(district.detectors)
     if not loops:
         raise InputError(f"{district.name} has no detector.")
-    later = DAY_MINUTES
+    later = QUICK_MINUTES if quick else DAY_MINUTES
     with lived(folder, loops, later + minutes, reveal) as heard:
         heard_s = time.monotonic() - begun
         yesterday, today = heard.between(0, minutes), heard.between(later, later + minutes)
