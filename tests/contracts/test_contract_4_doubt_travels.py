@@ -60,6 +60,9 @@ EXCUSED = {
     "ComparisonMessage.mean_high": OF_DOUBT,
     "ComparisonMessage.mean_low": OF_DOUBT,
     "ComparisonMessage.members": COUNT,
+    "DeliveredMessage.effect": "its spread is beside it, effect_sd",
+    "DeliveredMessage.effect_sd": OF_DOUBT,
+    "DeliveredMessage.readings": COUNT,
     "EventMessage.body": COUNT,
     "EventMessage.number": COUNT,
     "HindcastMessage.brier": OF_DOUBT,
@@ -74,6 +77,10 @@ EXCUSED = {
     "IssuedMessage.event": COUNT,
     "IssuedMessage.stands": READING,
     "IssuedMessage.tolerance": CHOSEN,
+    "LedgerMessage.judged": COUNT,
+    "LedgerMessage.kept": COUNT,
+    "LedgerMessage.least": OF_DOUBT,
+    "LedgerMessage.most": OF_DOUBT,
     "LinkMessage.dropped": COUNT,
     "LinkMessage.waiting": COUNT,
     "OfSizeMessage.count": COUNT,
@@ -84,6 +91,7 @@ EXCUSED = {
     "OptimisationMessage.chances": OF_DOUBT,
     "OptimisationMessage.done": PROGRESS,
     "OptimisationMessage.finalists": CHOSEN,
+    "OptimisationMessage.first_fresh": COUNT,
     "OptimisationMessage.fresh": COUNT,
     "OptimisationMessage.ran": COUNT,
     "OptimisationMessage.runs": COUNT,
@@ -97,6 +105,7 @@ EXCUSED = {
     "PlanMessage.event": COUNT,
     "PlanMessage.seeds": CHOSEN,
     "Problem.details": COUNT,
+    "PromiseMessage.members": COUNT,
     "ProvenanceMessage.left_out": COUNT,
     "ProvenanceMessage.members": COUNT,
     "QuarantineMessage.count": COUNT,
@@ -288,7 +297,10 @@ def asked_of(operation: Operation, serving: Serving) -> dict[str, str]:
     return asked
 
 
-OF_TWINS = [o for o in OPERATIONS if "{twin}" in o.path and o.method == "GET"]
+OF_TWINS = [
+    o for o in OPERATIONS if "{twin}" in o.path and o.method == "GET" and o.name != "readDossier"
+]
+"""A dossier is a file; what is in it is worked out anew by whoever reads it."""
 NAMED = {"scenario": "calm"}
 """What is made first, and then asked for."""
 NOT_HERE = {"readHindcast", "readOptimisation", "readPlan", "readWhy"}

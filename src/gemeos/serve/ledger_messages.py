@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gemeos.serve.messages import Message, Time
+from gemeos.serve.messages import Message, Staleness, Time
 from gemeos.serve.plan_messages import PlanGainMessage, PromiseMessage, StageWord
 
 
-class ScoreMessage(Message, frozen=True, kw_only=True):
+class DeliveredMessage(Message, frozen=True, kw_only=True):
     """What a plan brought, as far as it can be told."""
 
     stage: StageWord
@@ -43,7 +43,7 @@ class LedgerRowMessage(Message, frozen=True, kw_only=True):
     promise: PromiseMessage | None
     stage: StageWord
     reason: str
-    score: ScoreMessage | None
+    score: DeliveredMessage | None
     """Null while it or its horizon lasts, and of plans that promised nothing."""
 
 
@@ -63,3 +63,5 @@ class LedgerMessage(Message, frozen=True, kw_only=True):
     source: str
     now: Time
     """Site time."""
+    staleness: Staleness | None
+    """Of the twin; null where several are told of."""

@@ -8,12 +8,17 @@ from gemeos.act.undertaking import Stage
 from gemeos.runtime.ledger_row import Ledger, LedgerRow, Score
 from gemeos.serve import ledger_messages as lm
 from gemeos.serve import tell_plans
+from gemeos.serve.messages import Staleness
 from gemeos.units import instant
 from gemeos.units.instant import Instant
 
 
 def ledger(
-    told: Ledger, source: str, now: Instant, time: Callable[[Instant], str]
+    told: Ledger,
+    source: str,
+    now: Instant,
+    time: Callable[[Instant], str],
+    staleness: Staleness | None,
 ) -> lm.LedgerMessage:
     """Times are told by ``time``."""
     least, most = told.accepted
@@ -26,6 +31,7 @@ def ledger(
         told=told.told,
         source=source,
         now=time(now),
+        staleness=staleness,
     )
 
 
@@ -50,8 +56,8 @@ def _row(told: LedgerRow, time: Callable[[Instant], str]) -> lm.LedgerRowMessage
     )
 
 
-def _score(told: Score, time: Callable[[Instant], str]) -> lm.ScoreMessage:
-    return lm.ScoreMessage(
+def _score(told: Score, time: Callable[[Instant], str]) -> lm.DeliveredMessage:
+    return lm.DeliveredMessage(
         stage=told.stage.value,
         known_by=time(told.known_by),
         model=told.model,
@@ -83,7 +89,7 @@ def _row_of(told: lm.LedgerRowMessage) -> LedgerRow:
     )
 
 
-def _score_of(row: lm.LedgerRowMessage, told: lm.ScoreMessage) -> Score:
+def _score_of(row: lm.LedgerRowMessage, told: lm.DeliveredMessage) -> Score:
     found = told.delivered
     return Score(
         twin=row.twin,

@@ -12,6 +12,7 @@ from gemeos.runtime.twin_plans import TwinPlans
 from gemeos.serve import ledger_messages as lm
 from gemeos.serve import tell_ledger
 from gemeos.serve.auth import Role
+from gemeos.serve.messages import Staleness
 from gemeos.serve.routes.operation import Call, Operation, Query, Served, called
 
 
@@ -23,12 +24,15 @@ def of_site(call: Call[Query]) -> lm.LedgerMessage:
 
 def of_twin(call: Call[Query]) -> lm.LedgerMessage:
     """Of one."""
-    return _told(call, call.served.host.applying.ledgers.of(call.twin))
+    stale = call.served.tell.staleness_of(call.twin)
+    return _told(call, call.served.host.applying.ledgers.of(call.twin), stale)
 
 
-def _told(call: Call[Query], ledger: Ledger) -> lm.LedgerMessage:
-    host = call.served.host
-    return tell_ledger.ledger(ledger, host.site.source, host.clock.now(), call.served.tell.time)
+def _told(
+    call: Call[Query], ledger: Ledger, staleness: Staleness | None = None
+) -> lm.LedgerMessage:
+    host, time = call.served.host, call.served.tell.time
+    return tell_ledger.ledger(ledger, host.site.source, host.clock.now(), time, staleness)
 
 
 async def dossier(request: Request, served: Served) -> Response:
