@@ -14,6 +14,7 @@ is remembered of the channels alone.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -100,11 +101,15 @@ class WindowedCycle:
     counts: tuple[float, ...] = ()
     """Of each sensor the size of one count, where what it reads comes by chance, as vehicles do;
     0 of the others."""
+    reach: Float64[np.ndarray, "param sensor"] | None = None
+    """Share of its gain that a reading of a sensor may have on a parameter; None for all."""
 
     @property
     def identity(self) -> str:
         """As the port says."""
         told = f"{self.window}/{self.stride}/{self.average}/{self.counts}"
+        if self.reach is not None:
+            told += f"/{hashlib.sha256(self.reach.tobytes()).hexdigest()[:16]}"
         return f"{self.model}+windowed/{told}/{self.smoother.identity}+{self.analyst.identity}"
 
     @property
@@ -299,14 +304,15 @@ class WindowedCycle:
                 )
         return readings
 
-    @staticmethod
-    def _observed(readings: list[_Averaged]) -> Window:
+    def _observed(self, readings: list[_Averaged]) -> Window:
         scatter = np.array([r.scatter for r in readings])
+        reach = None if self.reach is None else self.reach[:, [r.sensor for r in readings]]
         return Window(
             tuple(r.name for r in readings),
             np.array([r.value for r in readings]),
             np.array([r.variance for r in readings]),
             scatter if scatter.any() else None,
+            reach=reach,
         )
 
     def _rolled(self, state: TwinState, crew: Crew, begin: int) -> TwinState:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -18,20 +19,50 @@ from gemeos.cli.declared import declared
 from gemeos.cli.up import run_site
 from gemeos.errors import LinkError, SettingsError
 
-FOLDER = Path("site-data") / "windfarm"
+FOLDER = Path("site-data")
 START_S = 20.0
 STOP_S = 10.0
 LOOK_EVERY_S = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What differs between the demos."""
+
+    twins: str
+    """Package that has the site."""
+    plant: str
+    speed: str
+    start: str
+    resumes: bool
+    """Whether its plant goes on where it was; the other one lives anew each time."""
+
+
+_KINDS = {
+    "windfarm": _Kind(
+        "gemeos.twins.windfarm", "gemeos_plants.windfarm", "600", "2014-01-01T00:00Z", resumes=True
+    ),
+    "traffic": _Kind(
+        "gemeos.twins.traffic", "gemeos_plants.traffic", "5", "2026-03-02T07:00Z", resumes=False
+    ),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What ``demo`` takes."""
     parser.add_argument(
-        "--folder", type=Path, default=FOLDER, help="where the demo keeps its files"
+        "which",
+        nargs="?",
+        choices=tuple(_KINDS),
+        default="windfarm",
+        help="a recorded wind farm, or the simulated traffic of a grid of streets",
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="where the demo keeps its files; by default site-data/WHICH"
     )
     parser.add_argument("--port", type=int, default=8000, help="where the site answers")
-    parser.add_argument("--speed", default="600", help="record seconds a second, or 'max'")
-    parser.add_argument("--start", default="2014-01-01T00:00Z", help="where the record begins")
+    parser.add_argument("--speed", help="plant seconds a second, or 'max'")
+    parser.add_argument("--start", help="where the plant begins")
     parser.add_argument(
         "--restart", action="store_true", help="forget what was lived through and begin anew"
     )
@@ -39,9 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    folder: Path = args.folder
-    if args.restart:
-        shutil.rmtree(folder, ignore_errors=True)
+    kind = _KINDS[args.which]
+    args.speed, args.start = args.speed or kind.speed, args.start or kind.start
+    folder: Path = args.folder or FOLDER / args.which
+    if args.restart or not kind.resumes:
+        _forget(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as ending:
         port = _free_port()
@@ -59,7 +92,8 @@ def _demo(args: argparse.Namespace) -> None:
             )
         )
         _wait_for(port, broker, folder)
-        path = _written(folder, port, args)
+        more = _of_record(folder) if kind.resumes else _of_district(folder)
+        path = _written(folder, port, args, kind)
         # Read before the plant starts: a mistake in site.toml should not set anything going.
         settings = declared(path)
         plant = ending.enter_context(
@@ -67,9 +101,9 @@ def _demo(args: argparse.Namespace) -> None:
                 "plant",
                 folder,
                 [
-                    "gemeos_plants.windfarm",
+                    kind.plant,
                     *("--broker", f"mqtt://127.0.0.1:{port}"),
-                    *("--cursor", str(folder / "plant-cursor.json")),
+                    *more,
                     *("--speed", args.speed),
                     *("--start", args.start),
                 ],
@@ -88,9 +122,43 @@ def _demo(args: argparse.Namespace) -> None:
         run_site(settings, alive=alive)
 
 
-def _written(folder: Path, broker_port: int, args: argparse.Namespace) -> Path:
+def _forget(folder: Path) -> None:
+    """Delete a demo's folder, and nothing that is none.
+
+    Raises:
+        SettingsError: it has files, and no site of a demo among them.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "site.toml").is_file():
+        raise SettingsError(f"{folder} is not the folder of a demo: it has no site.toml.")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of_record(folder: Path) -> list[str]:
+    return ["--cursor", str(folder / "plant-cursor.json")]
+
+
+def _of_district(folder: Path) -> list[str]:
+    """Arguments of the plant; its district is described first.
+
+    Raises:
+        SettingsError: SUMO is not installed, or carries no such network.
+    """
+    district = folder / "district"
+    made = subprocess.run(  # noqa: S603 -- our own interpreter and module
+        [sys.executable, "-m", "gemeos_plants.traffic.demo", str(district)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+    )
+    if made.returncode:
+        raise SettingsError(made.stderr.strip())
+    return ["--district", str(district), "--reveal", str(folder / "drawn.json")]
+
+
+def _written(folder: Path, broker_port: int, args: argparse.Namespace, kind: _Kind) -> Path:
     """The demo's site.toml, with this start's ports in it."""
-    template = resources.files("gemeos.twins.windfarm").joinpath("demo_site.toml")
+    template = resources.files(kind.twins).joinpath("demo_site.toml")
     speed = "0" if args.speed == "max" else args.speed
     text = (
         template.read_text(encoding="utf-8")
@@ -100,6 +168,7 @@ def _written(folder: Path, broker_port: int, args: argparse.Namespace) -> Path:
         .replace("@SPEED_TOLD@", "as fast as it goes" if speed == "0" else f"x{speed}")
         .replace("@START@", args.start)
         .replace("@DAY@", args.start[:10])
+        .replace("@DISTRICT@", (folder / "district").resolve().as_posix())
     )
     path = folder / "site.toml"
     path.write_text(text, encoding="utf-8")

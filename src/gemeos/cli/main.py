@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
 
     up.add_arguments(command("up", "Run the site that a site.toml declares."))
     adopt.add_arguments(command("adopt", "Make a site with a twin of an FMU."))
-    demo.add_arguments(command("demo", "Run the demo site: a recorded wind farm, lived again."))
+    demo.add_arguments(
+        command("demo", "Run a demo site: a recorded wind farm lived again, or simulated traffic.")
+    )
     export.add_arguments(command("export", "Write a declared model as an FMU."))
     for name, text in ask.COMMANDS.items():
         ask.add_arguments(name, command(name, text))

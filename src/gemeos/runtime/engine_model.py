@@ -15,6 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+import numpy as np
+from jaxtyping import Float64
+
 from gemeos.assimilate.es_mda import EsMda
 from gemeos.assimilate.windowed import WindowedCycle
 from gemeos.engines.base import SupportsFork
@@ -22,7 +25,7 @@ from gemeos.engines.keeper import MOST_LIVING, Asked, Keeper
 from gemeos.engines.lineage import ANCHOR_EVERY
 from gemeos.engines.spec import Kind, Role, Spec, Value
 from gemeos.engines.stepper import EngineStepper, Wiring
-from gemeos.errors import SchemaError
+from gemeos.errors import SchemaError, UnknownNameError
 from gemeos.schema.prior import Prior
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Bounds, Control, Input, Param, Sensor, Variable, Virtual
@@ -125,6 +128,10 @@ class EngineModel:
     simulator with chance there should be far fewer of them than members."""
     smoother: EsMda | None = None
     """By default four steps; without cut-off where there are few params."""
+    reach: Mapping[str, Mapping[str, float]] | None = None
+    """By param, then by sensor: share of its gain that a reading may have on the param, from 0 to
+    1; 0 of sensors that are left out. By default every reading tells of every param. With an
+    ``EsMda(local=True)`` each param is fitted to what reaches it alone."""
     files: Sequence[Path] = ()
     """What the engine reads: another content is another model."""
     most_processes: int = MOST_LIVING
@@ -235,7 +242,28 @@ class EngineModel:
             smoother=self.smoother or (EsMda(cut_off=0.0) if few else EsMda()),
             average=self._steps(self.average) if self.average else 1,
             counts=tuple(abs(s.scale) if s.by_chance else 0.0 for s in self._outputs),
+            reach=self._reached(),
         )
+
+    def _reached(self) -> Float64[np.ndarray, "param sensor"] | None:
+        """As the cycle has it.
+
+        Raises:
+            UnknownNameError: there is no such param or sensor.
+        """
+        if self.reach is None:
+            return None
+        rows = {p.name: i for i, p in enumerate(self.params)}
+        columns = {s.name: i for i, s in enumerate(self._outputs) if not s.virtual}
+        found = np.zeros((len(rows), len(columns)))
+        for param, of_sensors in self.reach.items():
+            if param not in rows:
+                raise UnknownNameError("param", param, rows, where=self.name)
+            for sensor, share in of_sensors.items():
+                if sensor not in columns:
+                    raise UnknownNameError("sensor", sensor, columns, where=self.name)
+                found[rows[param], columns[sensor]] = share
+        return found
 
     def _steps(self, told: str) -> int:
         length, step = span(told), span(self.step)

@@ -13,6 +13,8 @@ Topics below a root, ``city`` unless another is named; payloads are JSON, all at
   ``ROOT/acknowledgement`` with ``{"id", "accepted", "reason"}``. ``expires_at`` is in the plant's
   time. A command is taken once.
 - ``ROOT/reported/PLACE``, retained: ``{"value", "command"}``; ``ROOT/ask/PLACE`` asks for it.
+- ``ROOT/standing/SIGNAL/WHAT``, retained: ``{"value", "valid_at", "unit"}``, the same as readings:
+  ``WHAT`` is ``phase0``, ``phase1``, ... and ``offset``. Told anew when one changes.
 - ``ROOT/ordered/SIGNAL`` and ``ROOT/running/SIGNAL``, retained: ``{"program", "durations",
   "offset", "at"}``, what is ordered, and what has begun to run with a cycle.
 - ``ROOT/end``: ``{"id"}``. The last score is made: the plant ends, and writes what was drawn.
@@ -21,7 +23,7 @@ Places of a signal: ``SIGNAL/program`` (its number, in the order in which the di
 read), ``SIGNAL/phase/K`` (seconds of phase K of the programme that is ordered), ``SIGNAL/offset``
 (seconds), ``SIGNAL/timing`` (a list: seconds of all phases at once; not reported, see ``ordered``).
 What the cabinet's rules forbid is refused, with the reason. In topics ``%``, ``+`` and ``#`` of
-names are told as percent codes, of detectors ``/`` too.
+names are told as percent codes, of detectors and under ``standing`` ``/`` too.
 """
 
 from __future__ import annotations
@@ -237,6 +239,7 @@ class Plant:
             if one == place or self._stood.get(one) != value:
                 self._stood[one], self._set_by[one] = value, key
                 self._report(one)
+                self._tell_standing(signal, one, value)
         name = _quoted(signal)
         controller = self._reality.controllers[signal]
         self._say(f"ordered/{name}", self._timing(controller, controller.ordered), retain=True)
@@ -316,6 +319,7 @@ class Plant:
             for place, value in self._places(signal).items():
                 self._stood[place] = value
                 self._report(place)
+                self._tell_standing(signal, place, value)
             for topic, order in (("ordered", controller.ordered), ("running", controller.runs)):
                 body = self._timing(controller, order)
                 self._say(f"{topic}/{_quoted(signal)}", body, retain=True)
@@ -330,6 +334,13 @@ class Plant:
             if answers is not None:
                 body["answers"] = answers
             self._say(f"reported/{place}", body, retain=True)
+
+    def _tell_standing(self, signal: str, place: str, value: float) -> None:
+        """As a reading, of what is counted in seconds."""
+        what = place.removeprefix(f"{_quoted(signal)}/").replace("/", "")
+        if what != "program":
+            body = {"value": value, "valid_at": _iso(self.now), "unit": "s"}
+            self._say(f"standing/{_quoted(signal, '')}/{what}", body, retain=True)
 
     def _timing(self, controller: Controller, order: Order) -> dict[str, object]:
         return {

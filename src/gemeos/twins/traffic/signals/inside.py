@@ -19,6 +19,9 @@ from gemeos.units.instant import Span
 
 INSIDE: Final = "gemeos.twins.traffic.signals.inside:SignalledInside"
 LONGEST: Final = "signals.longest_wait"
+LOST: Final = "signals.time_lost"
+OF_ALL: Final = (LONGEST, LOST)
+LOST_OF: Final = ("trips.delay", "vehicles.departed", "vehicles.waiting")
 POLICY: Final = "policy"
 SHOWN: Final = "shown"
 MEMORY: Final = ("--waiting-time-memory", "100000")
@@ -58,7 +61,13 @@ class SignalledInside:
                 Role.OUTPUT,
                 "s",
                 about="That any vehicle has stood in all so far, or waited to depart.",
-            )
+            ),
+            Variable(
+                LOST,
+                Role.OUTPUT,
+                "s",
+                about="Of all vehicles together so far, those included that wait to depart.",
+            ),
         ]
         for name in self._settings.junctions:
             mine += [
@@ -138,9 +147,16 @@ class SignalledInside:
             return signal, way
         return "", ""
 
-    def _own(self, name: str) -> Value | None:
+    def _of_all(self, name: str) -> float:
+        """What is told of all signals together."""
         if name == LONGEST:
             return self._companion.longest_wait
+        delay, departed, waiting = (float(v) for v in self._sumo.get(LOST_OF))
+        return delay * (departed + waiting)
+
+    def _own(self, name: str) -> Value | None:
+        if name in OF_ALL:
+            return self._of_all(name)
         if name == HASH:
             going_on = {
                 i: msgspec.structs.replace(k, shown=[]) for i, k in self._companion.kept.items()

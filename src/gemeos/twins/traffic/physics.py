@@ -1,0 +1,113 @@
+"""What moves a district's twin: SUMO with the demand that its unknowns say, and signals as set."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from gemeos.assimilate.es_mda import EsMda
+from gemeos.assimilate.mda_schedule import Constant
+from gemeos.engines.hosted import HostedEngine
+from gemeos.engines.spec import Value
+from gemeos.errors import SchemaError
+from gemeos.runtime.engine_model import EngineModel
+from gemeos.twins.traffic.decisions import Cabinets, cabinets, name_of
+from gemeos.twins.traffic.demand.assumed import assumed_trips, write_trips
+from gemeos.twins.traffic.demand.seen import Loop
+from gemeos.twins.traffic.demand.trial import settings_of
+from gemeos.twins.traffic.demand.unknowns import USUAL, Doubt, Unknowns
+from gemeos.twins.traffic.demand.ways import Way, ways_of
+from gemeos.twins.traffic.district import District, read_district
+from gemeos.twins.traffic.schema import declared, factors
+from gemeos.twins.traffic.sensors import reached, sensors
+from gemeos.twins.traffic.signals.inside import opened
+from gemeos.twins.traffic.signals.junction import controlled
+
+ASSUMED: Final = Doubt(whole=0.6, end=0.6, pair=0.6, way=0.6)
+"""Where no file says who drives where."""
+SMOOTHER: Final = EsMda(Constant(2), cut_off=1.0, local=True)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A district, and what a twin of it is made of."""
+
+    district: District
+    unknowns: Unknowns
+    cabinets: Cabinets
+    counts: Mapping[str, str]
+    """By detector: the sensor of its count."""
+    model: EngineModel
+
+
+def described(
+    district: str | Path | District,
+    *,
+    signals: Sequence[str] | None = None,
+    window: str = "10 min",
+    stride: str = "5 min",
+    warm_up: str = "10 min",
+) -> Described:
+    """The model of a district. Words and errors as of ``twin``."""
+    known = district if isinstance(district, District) else read_district(Path(district))
+    if not known.detectors:
+        raise SchemaError(
+            f"{known.name} has no detectors: nothing would be read. `gemeos import traffic` puts "
+            "them in where they are to be assumed."
+        )
+    if known.interval_s != 60.0:
+        raise SchemaError(
+            f"{known.name} counts over {known.interval_s:g} s; a twin of it goes by the minute."
+        )
+    unknowns = factors(*_ways(known))
+    junctions = controlled(known.network, known.limits)
+    places = cabinets(junctions, known.limits, signals)
+    # Kept for as long as the model is: SUMO reads its files whenever a simulation begins.
+    folder = tempfile.TemporaryDirectory(prefix="gemeos-district-")
+    settings = msgspec.structs.replace(
+        settings_of(known, unknowns, Path(folder.name)), gaps="poisson"
+    )
+    params = name_of(unknowns.names)
+    counts = name_of(list(known.detectors), "count_")
+    loops = tuple(Loop(i, d.lane) for i, d in known.detectors.items())
+    names = tuple(params.values())
+
+    def values(told: Mapping[str, float]) -> Mapping[str, Value]:
+        factors = np.array([told[n] for n in names], np.float64)
+        return {**unknowns.inputs(factors), **places.rules(told)}
+
+    def engine(_kept: object = folder) -> HostedEngine:
+        return opened(settings, junctions)
+
+    model = EngineModel(
+        name=name_of([known.name])[known.name],
+        opened=engine,
+        files=[Path(f) for f in (settings.net, *settings.additional)],
+        step="1 min",
+        window=window,
+        stride=stride,
+        average=stride,
+        warm_up=warm_up,
+        values=values,
+        params=declared(unknowns, params),
+        controls=[place.declared for place in places.places],
+        sensors=sensors(counts),
+        smoother=SMOOTHER,
+        reach=reached(known.network, unknowns, loops, params, counts),
+    )
+    return Described(known, unknowns, places, counts, model)
+
+
+def _ways(district: District) -> tuple[tuple[Way, ...], Doubt]:
+    if district.routes:
+        return ways_of(district.net, district.routes, district.additional), USUAL
+    with tempfile.TemporaryDirectory() as name:
+        trips = Path(name, "assumed.trips.xml")
+        write_trips(assumed_trips(district.network), trips)
+        return ways_of(district.net, [trips], district.additional), ASSUMED

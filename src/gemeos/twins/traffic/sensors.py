@@ -1,0 +1,62 @@
+"""What loops tell a twin, what it tells besides, and which counts tell of which unknown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gemeos.runtime.engine_model import EngineSensor
+from gemeos.twins.traffic.demand.seen import Loop, passing, reach_of
+from gemeos.twins.traffic.demand.unknowns import Unknowns
+from gemeos.twins.traffic.network import Network
+from gemeos.twins.traffic.signals.inside import LOST
+
+MODEL_NOISE: Final = 1.5
+"""Vehicles by which a count may be wrong beside chance: lanes chosen, ways not thought of."""
+
+
+def sensors(counts: Mapping[str, str]) -> list[EngineSensor]:
+    """Counts, by detector and name; and what nobody reads.
+
+    ``lost`` is what all vehicles together have lost in the last minute, ``delay`` the mean over
+    all of each simulation so far.
+    """
+    return [
+        *(
+            EngineSensor(
+                name,
+                "",
+                of=f"detector.{loop}.interval_count",
+                noise=MODEL_NOISE,
+                by_chance=True,
+                bounds=(0.0, None),
+            )
+            for loop, name in counts.items()
+        ),
+        EngineSensor("delay", "s", of="trips.delay", virtual=True),
+        EngineSensor("lost", "s", of=LOST, counter=True, virtual=True),
+        EngineSensor("running", "", of="vehicles.running", virtual=True),
+        EngineSensor("waiting", "", of="vehicles.waiting", virtual=True),
+    ]
+
+
+def reached(
+    network: Network,
+    unknowns: Unknowns,
+    loops: Sequence[Loop],
+    params: Mapping[str, str],
+    counts: Mapping[str, str],
+) -> dict[str, dict[str, float]]:
+    """As ``EngineModel.reach``, by the share of a loop's vehicles that a factor is of."""
+    lanes = {e.id: [lane.id for lane in e.lanes if lane.admits()] for e in network.edges.values()}
+    onward = defaultdict[tuple[str, str], set[str]](set)
+    for link in network.connections:
+        onward[link.from_edge, link.to_edge].add(link.from_lane)
+    shares = reach_of(unknowns, passing(unknowns.ways, loops, lanes, onward))
+    return {
+        params[name]: {
+            counts[loop.name]: float(shares[row, column]) for column, loop in enumerate(loops)
+        }
+        for row, name in enumerate(unknowns.names)
+    }
