@@ -126,10 +126,10 @@ def name_of(things: Sequence[str], before: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for thing in things:
         plain = "".join(c if c.isalnum() and c.isascii() else "_" for c in thing)
-        name = f"{before}{plain}" if before or plain[:1].isalpha() else f"s{plain}"
-        tries = 2
+        usual = f"{before}{plain}" if before or plain[:1].isalpha() else f"s{plain}"
+        name, tries = usual, 2
         while name in found.values():
-            name, tries = f"{before}{plain}_{tries}", tries + 1
+            name, tries = f"{usual}_{tries}", tries + 1
         found[thing] = name
     return found
 
