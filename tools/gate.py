@@ -18,8 +18,7 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("towncrier", "build", "--draft", "--version", "next"),
     ("sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "docs", "build/docs"),
 )
-COVERED = ("tests/unit", "tests/contracts")
-"""Run under coverage, which takes half as long again; its floor is in pyproject.toml."""
+QUICK = ("tests/unit", "tests/contracts")
 APART = ("tests/property", "tests/validation")
 """They calculate, and wait for nothing."""
 NUMPY_PATH = (
@@ -48,11 +47,16 @@ REFUSED_EARLIER = (
 """They hand over wrong shapes to see what is said of them."""
 AT_ONCE = ("--numprocesses=2",)
 """More would not be faster: what runs long starts processes of its own."""
+COVERED = ("--cov", "--cov-report=", "--cov-fail-under=0")
+"""What is run is added up; the last that is covered looks at the floor in pyproject.toml."""
 TESTS: tuple[tuple[str, ...], ...] = (
-    ("pytest", *COVERED, *AT_ONCE, "--cov", "--cov-report=term:skip-covered"),
-    ("pytest", *APART, *AT_ONCE),
+    ("pytest", *QUICK, *AT_ONCE, *COVERED),
+    ("pytest", *APART, *AT_ONCE, *COVERED, "--cov-append"),
     # One after the other: they start processes of their own, and some hold them to a time.
-    ("pytest", *(f"--ignore={folder}" for folder in (*COVERED, *APART))),
+    (
+        *("pytest", *(f"--ignore={folder}" for folder in (*QUICK, *APART))),
+        *("--cov", "--cov-append", "--cov-report=term:skip-covered"),
+    ),
     (
         *("python", "-m", "pytest", "-p", "tools.shapes", "--without-numba", *NUMPY_PATH, *AT_ONCE),
         *(f"--ignore={file}" for file in NO_DIFFERENCE),

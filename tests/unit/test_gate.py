@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.gate import APART, COVERED, NO_DIFFERENCE, NUMPY_PATH, REFUSED_EARLIER, TESTS, TEXTS
+from tools.gate import APART, NO_DIFFERENCE, NUMPY_PATH, QUICK, REFUSED_EARLIER, TESTS, TEXTS
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_that_every_path_that_the_gate_names_is_there() -> None:
-    for name in (*COVERED, *APART, *NUMPY_PATH, *NO_DIFFERENCE, *TEXTS):
+    for name in (*QUICK, *APART, *NUMPY_PATH, *NO_DIFFERENCE, *TEXTS):
         assert (ROOT / name).exists(), name
     for name in REFUSED_EARLIER:
         file, _, test = name.partition("::")

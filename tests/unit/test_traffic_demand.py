@@ -170,8 +170,8 @@ def test_that_unknowns_are_half_forgotten_after_their_time() -> None:
 
 def test_that_geh_is_of_hourly_volumes() -> None:
     # 25 told and 20 counted in 15 minutes are 100 and 80 an hour: sqrt(2 * 20^2 / 180).
-    assert float(marks.geh(np.array(25.0), np.array(20.0), 15)) == pytest.approx(2.1082, abs=1e-4)
-    assert float(marks.geh(np.array(0.0), np.array(0.0), 15)) == 0.0
+    told, counted = np.array([25.0, 0.0]), np.array([20.0, 0.0])
+    assert marks.geh(told, counted, 15).tolist() == pytest.approx([2.1082, 0.0], abs=1e-4)
 
 
 def test_that_bands_are_as_wide_as_days_differ() -> None:
