@@ -51,9 +51,10 @@ def _validate(args: argparse.Namespace) -> int:
             f"There is no validation {args.name!r}.{nearest(args.name, VALIDATIONS)}"
         )
     if args.data is None or not args.data.is_dir():
+        given = "" if args.data is None else f" {args.data} is no folder."
         raise SettingsError(
             f"{args.name} is validated on recorded data that is not in the package; name its "
-            f"folder with --data. {args.data or 'None'} is no folder."
+            f"folder with --data.{given}"
         )
     if args.quick and args.name not in QUICK:
         raise SettingsError(f"{args.name} has no quick validation. Leave --quick out.")
