@@ -22,8 +22,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gemeos_plants import windfarm
 from gemeos_plants.broker import Broker, start_broker, start_mosquitto
+from gemeos_plants.line import Address, Line
 from gemeos_plants.windfarm.cursor import Cursor
-from gemeos_plants.windfarm.line import Address, Line
 from gemeos_plants.windfarm.mischief import NONE, Mischief, departures
 from gemeos_plants.windfarm.plant import COMMITTED, Ending, Patience, Plant
 from gemeos_plants.windfarm.record import EXTRACT, TAGS, load, micros
@@ -299,7 +299,7 @@ def test_that_what_is_not_noticed_is_sent_again(broker: Broker, tmp_path: Path) 
         record,
         departures(record, NONE, first, first + 280),
         Cursor(tmp_path / "cursor", record.sha256, 0),
-        Line(Address.parse(broker.url), COMMITTED),
+        Line(Address.parse(broker.url), "lahauteborne", [(COMMITTED, 1)]),
         speed=None,
         stopped=lambda: False,
         patience=Patience(silence_s=1.0),

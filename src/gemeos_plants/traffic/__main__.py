@@ -11,11 +11,11 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
+from gemeos_plants.line import Address, AddressError, Line
 from gemeos_plants.parent import Parent
 from gemeos_plants.traffic.demo import carried
 from gemeos_plants.traffic.district import DistrictError, read
 from gemeos_plants.traffic.drawn import draw
-from gemeos_plants.traffic.line import AddressError, Line
 from gemeos_plants.traffic.outbox import SILENCE_S
 from gemeos_plants.traffic.plant import PATIENCE_S, WINDOW, Course, Plant
 from gemeos_plants.traffic.reality import Reality
@@ -77,8 +77,10 @@ def main() -> int:
             folder = arguments.district or carried(Path(desk))
             reality = Reality(read(folder), drawn, arguments.sumo_output)
             root = arguments.root
-            topics = [(f"{root}/{kind}", 1) for kind in ("command/#", "ask/#", "committed", "end")]
-            line = Line(arguments.broker, [*topics, (f"{root}/heartbeat", 0)])
+            heard = [(f"{root}/{kind}", 1) for kind in ("command/#", "ask/#", "committed", "end")]
+            # Of heartbeats only the next one matters.
+            heard.append((f"{root}/heartbeat", 0))
+            line = Line(Address.parse(arguments.broker), "traffic", heard)
         except (DistrictError, AddressError) as error:
             logger.error("%s", error)  # noqa: TRY400 -- one sentence for a person, no traceback
             return 1

@@ -39,9 +39,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from gemeos_plants.line import Heard, Line
 from gemeos_plants.traffic.controller import Controller, Order, RefusedError
 from gemeos_plants.traffic.drawn import Drawn
-from gemeos_plants.traffic.line import Heard, Line
 from gemeos_plants.traffic.outbox import SILENCE_S, Outbox
 from gemeos_plants.traffic.reality import INTERVAL_S, STEP_S, Count, Reality
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gemeos_plants.device import Watchman
+from gemeos_plants.line import Address, AddressError, Line
 from gemeos_plants.parent import Parent
 from gemeos_plants.windfarm.cursor import Cursor, CursorError
-from gemeos_plants.windfarm.line import Address, AddressError, Line
 from gemeos_plants.windfarm.mischief import NONE, Mischief, departures
 from gemeos_plants.windfarm.plant import COMMITTED, PREFIX, Patience, Plant
 from gemeos_plants.windfarm.record import RecordError, iso, load, micros
@@ -109,7 +109,7 @@ def main() -> int:
         record,
         departures(record, mischief, first, beyond),
         cursor,
-        Line(arguments.broker, COMMITTED),
+        Line(arguments.broker, "lahauteborne", [(COMMITTED, 1)]),
         speed=arguments.speed,
         stopped=lambda: asked.is_set() or parent.gone,
         patience=Patience(window=max(1, arguments.window)),

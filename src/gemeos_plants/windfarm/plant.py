@@ -27,8 +27,8 @@ from typing import Final
 
 import numpy as np
 
+from gemeos_plants.line import Line
 from gemeos_plants.windfarm.cursor import Cursor
-from gemeos_plants.windfarm.line import Line
 from gemeos_plants.windfarm.mischief import TRANSPORT, Departures
 from gemeos_plants.windfarm.record import SECOND, Record, iso
 from gemeos_plants.windfarm.steered import Steered
@@ -222,11 +222,11 @@ class Plant:
         """What goes on beside sending: notices, re-sending, the clock's tick, the cursor's file."""
         if self._steered is not None:
             self._steered.at(self._clock)
-        heard = self._line.notices(wait_s)
+        heard = self._line.heard(wait_s)
         if self._stopped():
             raise _Stop
         for notice in heard:
-            self._hear(notice)
+            self._hear(notice.payload)
         self._remember_overdue()
         while self._again and self._line.ready:
             seq = self._again.popleft()

@@ -10,7 +10,7 @@ from typing import Final, final
 import numpy as np
 
 from gemeos_plants import device
-from gemeos_plants.windfarm.line import Address
+from gemeos_plants.line import Address
 from gemeos_plants.windfarm.obey import FIXED, UNITS, History, Measured, Rules, obeyed
 from gemeos_plants.windfarm.record import INTERVAL, TAGS, Record
 

@@ -1,4 +1,4 @@
-"""The plant's connection to the broker: MQTT 3.1.1, everything at QoS 1.
+"""A plant's connection to the broker: MQTT 3.1.1, all that it says at QoS 1.
 
 It reconnects by itself. What was on its way when the connection broke is sent again by the client
 library, and once more by the plant: the site drops what it has.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # rumqttd was seen to hang with 500 on their way to it; its own limit is 100 unless raised.
 _ON_THE_WAY: Final = 64
 _WAITING: Final = 256
-_NOTICES: Final = 10_000
+_HEARD: Final = 10_000
 
 
 class AddressError(ValueError):
@@ -70,17 +70,31 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that somebody sent to the plant."""
+
+    topic: str
+    payload: bytes
+
+
 class Line:
     """One connection, used from one thread; the client library has another of its own."""
 
-    def __init__(self, address: Address, listen_to: str) -> None:
-        """Connect to ``address`` once opened, and hear what is said on ``listen_to``."""
+    def __init__(self, address: Address, name: str, listen_to: Sequence[tuple[str, int]]) -> None:
+        """To the broker at ``address``, once opened.
+
+        Args:
+            address: Where the broker is.
+            name: How the broker knows the plant, beside its process number.
+            listen_to: Topics, each with its QoS.
+        """
         self._address = address
-        self._topic = listen_to
+        self._topics = list(listen_to)
         # Held only around the fields below, never while the library is called: it calls back with
         # locks of its own held.
         self._changed = threading.Condition()
-        self._notices: deque[bytes] = deque(maxlen=_NOTICES)
+        self._heard: deque[Heard] = deque(maxlen=_HEARD)
         self._acknowledged = 0
         self._connections = 0
         self._connected = False
@@ -88,7 +102,7 @@ class Line:
         self._closing = False
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"lahauteborne-{os.getpid()}",
+            client_id=f"{name}-{os.getpid()}",
             clean_session=True,
             protocol=mqtt.MQTTv311,
         )
@@ -126,28 +140,27 @@ class Line:
         """Whether it stands and takes another message."""
         return self._connected and self._published - self._acknowledged < _WAITING
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send it, at QoS 1, not retained. Asked for only while ``ready``."""
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send it, at QoS 1. Asked for only while ``ready``."""
         # Counted, not listed by number: the acknowledgement may come before this call is back.
-        self._client.publish(topic, payload, qos=1)
+        self._client.publish(topic, payload, qos=1, retain=retain)
         self._published += 1
 
     def drained(self, within_s: float) -> bool:
         """Wait until the broker has acknowledged everything; False if it has not in time."""
-        deadline = time.monotonic() + within_s
         with self._changed:
             return self._changed.wait_for(
                 lambda: self._acknowledged >= self._published,
-                timeout=max(0.0, deadline - time.monotonic()),
+                timeout=within_s,
             )
 
-    def notices(self, wait_s: float) -> list[bytes]:
+    def heard(self, wait_s: float) -> list[Heard]:
         """What was heard; waits up to ``wait_s`` for anything at all to happen."""
         with self._changed:
-            if wait_s > 0 and not self._notices:
+            if wait_s > 0 and not self._heard:
                 self._changed.wait(wait_s)
-            heard = list(self._notices)
-            self._notices.clear()
+            heard = list(self._heard)
+            self._heard.clear()
         return heard
 
     def _on_connect(
@@ -161,7 +174,7 @@ class Line:
         if reason.is_failure:
             logger.error("The broker at %s refuses the plant: %s.", self._address, reason)
             return
-        client.subscribe(self._topic, qos=1)
+        client.subscribe(self._topics)
 
     def _on_subscribe(self, *_: object) -> None:
         # Only now: a notice that came before the subscription would be lost.
@@ -196,5 +209,5 @@ class Line:
             # The word of a site that may be gone, with its store: not to be relied on.
             return
         with self._changed:
-            self._notices.append(bytes(message.payload))
+            self._heard.append(Heard(message.topic, bytes(message.payload)))
             self._changed.notify_all()
