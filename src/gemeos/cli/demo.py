@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,11 +14,10 @@ from pathlib import Path
 from gemeos.cli.declared import declared
 from gemeos.cli.up import run_site
 from gemeos.errors import LinkError, SettingsError
+from gemeos.runtime.children import broker, child, free_port
 
 FOLDER = Path("site-data")
-START_S = 20.0
-STOP_S = 10.0
-LOOK_EVERY_S = 0.05
+DESCRIBED_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,44 +72,23 @@ def _demo(args: argparse.Namespace) -> None:
         _forget(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as ending:
-        port = _free_port()
-        broker = ending.enter_context(
-            _child(
-                "broker",
-                folder,
-                [
-                    "gemeos_plants.broker",
-                    "--port",
-                    str(port),
-                    "--directory",
-                    str(folder / "broker"),
-                ],
-            )
-        )
-        _wait_for(port, broker, folder)
+        port = free_port()
+        behind = ending.enter_context(broker(folder, port))
         more = _of_record(folder) if kind.resumes else _of_district(folder)
         path = _written(folder, port, args, kind)
         # Read before the plant starts: a mistake in site.toml should not set anything going.
         settings = declared(path)
-        plant = ending.enter_context(
-            _child(
-                "plant",
-                folder,
-                [
-                    kind.plant,
-                    *("--broker", f"mqtt://127.0.0.1:{port}"),
-                    *more,
-                    *("--speed", args.speed),
-                    *("--start", args.start),
-                ],
-            )
+        module = (
+            *(kind.plant, "--broker", f"mqtt://127.0.0.1:{port}", *more),
+            *("--speed", args.speed, "--start", args.start),
         )
+        plant = ending.enter_context(child("plant", folder, module))
 
         def alive() -> None:
-            for name, child in (("broker", broker), ("plant", plant)):
-                code = child.poll()
+            for name, process in (("broker", behind), ("plant", plant)):
+                code = process.poll()
                 # The plant ends by itself, with 0, when the site has all of its record.
-                if code is not None and not (child is plant and code == 0):
+                if code is not None and not (process is plant and code == 0):
                     raise LinkError(
                         f"The demo's {name} ended with code {code}; see {folder / name}.log."
                     )
@@ -149,7 +123,7 @@ def _of_district(folder: Path) -> list[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=START_S,
+        timeout=DESCRIBED_S,
     )
     if made.returncode:
         raise SettingsError(made.stderr.strip())
@@ -173,46 +147,3 @@ def _written(folder: Path, broker_port: int, args: argparse.Namespace, kind: _Ki
     path = folder / "site.toml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-@contextmanager
-def _child(name: str, folder: Path, module: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of our own making, ended with the block; its output is in a file."""
-    with (folder / f"{name}.log").open("wb") as log:
-        # A session of its own: Ctrl-C in the terminal reaches us, and we end it in our order.
-        process = subprocess.Popen(  # noqa: S603 -- our own interpreter and modules
-            [sys.executable, "-m", *module, "--parent", str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_for(port: int, broker: subprocess.Popen[bytes], folder: Path) -> None:
-    until = time.monotonic() + START_S
-    while time.monotonic() < until:
-        if broker.poll() is not None:
-            said = (folder / "broker.log").read_text(encoding="utf-8", errors="replace").strip()
-            raise SettingsError(f"The demo's broker did not start: {said or 'it said nothing'}")
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(LOOK_EVERY_S)
-    raise LinkError(f"The demo's broker did not answer within {START_S:g} s; see its log.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

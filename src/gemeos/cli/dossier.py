@@ -15,7 +15,7 @@ from gemeos.cli.reach import add_site, only, reached
 from gemeos.errors import SettingsError, UnknownNameError
 from gemeos.runtime.dossier import Dossier
 from gemeos.runtime.recheck import rechecked
-from gemeos.runtime.settings import made_of
+from gemeos.runtime.settings_twin import made_of
 from gemeos.runtime.twin import Twin
 
 

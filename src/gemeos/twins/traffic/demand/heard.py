@@ -8,10 +8,7 @@ the last score is made.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +23,7 @@ from jaxtyping import Float64
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gemeos.errors import LinkError
+from gemeos.runtime.children import broker, child, free_port
 from gemeos.twins.traffic.demand.trial import Day
 
 ROOT: Final = "city"
@@ -97,20 +95,19 @@ def lived(district: Path, loops: tuple[str, ...], minutes: int, reveal: Path) ->
         LinkError: broker or plant end, or fall silent, before all was heard.
     """
     folder = reveal.parent
-    port = _free_port()
+    port = free_port()
     heard = Heard(loops, minutes)
-    broker = ("gemeos_plants.broker", "--port", str(port), "--directory", str(folder / "broker"))
     plant = (
         *("gemeos_plants.traffic", "--broker", f"mqtt://127.0.0.1:{port}"),
         *("--district", str(district), "--reveal", str(reveal)),
         *("--start", START, "--speed", "max"),
     )
-    with _child("broker", folder, broker) as behind:
-        client = _connected(port, behind, heard)
+    with broker(folder, port):
+        client = _connected(port, heard)
         try:
-            with _child("plant", folder, plant) as child:
+            with child("plant", folder, plant) as living:
                 while not heard.full.wait(1.0):
-                    if child.poll() is not None:
+                    if living.poll() is not None:
                         raise LinkError(f"The plant ended; see {folder / 'plant.log'}.")
                     if not heard.news.wait(PATIENCE_S):
                         raise LinkError("The plant has not told anything for two minutes.")
@@ -118,14 +115,13 @@ def lived(district: Path, loops: tuple[str, ...], minutes: int, reveal: Path) ->
                 yield heard
                 client.publish(f"{ROOT}/end", json.dumps({"id": "scored"}), qos=1)
                 with suppress(subprocess.TimeoutExpired):
-                    child.wait(STOP_S)
+                    living.wait(STOP_S)
         finally:
             client.disconnect()
             client.loop_stop()
 
 
-def _connected(port: int, broker: subprocess.Popen[bytes], heard: Heard) -> mqtt.Client:
-    _wait_for(port, broker)
+def _connected(port: int, heard: Heard) -> mqtt.Client:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="validation")
     subscribed = threading.Event()
 
@@ -151,45 +147,3 @@ def _connected(port: int, broker: subprocess.Popen[bytes], heard: Heard) -> mqtt
     if not subscribed.wait(STOP_S):
         raise LinkError("The broker of the validation does not answer.")
     return client
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, broker: subprocess.Popen[bytes]) -> None:
-    quiet = threading.Event()
-    for _ in range(round(STOP_S / 0.1)):
-        if broker.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port), 1.0).close()
-        except OSError:
-            quiet.wait(0.1)
-        else:
-            return
-    raise LinkError("The broker of the validation did not come up.")
-
-
-@contextmanager
-def _child(name: str, folder: Path, module: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of our own making, ended with the block; its output is in a file."""
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-            [sys.executable, "-m", *module, "--parent", str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
