@@ -163,7 +163,7 @@ def test_that_the_engine_is_told_files_and_times_and_counts_without_writing_file
         ("signals.lights", "signals.lightz", "no signal 'lightz'.*Did you mean 'lights'"),
         ("maximum_cycle_s", "maximum_cylce_s", "Did you mean 'maximum_cycle_s'"),
         ("minimum_green_s = 7", "minimum_green_s = 130", "minimum_green_s 130 is above"),
-        ("loop/{detector}/q", "loop/q", "does not say where '{detector}' is"),
+        ("loop/{detector}/q", "loop/q", "does not say where the part's name stands"),
         ("speed = {", "sped = {", "no quantity 'sped'.*Did you mean 'speed'"),
         ('unit = "km/h"', 'unit = "kmh"', "kmh"),
         ('["night.add.xml"]', '"night.add.xml"', "additional is a list of files"),

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from gemeos.errors import SchemaError
 from gemeos.schema.reading import Series
 from gemeos.units import known_unit
 from gemeos.units.instant import Instant
+
+_PLACE: Final = re.compile(r"\{\w+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelForm:
+    """How the channels of one quantity are called, over parts that are alike, and their unit."""
+
+    channel: str
+    """With one word in braces where the part's name stands, as in ``{turbine}/P_avg``."""
+    unit: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        known_unit(self.unit)
+        if len(_PLACE.findall(self.channel)) != 1:
+            raise SchemaError(
+                f"The channel {self.channel!r} does not say where the part's name stands, as "
+                f"'{{turbine}}/power' does."
+            )
+
+    def of(self, part: str) -> str:
+        """The channel of that part."""
+        return _PLACE.sub(lambda _: part, self.channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The city traffic twin: any district that files describe."""
 
+from gemeos.schema.binding import ChannelForm
 from gemeos.twins.traffic.district import (
-    ChannelForm,
     District,
     SignalLimits,
     detectors_xml,

@@ -14,9 +14,9 @@ from xml.sax.saxutils import quoteattr
 
 from gemeos.engines.sumo import Sumo
 from gemeos.errors import SchemaError, UnknownNameError
+from gemeos.schema.binding import ChannelForm
 from gemeos.twins.traffic.network import Detector, Network, Signal
 from gemeos.twins.traffic.reading import LOOPS, elements, fitting, read_network
-from gemeos.units import known_unit
 from gemeos.units.instant import SECOND
 
 DESCRIPTION: Final = "district.toml"
@@ -70,26 +70,6 @@ class SignalLimits:
                 )
         if not self.walking_m_per_s > 0:
             raise SchemaError("Limits of signals: walking_m_per_s must be positive.")
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelForm:
-    """How the channels of one quantity are called, and what their numbers mean."""
-
-    channel: str
-    """With ``{detector}`` where its name stands, as in ``{detector}/count``."""
-    unit: str
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        known_unit(self.unit)
-        if "{detector}" not in self.channel:
-            raise SchemaError(f"The channel {self.channel!r} does not say where '{{detector}}' is.")
-
-    def of(self, detector: str) -> str:
-        """The channel of that detector."""
-        return self.channel.replace("{detector}", detector)
 
 
 USUAL_CHANNELS: Final = {

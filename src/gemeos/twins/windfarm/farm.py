@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gemeos.errors import SchemaError, UnknownNameError
-from gemeos.units import known_unit
+from gemeos.schema.binding import ChannelForm
 
 CARRIED: Final = Path(__file__).parent / "farms"
 """Folder of the farms that come with the package."""
@@ -100,26 +100,6 @@ class Turbine:
 
 def _frozen(value: Any) -> Any:  # noqa: ANN401 -- whatever a TOML value is
     return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
-
-
-@dataclass(frozen=True)
-class ChannelForm:
-    """How the channels of one tag are called, and what their numbers mean."""
-
-    channel: str
-    """With ``{turbine}`` where the turbine's name stands, as in ``{turbine}/P_avg``."""
-    unit: str
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        known_unit(self.unit)
-        if "{turbine}" not in self.channel:
-            raise SchemaError(f"The channel {self.channel!r} does not say where '{{turbine}}' is.")
-
-    def of(self, turbine: str) -> str:
-        """The channel of that turbine."""
-        return self.channel.replace("{turbine}", turbine)
 
 
 @dataclass(frozen=True)
