@@ -224,3 +224,39 @@ def test_that_the_command_line_tells_applies_and_says_why(
     assert serving.host.applying.switches.engaged("tank")
     assert main(["stop", "--release", "--url", serving.url]) == 0
     assert not serving.host.applying.switches.engaged("tank")
+
+
+def test_that_the_command_line_lists_tells_and_drops_searches_and_hindcasts(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str, code: int = 0) -> str:
+        assert main([*words, "--url", serving.url]) == code, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    assert said("optimisations") == "tank has no optimisations yet.\n"
+    search = ("optimise", "valve=0 m^3/s .. 2 m^3/s", "--maximise", "mean(level)", "--until")
+    said(*search, "10 s", "--budget", "100 runs", "--name", "higher")
+    # Nothing moves the level: no valve is better than another.
+    assert "No recommendation" in said("optimisations", "--show", "higher")
+    assert "higher" in said("optimisations")
+    said("optimisations", "--drop", "higher")
+    assert said("optimisations") == "tank has no optimisations yet.\n"
+    assert said("hindcasts", "tank") == "tank has no hindcasts yet.\n"
+    said("hindcasts", "--show", "flood", code=1)
+
+
+def test_that_the_command_line_makes_plans_of_scenarios(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_of = ["scenario", "valve=1.2 m^3/s", "--until", "10 s", "--name", "wider"]
+    assert main([*made_of, "--url", serving.url]) == 0
+    assert main(["plan", "--scenario", "wider", "--name", "w", "--url", serving.url]) == 0
+    assert "1.2 m^3/s" in serving.host.plans.record("tank", "w").plan.changes["valve"]
+    assert main(["approve", "w", "--url", serving.url]) == 0
+    assert "w is approved by local." in capsys.readouterr().out
+    capsys.readouterr()
+    both = ["plan", "--optimisation", "wider", "--name", "w", "--url", serving.url]
+    assert main(both) == 1
+    assert "leave out --name" in capsys.readouterr().err
+    assert main(["plan", "--optimisation", "wide", "--url", serving.url]) == 1
+    assert "wide" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Plans on the command line: list, apply, give up; kill switches; the ledger; why it moved."""
+"""Plans on the command line: make, approve, apply; kill switches; the ledger; why it moved."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from gemeos.act.undertaking import Stage, Undertaking
 from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
+from gemeos.errors import InputError
 from gemeos.runtime.plan import Applied
 from gemeos.schema.command import CommandState
 from gemeos.schema.plan import Gain
@@ -22,6 +23,8 @@ from gemeos.units import iso, zone
 
 COMMANDS: Final = {
     "plans": "The plans of a twin, who approved them, and how far each is.",
+    "plan": "Make a plan of what a search found, or of a scenario that sets controls.",
+    "approve": "Let a plan be applied, by you or by others.",
     "apply": "What a plan would send and what speaks against it; with --really, carry it out.",
     "stop": "Engage a twin's kill switch: nothing is sent any more, nothing restored.",
     "ledger": "What applied plans promised, what they delivered, and whether promises are kept.",
@@ -41,6 +44,19 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         chosen.add_argument("--show", metavar="NAME", help="tell one whole")
         chosen.add_argument("--drop", metavar="NAME", help="delete one")
         parser.set_defaults(run=_plans)
+    elif name == "plan":
+        made = parser.add_mutually_exclusive_group(required=True)
+        made.add_argument("--optimisation", metavar="NAME", help="the search; its name is kept")
+        made.add_argument("--scenario", metavar="NAME", help="the scenario")
+        parser.add_argument("--name", help="of the plan of a scenario; by default its own")
+        parser.add_argument("--on", default="", help="what reality is held against, with commas")
+        parser.add_argument("--share", type=float, default=0.9, help="what the bands hold")
+        parser.add_argument("--expires", default="10 min", help="how long it may be begun")
+        parser.add_argument("--replace", action="store_true", help="take the place of one so named")
+        parser.set_defaults(run=_plan)
+    elif name == "approve":
+        parser.add_argument("plan", help="its name")
+        parser.set_defaults(run=_approve)
     elif name == "apply":
         parser.add_argument("plan", help="its name")
         parser.add_argument("--approve", action="store_true", help="approve it, too")
@@ -81,6 +97,32 @@ def _plans(args: argparse.Namespace) -> None:
             stands = "not applied" if undertaking is None else undertaking.stage.value
             table.add_row(plan.name, sets, plan.cause, ", ".join(record.approved_by), stands)
         Console().print(table)
+
+
+def _plan(args: argparse.Namespace) -> None:
+    if args.optimisation and args.name:
+        raise InputError("A plan of a search has the name of the search: leave out --name.")
+    with reached(args) as site:
+        name = args.twin or only(site)
+        plans = site[name].plans
+        on = [each.strip() for each in args.on.split(",") if each.strip()]
+        further = {"share": args.share, "expires": args.expires, "replacing": args.replace}
+        made = (
+            plans.of_optimisation(args.optimisation, on=on, **further)
+            if args.optimisation
+            else plans.of_scenario(args.scenario, name=args.name, on=on, **further)
+        )
+        if args.json:
+            path = f"/api/twins/{quote(name, safe='')}/plans/{quote(made.plan.name, safe='')}"
+            print(json_of(site, path, {}, args))
+            return
+        print(repr(made.plan))
+
+
+def _approve(args: argparse.Namespace) -> None:
+    with reached(args) as site:
+        record = site[args.twin or only(site)].plans.approve(args.plan, by=ME)
+        print(f"{args.plan} is approved by {', '.join(record.approved_by)}.")
 
 
 def _apply(args: argparse.Namespace) -> int:

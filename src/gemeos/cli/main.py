@@ -7,7 +7,20 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from gemeos.cli import act, adopt, ask, bring, demo, dossier, export, manage, up, validate, whatif
+from gemeos.cli import (
+    act,
+    adopt,
+    ask,
+    bring,
+    demo,
+    dossier,
+    export,
+    kept,
+    manage,
+    up,
+    validate,
+    whatif,
+)
 from gemeos.errors import GemeosError
 
 
@@ -50,6 +63,8 @@ def parser() -> argparse.ArgumentParser:
         ask.add_arguments(name, command(name, text))
     for name, text in whatif.COMMANDS.items():
         whatif.add_arguments(name, command(name, text))
+    for name, text in kept.COMMANDS.items():
+        kept.add_arguments(command(name, text))
     for name, text in act.COMMANDS.items():
         act.add_arguments(name, command(name, text))
     told = "All that led to a plan and came of it, as one file; --check works it out anew."
