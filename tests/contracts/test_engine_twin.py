@@ -28,9 +28,13 @@ from gemeos.engines.base import SupportsFork
 from gemeos.engines.outcome import Told
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, Verdict
 from gemeos.errors import EngineError, SchemaError, UnknownNameError
+from gemeos.foresee.goal import Goal
+from gemeos.foresee.search import Members
+from gemeos.foresee.space import Candidate
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import RunningSite
+from gemeos.runtime.trial import Trial
 from gemeos.runtime.twin import together
 from gemeos.schema.reading import Quality, Reading, Readings, Series, SeriesBook
 from gemeos.serve.client import connect
@@ -319,6 +323,40 @@ def test_that_the_valve_that_keeps_the_level_up_is_found() -> None:
         # Half open it comes to rest at half of 0.98 m.
         assert float(found.winner["valve"]) == 1.0
         assert found.is_recommended
+
+
+def test_that_a_search_of_simulations_keeps_to_its_time_and_is_judged() -> None:
+    with running(tank(model(), members=16), log()) as site:
+        found = site["tank"].optimise(
+            over={"valve": ["0", "1", "2"]},
+            until="2 min",
+            every="1 min",
+            minimise="last(abs(gauge - 0.5 m))",
+            budget="4 s",
+        )
+        # One run that was begun may end late.
+        assert found.took < 6 * SECOND
+        assert found.fresh >= 8
+        assert found.gains
+        assert found.gains[0].members == 8
+        assert found.gains[0].low is not None
+        assert {tried.runs % 2 for tried in found.candidates} == {0}
+
+
+def test_that_what_a_member_gives_does_not_depend_on_how_many_are_asked() -> None:
+    with fleet(tank(model(gust=0.02), members=16)) as of:
+        for row in log(4):
+            taken(of, [[row]])
+        goal = Goal.of({"gauge": "m"}, minimise="mean(last(gauge))")
+        trial = Trial(of, "tank", of.state("tank"), goal, until=12, every=6, at=lambda: None)
+        shut = Candidate.of({"valve": 2.0})
+        assert (trial.block, trial.origins) == (2, 8)
+        for fresh in (False, True):
+            whole = trial.evaluate([shut], Members(0, 18, fresh=fresh)).parts
+            assert len(np.unique(whole)) == 18
+            for first, count in ((0, 2), (6, 4), (16, 2)):
+                some = trial.evaluate([shut], Members(first, count, fresh=fresh)).parts
+                np.testing.assert_array_equal(some, whole[:, :, first : first + count])
 
 
 def test_that_it_is_asked_over_http_and_the_command_line_as_every_twin_is(

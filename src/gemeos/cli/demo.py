@@ -18,6 +18,9 @@ from gemeos.runtime.children import broker, child, free_port
 
 FOLDER = Path("site-data")
 DESCRIBED_S = 20.0
+AHEAD = 150
+"""Readings that the city sends before the twin has taken them in: some three minutes of it. One
+that were further ahead would be asked about a present that is long over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,11 @@ def _of_district(folder: Path) -> list[str]:
     )
     if made.returncode:
         raise SettingsError(made.stderr.strip())
-    return ["--district", str(district), "--reveal", str(folder / "drawn.json")]
+    return [
+        *("--district", str(district)),
+        *("--reveal", str(folder / "drawn.json")),
+        *("--window", str(AHEAD)),
+    ]
 
 
 def _written(folder: Path, broker_port: int, args: argparse.Namespace, kind: _Kind) -> Path:

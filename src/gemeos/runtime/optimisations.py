@@ -6,6 +6,7 @@ Where the budget was told as time, a first look at how fast forks run here turns
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from gemeos.foresee.choices import Asked, as_written, space_of
 from gemeos.foresee.fork import instants
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.judge import Gain, Judge
-from gemeos.foresee.search import Members, fewest_runs, search
+from gemeos.foresee.search import Evaluate, Members, fewest_runs, search
 from gemeos.foresee.search import Progress as SearchProgress
 from gemeos.foresee.space import DO_NOTHING, Candidate, Space
 from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
@@ -30,14 +31,14 @@ from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.optimisation import (
     DEFAULT_BUDGET,
     KIND,
-    MOST_TRIED,
     GainTold,
     OptimisationRecord,
-    Tried,
 )
+from gemeos.runtime.pace import Pace
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.trial import Trial, changes_of
+from gemeos.runtime.tried import Once, note, told_of
 from gemeos.schema.intervention import as_written as changes_as_written
 from gemeos.schema.variable import Const, Input
 from gemeos.units import span
@@ -49,8 +50,6 @@ MOST_FRESH: Final = 200_000
 """Members of the check of a winner: they show shares down to 0.006 %."""
 LEAST_RUNS: Final = 50
 """That a budget of time is worth on the slowest machine; the deadline ends them."""
-OF_SEARCH: Final = 0.6
-"""Share of a budget of time that the search may spend; the rest is for the check of its winner."""
 PILOT: Final = 4
 """Candidates of the first look at how fast forks run: as a batch, as the search runs them."""
 DELAYS: Final = (0.125, 0.25, 0.5, 0.75)
@@ -108,8 +107,10 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             maximise: The same; one of both at least.
             subject_to: Constraints, as in ``P(stress > 140 MPa) < 0.01``.
             every: Between two instants that are looked at; by default a hundredth of ``until``.
-            budget: Of the search, as in ``20 s`` or ``5000 runs``; one run is one
-                candidate with half of the twin's members.
+            budget: As in ``20 s`` or ``5000 runs``. A time is for the search and the check of its
+                winner, which is made in any case. Runs are those of the search; one is one
+                candidate with half of the twin's members, or with two of them where each is a
+                simulation of its own.
             present: The optimisation whose plan is in force, if one is: it stays unless another
                 is shown to be better.
             seed: Of what the search draws.
@@ -185,15 +186,11 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             every=job.record.every // step,
             at=lambda: job.at(job.fraction),
         )
-        budget = None if job.record.runs else span(job.record.budget)
-        if budget is not None:
-            job.record = replace(job.record, runs=self._worth(trial, budget))
-        # From here on: what is compiled the first time must not be taken from the search.
-        deadline = None if budget is None else self._running.clock.wall() + budget * OF_SEARCH
+        pace = None if job.record.runs else self._paced(job, trial)
 
         def evaluate(candidates: Sequence[Candidate], members: Members) -> Samples:
             samples = trial.evaluate(candidates, members)
-            _note(job, candidates, samples)
+            note(job.tried, candidates, samples)
             return samples
 
         def told(progress: SearchProgress) -> None:
@@ -201,9 +198,13 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
 
         def is_spent() -> bool:
             # Never before something was tried: importing the method may take as long as the time.
-            late = deadline is not None and self._running.clock.wall() > deadline
-            return late and bool(job.tried)
+            return pace is not None and pace.is_spent and bool(job.tried)
 
+        at_once = max(1, trial.at_once // trial.block)
+        if pace is not None:
+            fewest = fewest_runs(job.space, job.goal, job.record.runs)
+            at_once = min(at_once, pace.at_once(job.record.runs, fewest))
+        searching = self._running.clock.wall()
         found = search(
             job.space,
             job.goal,
@@ -214,30 +215,38 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             stop=is_spent,
             progress=told,
             block=trial.block,
-            at_once=max(1, trial.at_once // trial.block),
+            at_once=at_once,
         )
         job.at(0.8)
-        fresh = fresh_members(job.goal, found.seen, block=trial.block)
+        seen = math.ceil(found.seen / trial.origins) * trial.origins
+        fresh, finalists = fresh_members(job.goal, seen, block=trial.origins), found.finalists
+        if pace is not None:
+            pace.learn(self._running.clock.wall() - searching, found.runs)
+            check = pace.check(fresh.count // trial.origins, len(finalists))
+            fresh = replace(fresh, count=check.blocks * trial.origins)
+            finalists = finalists[: check.finalists]
+        judged = Once(trial.evaluate)
         decided = verdict(
             job.goal,
-            found.finalists,
-            trial.evaluate,
+            finalists,
+            judged,
             members=fresh,
             seed=job.record.seed,
             present=job.present,
-            origins=trial.block,
+            origins=trial.origins,
         )
         job.at(0.9)
+        latest = self._latest(job, trial, decided, fresh, judged, pace)
         job.record = replace(
             job.record,
             ran=found.runs,
             method=found.method,
             ending=found.ending.value,
             tried=found.tried,
-            candidates=_tried(job),
+            candidates=told_of(job.goal, job.tried),
             fresh=fresh.count,
             first_fresh=fresh.first,
-            latest=self._latest(job, trial, decided, fresh),
+            latest=latest,
             took=self._running.clock.wall() - began,
         )
         # Meanwhile it may have fallen out of step.
@@ -256,27 +265,55 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         )
         return True
 
-    def _worth(self, trial: Trial, budget: Span) -> int:
-        """How many runs such a time is worth here, to two digits."""
-        pilot = Members(0, trial.block)
-        some = [DO_NOTHING] * PILOT
-        trial.evaluate(some, pilot)  # what is compiled or fetched the first time
-        began = self._running.clock.wall()
+    def _paced(self, job: _Job, trial: Trial) -> Pace:
+        """The budget of time, with a first look at what runs take; turned into runs, two digits."""
+        wall = self._running.clock.wall
+        pace = Pace(
+            wall,
+            span(job.record.budget),
+            runs_a_block=trial.origins // trial.block,
+            compared=2 if job.present is None else 3,
+        )
+        if not trial.is_simulated:
+            some, pilot = [DO_NOTHING] * PILOT, Members(0, trial.block)
+            trial.evaluate(some, pilot)
+            # What is compiled or fetched the first time must not be taken from the search.
+            pace.begin_again()
+        else:
+            # Two of one member would be made as one; and once is dear enough.
+            some, pilot = [DO_NOTHING], Members(0, PILOT * trial.block)
+        began = wall()
         trial.evaluate(some, pilot)
-        each = max(self._running.clock.wall() - began, 1) / PILOT
-        runs = min(max(round(budget * OF_SEARCH / each), LEAST_RUNS), MOST_RUNS)
+        pace.learn(wall() - began, PILOT)
+        runs = min(max(pace.runs, 1 if trial.is_simulated else LEAST_RUNS), MOST_RUNS)
         digits = max(len(str(runs)) - 2, 0)
-        return runs // 10**digits * 10**digits
+        runs = runs // 10**digits * 10**digits
+        runs = max(runs, fewest_runs(job.space, job.goal, runs))
+        job.record = replace(job.record, runs=runs)
+        return pace
 
-    def _latest(self, job: _Job, trial: Trial, decided: Verdict, fresh: Members) -> Instant | None:
-        """Until when the winner still gains if it is put into force only then."""
+    def _latest(
+        self,
+        job: _Job,
+        trial: Trial,
+        decided: Verdict,
+        fresh: Members,
+        judged: Evaluate,
+        pace: Pace | None,
+    ) -> Instant | None:
+        """Until when the winner still gains if it is put into force only then.
+
+        As far as that was looked at: with no time left it is told of no later moment.
+        """
         if decided.advice is not Advice.CHANGE or decided.winner is None:
             return None
-        judge = Judge(job.goal, decided.level, job.record.seed, trial.block)
-        nothing = trial.evaluate([DO_NOTHING], fresh)
+        judge = Judge(job.goal, decided.level, job.record.seed, trial.origins)
+        nothing = judged([DO_NOTHING], fresh)
         latest = job.record.forked_at
         for share in DELAYS:
             job.at(0.9 + 0.1 * share)
+            if pace is not None and not pace.has_room(fresh.count // trial.origins):
+                break
             delay = round(share * job.record.until)
             later = trial.later(delay).evaluate([decided.winner], fresh)
             pair = later.more_candidates(nothing)
@@ -350,26 +387,6 @@ def _unmodelled(fleet: Fleet, space: Space) -> tuple[str, ...]:
 
 def _are(names: Sequence[str]) -> str:
     return f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"
-
-
-def _note(job: _Job, candidates: Sequence[Candidate], samples: Samples) -> None:
-    """Keep what was seen of the first candidates."""
-    for place, candidate in enumerate(candidates):
-        if candidate in job.tried:
-            before = job.tried[candidate]
-            job.tried[candidate] = before.more_members(samples.of([place]))
-        elif len(job.tried) < MOST_TRIED:
-            job.tried[candidate] = samples.of([place])
-
-
-def _tried(job: _Job) -> tuple[Tried, ...]:
-    told = []
-    for candidate, samples in job.tried.items():
-        marks = job.goal.marks(samples)
-        cost = float(marks.cost[0, 0])
-        value = job.goal.objectives[0].sense.sign * cost if np.isfinite(cost) else None
-        told.append(Tried(dict(candidate), samples.members, value, float(marks.excess[0])))
-    return tuple(told)
 
 
 def with_verdict(record: OptimisationRecord, fleet: Fleet, decided: Verdict) -> OptimisationRecord:

@@ -194,7 +194,7 @@ class _Checking:
             trial.evaluate,
             members=Members(record.first_fresh, record.fresh, fresh=True),
             seed=record.seed,
-            origins=trial.block,
+            origins=trial.origins,
         )
         return with_verdict(record, self._fleet, decided)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
@@ -27,6 +28,11 @@ from gemeos.units.instant import Span
 
 MOST_NUMBERS: Final = 30_000_000
 """Of one batch: an eighth of a gigabyte in float32."""
+SIMULATED: Final = 2
+"""Members of one run where each is a simulation of its own: such a run costs what its members do,
+so few see all candidates, and more see those that are hard to tell apart."""
+SIMULATED_AT_ONCE: Final = 32
+"""Members of one batch of such runs: each has a process."""
 _FRESH: Final = 1 << 20
 """Blocks of members from here on are for the final check; no search comes so far."""
 
@@ -60,16 +66,29 @@ class Trial:
     """How much later than the fork candidates are put into force."""
 
     @property
-    def block(self) -> int:
-        """Members that are moved together: half of the ensemble."""
+    def origins(self) -> int:
+        """Members of the ensemble that forks begin from: half of it."""
         half = _half(self.state.members.shape[2], fresh=True)
         return half.stop - half.start
+
+    @property
+    def block(self) -> int:
+        """Members of one run: those that are moved together whether all are wanted or not."""
+        if not self.is_simulated:
+            return self.origins
+        return math.gcd(self.origins, SIMULATED)
 
     @property
     def at_once(self) -> int:
         """Members of all candidates that fit into one batch."""
         told = self.until // self.every * len(self._rows)
-        return max(1, MOST_NUMBERS // (told + width_of(self.fleet, self.until)))
+        most = max(1, MOST_NUMBERS // (told + width_of(self.fleet, self.until)))
+        return min(most, SIMULATED_AT_ONCE) if self.is_simulated else most
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether each member is a simulation of its own, and costs by itself."""
+        return self.fleet.schema.keeps_outputs
 
     @property
     def _rows(self) -> list[int]:
@@ -86,25 +105,29 @@ class Trial:
         Half of the ensemble and noise of their own are for the search, the rest for the fresh
         check: else it would be made on the very states that the winner was chosen on.
         """
-        most = max(1, self.at_once // len(candidates))
-        # The answer for one member depends on no other: in as many pieces as memory asks for.
-        pieces = [
-            self._piece(
-                candidates, replace(members, first=first, count=min(most, members.end - first))
-            )
-            for first in range(members.first, members.end, most)
-        ]
+        pieces = [self._piece(candidates, some) for some in self._pieces(len(candidates), members)]
         return reduce(Samples.more_members, pieces)
 
+    def _pieces(self, candidates: int, members: Members) -> Iterator[Members]:
+        """As many as memory asks for: the answer for one member depends on no other."""
+        most, first = max(1, self.at_once // candidates), members.first
+        while first < members.end:
+            end = min(first + most, members.end)
+            if self.is_simulated:
+                # Each block begins from other members.
+                end = min(end, (first // self.block + 1) * self.block)
+            yield replace(members, first=first, count=end - first)
+            first = end
+
     def _piece(self, candidates: Sequence[Candidate], members: Members) -> Samples:
-        half = _half(self.state.members.shape[2], fresh=members.fresh)
-        size = half.stop - half.start
+        size = self.block
         first, last = members.first // size, (members.end - 1) // size
         blocks = np.arange(first, last + 1)
         # Members of one block only: no more of them than are asked for.
         width = size if len(blocks) > 1 else members.end - first * size
         numbers = blocks + (_FRESH if members.fresh else 1)
-        gone = self._gone([self._acts(c) for c in candidates], half, numbers, width)
+        origins = self._origins(first, width, fresh=members.fresh)
+        gone = self._gone([self._acts(c) for c in candidates], origins, numbers)
         shape = (len(candidates), len(blocks), *gone.values.shape[1:])
         # [candidate, block, time, row, member] to [time, row, candidate, block x member].
         sound = np.where(gone.failed[:, None, None, :], np.nan, gone.values)
@@ -126,16 +149,23 @@ class Trial:
     def _acts(self, candidate: Candidate) -> Acts:
         return acts(self.fleet.schema, changes_of(self.fleet.schema, candidate, after=self.after))
 
-    def _gone(self, made: Sequence[Acts], half: slice, numbers: np.ndarray, width: int) -> Played:
+    def _origins(self, block: int, width: int, *, fresh: bool) -> TwinState:
+        """The members that a block begins from; those of a half are gone through in turns."""
         state = slim(self.state)
-        some = slice(half.start, half.start + width)
-        state = replace(
-            state,
-            members=state.members[:, :, some],
-            simulations=state.simulations[:, :, some],
-        )
+        half = _half(state.members.shape[2], fresh=fresh)
+        turn, place = divmod(block, self.origins // self.block)
+        some = slice(half.start + place * self.block, half.start + place * self.block + width)
+        simulations = state.simulations[:, :, some]
+        if turn:
+            # Again from the same members: by the chances of others, as ``other_chances`` says.
+            turned = np.roll(state.simulations[:, :, half], -turn, axis=2)
+            simulations = turned[:, :, some.start - half.start : some.stop - half.start]
+        state = replace(state, members=state.members[:, :, some], simulations=simulations)
         if state.driven.ndim == 3 and state.driven.shape[2] > 1:
             state = replace(state, driven=state.driven[:, :, some])
+        return state
+
+    def _gone(self, made: Sequence[Acts], state: TwinState, numbers: np.ndarray) -> Played:
         every = np.zeros(len(made) * len(numbers), np.intp)
         crew = crew_of(self.fleet, self.twin).take(every)
         each = np.tile(numbers, len(made))
