@@ -8,11 +8,11 @@ from typing import Final
 from urllib.parse import quote
 
 from rich.console import Console
-from rich.table import Table
 
 from gemeos.act.undertaking import Stage, Undertaking
 from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
+from gemeos.cli.show import table_of
 from gemeos.errors import InputError
 from gemeos.runtime.plan import Applied
 from gemeos.schema.command import CommandState
@@ -20,6 +20,7 @@ from gemeos.schema.plan import Gain
 from gemeos.serve.client import ConnectedTwin
 from gemeos.serve.connected_plans import ME
 from gemeos.units import iso, zone
+from gemeos.units.instant import SECOND
 
 COMMANDS: Final = {
     "plans": "The plans of a twin, who approved them, and how far each is.",
@@ -90,8 +91,12 @@ def _plans(args: argparse.Namespace) -> None:
         if args.show:
             print(repr(plans.record(args.show).plan))
             return
-        table = Table("plan", "sets", "from", "approved by", "stands")
-        for record in plans.all():
+        kept = plans.all()
+        if not kept:
+            print(f"{name} has no plan yet.")
+            return
+        table = table_of("plan", "sets", "from", "approved by", "stands")
+        for record in kept:
             plan, undertaking = record.plan, plans.undertaking(record.plan.name)
             sets = "; ".join(f"{control} = {text}" for control, text in plan.changes.items())
             stands = "not applied" if undertaking is None else undertaking.stage.value
@@ -187,21 +192,26 @@ def _ledger(args: argparse.Namespace) -> None:
             print(json_of(site, of, {}, args))
             return
         told = site[args.twin].plans.ledger() if args.twin else site.ledger()
+        if not told.rows:
+            print("No plan was applied yet.")
+            return
         here = zone(site.site().zone)
-        table = Table("plan", "twin", "applied", "by", "promised", "delivered", "inside?", "")
+        table = table_of("plan", "twin", "applied", "by", "promised", "delivered", "inside?")
+        table.columns[2].no_wrap = True  # a time is one word
         for row in told.rows:
             score = row.score
             table.add_row(
                 row.name,
                 row.twin,
-                iso(row.applied_at, zone=here),
+                iso(row.applied_at - row.applied_at % SECOND, zone=here),
                 row.by,
                 _gain(None if row.promise is None else row.promise.gain),
                 _gain(None if score is None else score.delivered),
                 _INSIDE[None if score is None else score.inside],
-                row.told,
             )
         Console().print(table)
+        for row in told.rows:
+            print(f"{row.name}: {row.told}")
         print(told.told)
 
 

@@ -80,9 +80,10 @@ def _ask(args: argparse.Namespace) -> None:
                 _print(twin, twin.forecast(args.until, every=args.every, raw=args.raw), args)
             case _:
                 trust = twin.trust()
-                Console().print(trust_table(trust))
+                console = Console()
+                console.print(trust_table(trust, console.width))
                 if trust.scores:
-                    Console().print(scores_table(trust))
+                    console.print(scores_table(trust))
 
 
 def _print(twin: ConnectedTwin, estimate: Estimate, args: argparse.Namespace) -> None:

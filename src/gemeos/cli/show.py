@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from rich.table import Table
 
 from gemeos.runtime.trust import Trust
 from gemeos.units import iso
 from gemeos.units.instant import SECOND, Span
+
+LEAST_NAME: Final = 12
+"""Room for a name in a terminal that is too narrow for all."""
+_OF_TRUST: Final = (
+    "channel",
+    "of",
+    "is",
+    "readings",
+    "last",
+    "every",
+    "innovation",
+    "surprise",
+)
+_PIECE: Final = re.compile(r"[^/._-]*[/._-]+|[^/._-]+")
 
 
 def aged(age: Span | None) -> str:
@@ -30,8 +46,29 @@ def number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
-def trust_table(trust: Trust) -> Table:
-    """One twin's trust: the phase first, then each channel."""
+def table_of(*headings: str) -> Table:
+    """A table without lines, whose cells are folded where they are too long."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def broken(name: str, width: int) -> str:
+    """A name in lines of at most ``width``, broken behind ``/``, ``.``, ``_`` and ``-``.
+
+    A piece without any of these stays whole, however long.
+    """
+    lines = [""]
+    for piece in _PIECE.findall(name):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
+
+
+def trust_table(trust: Trust, width: int = 80) -> Table:
+    """One twin's trust: the phase first, then each channel; names share what numbers leave."""
     table = Table(
         title=(
             f"{trust.twin} is {trust.phase.value}  ({trust.source})\n"
@@ -45,13 +82,8 @@ def trust_table(trust: Trust) -> Table:
         box=None,
         padding=(0, 1, 0, 0),
     )
-    for heading in ("channel", "of", "is", "readings", "last", "every", "innovation", "surprise"):
-        words = heading in {"channel", "of", "is"}
-        table.add_column(
-            heading, justify="left" if words else "right", overflow="fold" if words else "ellipsis"
-        )
-    for channel in trust.channels:
-        table.add_row(
+    rows = [
+        (
             channel.channel,
             channel.variable,
             channel.verdict.name.lower(),
@@ -61,6 +93,20 @@ def trust_table(trust: Trust) -> Table:
             number(channel.innovation),
             number(channel.surprise),
         )
+        for channel in trust.channels
+    ]
+    wide = [max(map(len, cells)) for cells in zip(_OF_TRUST, *rows, strict=True)]
+    room = max(width - sum(wide[2:]) - len(wide), 2 * LEAST_NAME)
+    of = min(wide[1], max(room // 2, room - wide[0]))
+    for place, heading in enumerate(_OF_TRUST):
+        table.add_column(
+            heading,
+            justify="left" if place < 3 else "right",
+            overflow="fold" if place < 2 else "ellipsis",
+            no_wrap=place >= 2,
+        )
+    for name, variable, *others in rows:
+        table.add_row(broken(name, room - of), broken(variable, of), *others)
     return table
 
 

@@ -182,7 +182,8 @@ def _scenarios(args: argparse.Namespace) -> None:
         elif args.json:
             print(json_of(site, f"/api/twins/{quote(twin.name, safe='')}/scenarios", {}, args))
         else:
-            Console().print(_table(twin, zone(site.site().zone)))
+            told = _table(twin, zone(site.site().zone))
+            Console().print(told if told.row_count else f"{twin.name} has no scenario yet.")
 
 
 def _change(word: str) -> tuple[str, str]:

@@ -143,6 +143,18 @@ class Ledgers:
             raise UnknownNameError("applied plan", name, found, where=twin)
         return found[name]
 
+    def applied(self, twin: str, plan: str) -> AppliedPlan:
+        """The plan of that id, as it was applied.
+
+        Raises:
+            UnknownNameError: none of that id was applied to the twin.
+        """
+        found = self._applied.get(plan)
+        if found is None or found.record.plan.twin != twin:
+            known = [i for i, a in self._applied.copy().items() if a.record.plan.twin == twin]
+            raise UnknownNameError("applied plan", plan, known, where=twin)
+        return found
+
     def _rows(self, twin: str | None) -> Iterator[LedgerRow]:
         known = sorted(self._applied.copy().items(), key=lambda item: (item[1].begun_at, item[0]))
         for plan, applied in known:

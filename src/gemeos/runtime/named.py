@@ -85,10 +85,10 @@ class NamedWork(ABC, Generic[_R, _W]):
         """How many wait or are under way."""
         return self._jobs.waiting
 
-    def all(self, twin: str) -> Sequence[_R]:
-        """The twin's, the oldest first."""
+    def all(self, twin: str, newest: int | None = None) -> Sequence[_R]:
+        """The twin's, the oldest first; at most so many, the ``newest``."""
         self._named.fleet(twin)
-        return [self._as_it_stands(each) for each in self._shelf.all(twin)]
+        return [self._as_it_stands(each) for each in self._shelf.all(twin, newest)]
 
     def record(self, twin: str, name: str, *, wait_s: float | None = None) -> _R:
         """One of them; with ``wait_s`` when it is over.

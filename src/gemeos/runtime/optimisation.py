@@ -135,10 +135,10 @@ class OptimisationRecord:
             yield f"To be put into force {until}: later it may gain nothing."
 
     def _winner(self) -> str:
-        told = ", ".join(f"{n} = {_short(c)}" for n, c in (self.winner or {}).items())
+        told = ", ".join(f"{n} = {short(c)}" for n, c in (self.winner or {}).items())
         return f"{told}."
 
 
-def _short(change: str) -> str:
+def short(change: str) -> str:
     """A change with six digits that matter, for people; to repeat it takes all of them."""
     return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.6g}", change)

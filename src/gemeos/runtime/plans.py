@@ -98,10 +98,11 @@ class Plans:
         )
         return self._write(PlanRecord(plan), told)
 
-    def all(self, twin: str) -> Sequence[PlanRecord]:
-        """The twin's plans, the oldest first."""
+    def all(self, twin: str, newest: int | None = None) -> Sequence[PlanRecord]:
+        """The twin's plans, the oldest first; at most so many, the ``newest``."""
         self._running.twin(twin)
-        return [unpacked(e, PlanRecord) for e in self._running.timeline.records(PLAN, twin=twin)]
+        stored = self._running.timeline.records(PLAN, twin=twin, newest=newest)
+        return [unpacked(each, PlanRecord) for each in stored]
 
     def record(self, twin: str, name: str) -> PlanRecord:
         """One of them.

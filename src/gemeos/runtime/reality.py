@@ -71,14 +71,18 @@ def compared_with_reality(running: Running, undertaking: Undertaking) -> tuple[W
 
 def _compared(running: Running, undertaking: Undertaking, watch: Watch) -> Watch:
     since = max(undertaking.begun_at, watch.until or 0)
-    for at, value in _seen(running, undertaking.twin, watch.band, since):
+    for at, value in seen(running, undertaking.twin, watch.band, since):
         watch = compared(watch, at, value)
     return watch
 
 
-def _seen(
-    running: Running, twin: str, band: Band, since: Instant
+def seen(
+    running: Running, twin: str, band: Band, since: Instant, until: Instant | None = None
 ) -> Iterator[tuple[Instant, float]]:
+    """What was read of a band's variable, in the band's unit; up to now where ``until`` is None.
+
+    What no channel reads is told once, as it is held to be now.
+    """
     declared = running.twin(twin)
     variable = declared.schema.variable(band.variable)
     scale, offset = conversion(variable.unit, band.unit)
@@ -91,7 +95,7 @@ def _seen(
             return
         yield int(held.times[-1]), float(held[band.variable].mean[-1]) * scale + offset
         return
-    read = running.timeline.range(mine, since, running.clock.now())
+    read = running.timeline.range(mine, since, running.clock.now() if until is None else until)
     for at, value in zip(read.valid_at.tolist(), read.value.tolist(), strict=True):
         told = value * scale + offset
         ends = band.around(at)

@@ -103,9 +103,9 @@ class Shelf(Generic[_N]):
         body = msgspec.msgpack.encode(named)
         return Record(self._kind, named.twin, named.name, body, named.created, attachment)
 
-    def all(self, twin: str) -> Sequence[_N]:
-        """Those of a twin, the oldest first."""
-        stored = self._running.timeline.records(self._kind, twin=twin)
+    def all(self, twin: str, newest: int | None = None) -> Sequence[_N]:
+        """Those of a twin, the oldest first; at most so many, the ``newest``."""
+        stored = self._running.timeline.records(self._kind, twin=twin, newest=newest)
         return [self._read(each) for each in stored]
 
     def found(self, twin: str, name: str) -> tuple[_N, bytes]:

@@ -91,7 +91,7 @@ def application(
         routes=[
             *(route(operation, served) for operation in OPERATIONS),
             Route("/openapi.json", _document(), methods=["GET"]),
-            Route("/", page.endpoint(served), methods=["GET"]),
+            *page.routes(served),
             Mount("/page", StaticFiles(directory=PAGE_FILES)),
         ],
         exception_handlers={

@@ -1,204 +1,282 @@
-"""The status page: plain HTML, rendered here, readable without any script."""
+"""The status pages: plain HTML, rendered here, readable without any script.
+
+The first one tells what waits for somebody and how each twin stands; every twin, scenario, search
+and plan has one of its own. They are for reading: nothing on them acts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from gemeos.ensemble.estimate import Estimate
-from gemeos.ensemble.marginal import told
-from gemeos.errors import AssimilationError
-from gemeos.foresee.score import Against
-from gemeos.runtime.host import Host
-from gemeos.runtime.trust import ChannelTrust, Trust
-from gemeos.schema.schema import Schema
-from gemeos.serve.auth import Actor
+from gemeos.act.undertaking import Stage, Undertaking
+from gemeos.errors import GemeosError
+from gemeos.runtime.plan import PLAN, PlanRecord, unpacked
+from gemeos.schema.phase import Phase
+from gemeos.serve import markup, page_ledger, page_plans, page_scenarios, page_searches, page_twin
+from gemeos.serve.markup import Html, badge, path, section, table
+from gemeos.serve.problems import RETRY_AFTER_S, status_of
 from gemeos.serve.routes.links import links_seen
 from gemeos.serve.routes.operation import Served, actor_of
-from gemeos.serve.teller import Teller
+from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, changed
 from gemeos.timeline.base import Event
-from gemeos.units.instant import SECOND, Instant, Span
 
 MOST_TWINS: Final = 50
-MOST_VARIABLES: Final = 12
-MOST_CHANNELS: Final = 40
-MOST_SCORES: Final = 24
+MOST_WAITING: Final = 20
 MOST_EVENTS: Final = 20
 MOST_REFUSED: Final = 5
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_HASH: Final = re.compile(r"\b[0-9a-f]{20,}\b")
+_ASTRAY: Final = {Phase.DRIFTING: "warn", Phase.BLIND: "bad"}
+
+Drawn: TypeAlias = Callable[[View, Mapping[str, str]], Page]
 
 
-def endpoint(served: Served) -> Callable[[Request], Awaitable[Response]]:
-    """The page's route."""
+def routes(served: Served) -> list[Route]:
+    """All pages."""
+    pages: Mapping[str, Drawn] = {
+        "/": lambda view, _: overview(view),
+        "/ledger": lambda view, _: page_ledger.page(view),
+        "/twins/{twin}": lambda view, of: page_twin.page(view, of["twin"]),
+        "/twins/{twin}/plans/{name}": lambda view, of: page_plans.page(
+            view, of["twin"], of["name"]
+        ),
+        "/twins/{twin}/applied/{name}": lambda view, of: page_plans.applied_page(
+            view, of["twin"], of["name"]
+        ),
+        "/twins/{twin}/scenarios/{name}": lambda view, of: page_scenarios.page(
+            view, of["twin"], of["name"]
+        ),
+        "/twins/{twin}/optimisations/{name}": lambda view, of: page_searches.page(
+            view, of["twin"], of["name"]
+        ),
+    }
+    return [Route(at, _endpoint(served, drawn), methods=["GET"]) for at, drawn in pages.items()]
 
-    async def status_page(request: Request) -> Response:
-        actor = actor_of(request)
-        with served.questions.one():
-            html = await served.host.compute.beside(rendered, served, actor)
-        return Response(html, media_type="text/html")
 
-    return status_page
+def _endpoint(served: Served, drawn: Drawn) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        of = {name: str(value) for name, value in request.path_params.items()}
+        base = str(request.base_url).rstrip("/")
+        view = View(served, actor_of(request), base, request.query_params.get("on"))
+
+        def told() -> str:
+            return _whole(view, drawn(view, of))
+
+        try:
+            if "twin" in of:
+                view.actor.require_twin(of["twin"])
+            with served.questions.one():
+                text = await served.host.compute.beside(told)
+        except GemeosError as error:
+            return _refused(view, error)
+        return Response(text, media_type="text/html")
+
+    return endpoint
 
 
-def rendered(served: Served, actor: Actor) -> str:
-    """The whole page, of what the actor may see."""
-    host = served.host
-    names = served.visible(actor)
-    more = len(names) - MOST_TWINS
-    body = [
-        _header(host),
-        *(_twin(host, name) for name in names[:MOST_TWINS]),
-        f"<p>and {more} more twins: <a href='/api/twins'>/api/twins</a></p>" if more > 0 else "",
-        _links(served, actor),
-        _events(host, names, actor),
-        _quarantine(served, actor),
-    ]
+def _refused(view: View, error: GemeosError) -> Response:
+    """The reason, as a page."""
+    status = status_of(error)
+    body = Html(
+        f"<article><h1>This cannot be shown</h1>{markup.paragraph(str(error), 'note')}</article>"
+    )
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 429 else None
+    text = _whole(view, Page("not shown", body))
+    return Response(text, status_code=status, media_type="text/html", headers=headers)
+
+
+def _whole(view: View, page: Page) -> str:
+    """The whole document."""
+    site = view.host.site.name
+    trail = "".join(f" / <a href='{escape(at)}'>{escape(name)}</a>" for name, at in page.trail)
+    title = site if page.title == site else f"{page.title} - {site}"
     return (
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(host.site.name)} - Gemeos</title>"
+        f"<title>{escape(title)} - Gemeos</title>"
         '<link rel="stylesheet" href="/page/status.css">'
         '<link rel="icon" href="/page/icon.svg">'
         '<script src="/page/status.js" defer></script>'
-        f"</head><body><main>{''.join(body)}</main>"
+        "</head><body><a class='skip' href='#main'>To the content</a>"
+        f"<nav aria-label='Pages'><span><a href='/'>{escape(site)}</a>{trail}</span> "
+        "<a href='/ledger'>Ledger</a> "
+        f"<span class='who'>times of {escape(view.host.site.zone)}; "
+        f"{escape(view.actor.name)}, {view.actor.role.value}</span> "
+        "<span id='live' role='status'></span></nav>"
+        f"<main id='main' data-renew-ms='{page.renew_ms}'>{_stopped(view)}{page.body}</main>"
         '<footer><a href="/openapi.json">OpenAPI</a> <a href="/api/site">site</a> '
-        '<a href="/metrics">metrics</a> <span id="live"></span></footer>'
+        '<a href="/metrics">metrics</a></footer>'
         "</body></html>\n"
     )
 
 
-def _header(host: Host) -> str:
-    teller = Teller(host)
+def _stopped(view: View) -> str:
+    """Every page says so first where nothing may be sent."""
+    return "".join(
+        f"<p class='stop'><b>Nothing is sent.</b> {escape(kill.told)} Since {view.time(kill.at)}. "
+        f"{_release(view, kill.twin)}</p>"
+        for kill in view.kills
+    )
+
+
+def _release(view: View, twin: str) -> Html:
+    if twin:
+        words = view.command("stop", "--twin", twin, "--release")
+        return markup.joined(("An approver releases it: ", words))
+    return markup.joined(("An approver releases it: ", markup.code("DELETE /api/kill")))
+
+
+def overview(view: View) -> Page:
+    """What waits for somebody, then every twin."""
+    host, names = view.host, view.twins
+    further = len(names) - MOST_TWINS
+    waiting = _attention(view)
+    is_busy = any(u.twin in names for u in host.applying.undertakings.under_way())
+    body = (
+        _header(view),
+        section(
+            "Waits for somebody",
+            table("what waits for somebody", ("what", "of", "told", "since"), waiting, "waiting")
+            if waiting
+            else "",
+            name="waiting",
+            none="Nothing: no alert is on, no twin drifts or is blind, no plan waits or is sent.",
+        ),
+        *(page_twin.head(view, name, "h2") for name in names[:MOST_TWINS]),
+        markup.joined((f"and {further} more twins: ", markup.link("/api/twins", "/api/twins")))
+        if further > 0
+        else "",
+        _links(view),
+        _events(view),
+        _quarantine(view),
+    )
+    return Page(host.site.name, markup.joined(body), (), SOON_MS if is_busy else RENEW_MS)
+
+
+def _header(view: View) -> Html:
+    site = view.host.site
     notes = "".join(
         f"<p class='note'><b>{escape(head)}</b> {escape(text)}</p>"
-        for head, text in host.site.notes.items()
+        for head, text in site.notes.items()
     )
-    return (
-        f"<header><h1>{escape(host.site.name)}</h1>"
-        f"<p>{_source(host.site.source)} site time "
-        f"<time>{_time(teller, host.clock.now())}</time> ({escape(host.site.zone)})</p>"
-        f"{notes}</header>"
-    )
-
-
-def _source(source: str) -> str:
-    kind = "live" if source == "live" else "not-live"
-    return f"<span class='source {kind}'>{escape(source)}</span>"
-
-
-def _twin(host: Host, name: str) -> str:
-    trust = host.questions.trust(name)
-    schema = host.fleet(name).schema
-    phase = trust.phase.value
-    age = "no data yet" if trust.age is None else f"data {length(trust.age)} old"
-    return (
-        f"<article><h2>{escape(name)} <span class='phase {phase.replace(' ', '-')}'>"
-        f"{escape(phase)}</span></h2>"
-        f"<p>{_source(trust.source)} {escape(age)}, {trust.members} members, "
-        f"{trust.assimilated} readings assimilated"
-        f"{f', {trust.too_late} came too late' if trust.too_late else ''}"
-        f"{f', lost and found again: {trust.recovered}' if trust.recovered else ''}</p>"
-        f"{_now(host, name)}{_channels(trust, schema)}{_scores(trust)}</article>"
+    return Html(
+        f"<header><h1>{escape(site.name)}</h1>"
+        f"<p>{page_twin.source(site.source)} site time {view.time(view.now)} "
+        f"({escape(site.zone)})</p>{notes}</header>"
     )
 
 
-def _now(host: Host, name: str) -> str:
-    try:
-        estimate = host.questions.now(name)
-    except AssimilationError as error:
-        return f"<p class='note'>{escape(str(error))}</p>"
-    rows = [_variable(estimate, v) for v in host.twin(name).shown[:MOST_VARIABLES]]
-    return _table(
-        f"{name} now", ("variable", "mean", "± sd", "90 % within", "unit"), rows, "numbers"
-    )
-
-
-def _variable(estimate: Estimate, name: str) -> Sequence[str]:
-    marginal = estimate[name]
-    mean, sd, interval = told(marginal, -1)
-    return (name, mean, f"± {sd}", interval.replace("..", "to"), marginal.unit or "1")
-
-
-def _channels(trust: Trust, schema: Schema) -> str:
-    if not trust.channels:
-        return "<p class='note'>No channel is bound.</p>"
-    rows = [_channel(c, trust, schema) for c in trust.channels[:MOST_CHANNELS]]
-    head = (
-        "channel",
-        "variable",
-        "verdict",
-        "last",
-        "unit",
-        "age",
-        "readings",
-        "innovation",
-        "surprise",
-    )
-    more = len(trust.channels) - MOST_CHANNELS
-    after = f"<p>and {more} more channels</p>" if more > 0 else ""
-    return _table(f"channels of {trust.twin}", head, rows, "channels") + after
-
-
-def _channel(channel: ChannelTrust, trust: Trust, schema: Schema) -> Sequence[str]:
-    return (
-        channel.channel,
-        channel.variable,
-        channel.verdict.name.lower(),
-        _number(channel.last_value),
-        schema.variable(channel.variable).unit or "1",
-        "never heard" if channel.last_at is None else length(trust.now - channel.last_at),
-        str(channel.readings),
-        _number(channel.innovation, 2),
-        _number(channel.surprise, 2),
-    )
-
-
-def _scores(trust: Trust) -> str:
-    """How its forecasts turned out; nothing where it is not held to any."""
+def _attention(view: View) -> list[Sequence[str]]:
+    """What somebody should look at, the most pressing first; a bounded number."""
+    names = view.twins
     rows = [
-        (
-            score.variable,
-            length(score.lead),
-            f"{score.crps:.3g}",
-            score.unit or "1",
-            _skill(score.persistence),
-            _skill(score.before.persistence),
-            "-" if score.climatology is None else _skill(score.climatology),
-            f"{100 * score.coverage[2]:.0f} %",
-            str(score.count),
-        )
-        for score in trust.scores[:MOST_SCORES]
+        *_failed(view, names),
+        *_alerts(view, names),
+        *_astray(view, names),
+        *_under_way(view, names),
+        *_waiting(view, names),
     ]
-    head = (
-        "forecast of",
-        "ahead",
-        "CRPS",
-        "unit",
-        "skill against persistence",
-        "the model alone",
-        "against climatology",
-        "within 90 %",
-        "forecasts",
+    return rows[:MOST_WAITING]
+
+
+def _failed(view: View, names: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Plans that could not be restored, where none was applied since."""
+    for name in names:
+        known = view.host.applying.undertakings.all(name)
+        newest = max(known, key=lambda each: each.begun_at, default=None)
+        if newest is not None and newest.stage is Stage.FAILED:
+            yield _undertaking(view, newest, "failed", "bad")
+
+
+def _under_way(view: View, names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for each in view.host.applying.undertakings.under_way():
+        if each.twin in names:
+            yield _undertaking(view, each, each.stage.value, "calm")
+
+
+def _undertaking(view: View, told: Undertaking, word: str, kind: str) -> Sequence[str]:
+    at = path("twins", told.twin, "applied", told.plan)
+    shown = told.reason or markup.joined(("watched until ", view.time(told.watch_until)))
+    return (
+        markup.joined((badge(word, kind), " plan ", markup.link(told.name, at))),
+        _twin(told.twin),
+        shown,
+        view.time(told.begun_at),
     )
-    return _table(f"forecasts of {trust.twin}", head, rows, "scores") if rows else ""
 
 
-def _skill(against: Against) -> str:
-    if against.skill is None:
-        return "-"
-    if against.low is None or against.high is None:
-        return f"{against.skill:.2f}"
-    return f"{against.skill:.2f} ({against.low:.2f} to {against.high:.2f})"
+def _alerts(view: View, names: Iterable[str]) -> Iterator[Sequence[str]]:
+    for name in names:
+        for each in view.host.alerts.of(name):
+            if each.is_on or each.is_so:
+                at = f"{path('twins', name)}#alerts"
+                chance = "" if each.chance is None else f", chance {each.chance:.0%}"
+                holds = "holds now" if each.is_so else "may come"
+                told = (
+                    f"{each.condition} {holds}{chance} within {markup.length(each.within)}; "
+                    f"so far {each.hits} hits, {each.misses} misses, "
+                    f"{each.false_alarms} false alarms"
+                )
+                yield (
+                    markup.joined((badge("alert", "bad"), " ", markup.link(each.name, at))),
+                    _twin(name),
+                    told,
+                    "-" if each.issued_at is None else view.time(each.issued_at),
+                )
 
 
-def _links(served: Served, actor: Actor) -> str:
-    host = served.host
+def _astray(view: View, names: Iterable[str]) -> Iterator[Sequence[str]]:
+    for name in names:
+        trust = view.host.questions.trust(name)
+        if trust.phase in _ASTRAY:
+            turned = view.host.timeline.events(twin=name, kind="phase", limit=1)
+            yield (
+                badge(trust.phase.value, _ASTRAY[trust.phase]),
+                _twin(name),
+                "what it tells is not to be relied on; it gives no advice and nothing is sent",
+                view.time(turned[0].valid_at) if turned else "-",
+            )
+
+
+def _waiting(view: View, names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Plans that somebody may decide on, of the newest ones."""
+    stored = view.host.timeline.records(PLAN, newest=MOST_WAITING)
+    for record in [unpacked(each, PlanRecord) for each in stored if each.twin in names][::-1]:
+        if page_plans.waits(view, record):
+            plan = record.plan
+            at = path("twins", plan.twin, "plans", plan.name)
+            yield (
+                markup.joined(
+                    (page_plans.standing(view, record), " plan ", markup.link(plan.name, at))
+                ),
+                _twin(plan.twin),
+                markup.joined(
+                    (
+                        changed(plan.changes),
+                        "; promises ",
+                        page_plans.promised(plan),
+                        "; to be begun until ",
+                        page_plans.until(view, plan),
+                    )
+                ),
+                view.time(plan.made_at),
+            )
+
+
+def _twin(name: str) -> Html:
+    return markup.link(name, path("twins", name))
+
+
+def _links(view: View) -> Html:
+    host = view.host
     rows = [
         (
             link.name,
@@ -209,93 +287,51 @@ def _links(served: Served, actor: Actor) -> str:
             else "not connected",
         )
         for link in host.site.links
-        if links_seen(served, actor, link.name)
+        if links_seen(view.served, view.actor, link.name)
     ]
-    return _section("Links", _table("links", ("link", "state"), rows, "links") if rows else "")
+    return section("Links", table("links", ("link", "state"), rows, "links") if rows else "")
 
 
-def _events(host: Host, names: Sequence[str], actor: Actor) -> str:
-    asked: Iterable[str | None] = (None,) if actor.scope is None else names
+def _events(view: View) -> Html:
+    host = view.host
+    asked: Iterable[str | None] = (None,) if view.actor.scope is None else view.twins
     found: list[Event] = [
         event for twin in asked for event in host.timeline.events(twin=twin, limit=MOST_EVENTS)
     ]
     found.sort(key=lambda event: (event.valid_at, event.number), reverse=True)
-    teller = Teller(host)
     rows = [
         (
-            _time(teller, event.valid_at),
+            view.time(event.valid_at),
             event.twin,
             event.kind,
-            ", ".join(f"{k} {v}" for k, v in event.body.items() if v is not None),
+            ", ".join(f"{k} {_brief(v)}" for k, v in event.body.items() if v is not None),
             event.actor,
         )
         for event in found[:MOST_EVENTS]
     ]
     head = ("when", "twin", "what", "", "who")
-    return _section("Recent events", _table("events", head, rows, "events") if rows else "")
+    return section("Recent events", table("events", head, rows, "events") if rows else "")
 
 
-def _quarantine(served: Served, actor: Actor) -> str:
-    if actor.scope is not None:
+def _brief(told: str | float) -> str:
+    """Without the ends of hashes: ``/api/events`` has them whole."""
+    return _HASH.sub(lambda found: f"{found[0][:8]}…", str(told))
+
+
+def _quarantine(view: View) -> str:
+    if view.actor.scope is not None:
         return ""
-    timeline = served.host.timeline
-    count = timeline.refused_count()
-    teller = Teller(served.host)
+    timeline = view.host.timeline
     rows = [
-        (_time(teller, row.received_at), row.link, row.channel, row.reason)
+        (view.time(row.received_at), row.link, row.channel, row.reason)
         for row in timeline.refused(limit=MOST_REFUSED)
     ]
     head = ("received", "link", "channel", "why")
-    listed = _table("quarantine", head, rows, "refused") if rows else ""
-    said = f"<p>{count} refused in all. <a href='/api/quarantine'>/api/quarantine</a></p>"
-    return _section("Quarantine", said + listed)
-
-
-def _section(heading: str, inside: str) -> str:
-    return f"<section><h2>{escape(heading)}</h2>{inside or '<p>none</p>'}</section>"
-
-
-def _table(label: str, head: Sequence[str], rows: Iterable[Sequence[str]], kind: str) -> str:
-    """A table in a frame that scrolls by itself where there is no room for it."""
-    heads = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-    # On a phone each row is a paragraph, in which its cells tell their headings themselves.
-    body = "".join(
-        f"<tr><th scope='row'>{escape(row[0])}</th>"
-        + "".join(
-            f"<td data-of='{escape(of)}'>{escape(cell)}</td>"
-            for of, cell in zip(head[1:], row[1:], strict=True)
+    said = markup.joined(
+        (
+            f"{timeline.refused_count()} refused in all. ",
+            markup.link("/api/quarantine", "/api/quarantine"),
         )
-        + "</tr>"
-        for row in rows
     )
-    return (
-        f"<div class='frame' role='region' aria-label='{escape(label)}' tabindex='0'>"
-        f"<table class='{kind}'><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _time(teller: Teller, when: Instant) -> str:
-    """To the second, which is what somebody reads."""
-    return teller.time(when - when % SECOND).replace("T", " ")
-
-
-def _number(value: float | None, decimals: int | None = None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.6g}" if decimals is None else f"{value:.{decimals}f}"
-
-
-def length(of: Span) -> str:
-    """A length of time in its two largest units, as in ``2 h 5 min``."""
-    seconds = of / SECOND
-    if seconds < 0:
-        return f"-{length(-of)}"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    told_in: list[str] = []
-    for size, unit in _UNITS:
-        count, whole = divmod(whole, size)
-        if count or told_in:
-            told_in.append(f"{count} {unit}")
-    return " ".join(told_in[:2])
+    shown = table("quarantine", head, rows, "refused") if rows else ""
+    return section("Quarantine", markup.joined((markup.paragraph(said), shown)))

@@ -325,8 +325,17 @@ class RecordStore(Protocol):
         """Keep it, instead of the one of its kind, twin and name."""
         ...
 
-    def records(self, kind: str, *, twin: str | None = None) -> Sequence[Record]:
-        """Those of the kind, without attachments, as they became known, then by twin and name."""
+    def records(
+        self, kind: str, *, twin: str | None = None, newest: int | None = None
+    ) -> Sequence[Record]:
+        """Those of the kind, without attachments, as they became known, then by twin and name.
+
+        ``newest`` bounds how many: the last ones of that order.
+        """
+        ...
+
+    def record_counts(self, kind: str) -> Mapping[str, int]:
+        """How many of the kind each twin has; twins without one are not told."""
         ...
 
     def record(self, kind: str, twin: str, name: str) -> Record | None:

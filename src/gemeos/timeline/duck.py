@@ -227,10 +227,17 @@ class DuckTimeline:
         with self._database.writing() as connection:
             duck_records.put_record(connection, record)
 
-    def records(self, kind: str, *, twin: str | None = None) -> Sequence[Record]:
+    def records(
+        self, kind: str, *, twin: str | None = None, newest: int | None = None
+    ) -> Sequence[Record]:
         """See the port."""
         with self._database.asking() as connection:
-            return duck_records.records(connection, kind, twin)
+            return duck_records.records(connection, kind, twin, newest)
+
+    def record_counts(self, kind: str) -> Mapping[str, int]:
+        """See the port."""
+        with self._database.asking() as connection:
+            return duck_records.record_counts(connection, kind)
 
     def record(self, kind: str, twin: str, name: str) -> Record | None:
         """See the port."""

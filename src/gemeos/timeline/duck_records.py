@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gemeos.timeline.base import Record
 from gemeos.timeline.duck_database import Connection, rows
@@ -24,15 +24,27 @@ def put_record(connection: Connection, record: Record) -> None:
     )
 
 
-def records(connection: Connection, kind: str, twin: str | None) -> Sequence[Record]:
+def records(
+    connection: Connection, kind: str, twin: str | None, newest: int | None
+) -> Sequence[Record]:
     """Without attachments."""
     found = rows(
         connection,
         "select twin, name, body, known_at from records "
-        "where kind = $kind and ($twin is null or twin = $twin) order by known_at, twin, name",
-        {"kind": kind, "twin": twin},
+        "where kind = $kind and ($twin is null or twin = $twin) "
+        "order by known_at desc, twin desc, name desc limit $newest",
+        {"kind": kind, "twin": twin, "newest": newest},
     )
-    return [Record(kind, twin, name, body, known_at) for twin, name, body, known_at in found]
+    told = [Record(kind, twin, name, body, known_at) for twin, name, body, known_at in found]
+    return told[::-1]
+
+
+def record_counts(connection: Connection, kind: str) -> Mapping[str, int]:
+    """By twin."""
+    found = rows(
+        connection, "select twin, count(*) from records where kind = ? group by twin", [kind]
+    )
+    return dict(found)
 
 
 def record(connection: Connection, kind: str, twin: str, name: str) -> Record | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -229,7 +229,9 @@ class MemoryTimeline:
         with self._open():
             self._records[record.kind, record.twin, record.name] = record
 
-    def records(self, kind: str, *, twin: str | None = None) -> Sequence[Record]:
+    def records(
+        self, kind: str, *, twin: str | None = None, newest: int | None = None
+    ) -> Sequence[Record]:
         """See the port."""
         with self._open():
             found = [
@@ -237,7 +239,13 @@ class MemoryTimeline:
                 for record in self._records.values()
                 if record.kind == kind and twin in {None, record.twin}
             ]
-        return sorted(found, key=lambda record: (record.known_at, record.twin, record.name))
+        found.sort(key=lambda record: (record.known_at, record.twin, record.name))
+        return found if newest is None else found[max(len(found) - newest, 0) :]
+
+    def record_counts(self, kind: str) -> Mapping[str, int]:
+        """See the port."""
+        with self._open():
+            return Counter(r.twin for r in self._records.values() if r.kind == kind)
 
     def record(self, kind: str, twin: str, name: str) -> Record | None:
         """See the port."""

@@ -132,7 +132,12 @@ def route(operation: Operation, served: Served) -> Route:
             call.actor.require_twin(call.twin)
         if operation.takes:
             call = replace(call, body=await _body(request, operation.takes[0], served.limits))
-        return await asked(operation.answer, call)
+        told = await asked(operation.answer, call)
+        if operation.method != "GET":
+            # Whoever looks at a page sees what somebody else did.
+            of = [call.twin] if "twin" in call.path else served.host.site.twin_names
+            served.host.feed.publish(of)
+        return told
 
     return Route(operation.path, endpoint, methods=[operation.method], name=operation.name)
 

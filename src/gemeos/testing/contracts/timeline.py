@@ -74,6 +74,7 @@ QUESTIONS: dict[str, Callable[[Timeline], object]] = {
     "forecasts": lambda timeline: timeline.forecasts("mill", "power", 0, 1),
     "put_record": lambda timeline: timeline.put_record(RECORD),
     "records": lambda timeline: timeline.records("scenario"),
+    "record_counts": lambda timeline: timeline.record_counts("scenario"),
     "record": lambda timeline: timeline.record("scenario", "mill", "flood"),
     "drop_record": lambda timeline: timeline.drop_record("scenario", "mill", "flood"),
 }

@@ -462,6 +462,20 @@ class RecordContract:
         assert [r.name for r in timeline.records("scenario", twin="mill")] == ["early", "late"]
         assert timeline.records("command") == []
 
+    def test_that_the_newest_records_can_be_listed_alone_and_all_be_counted(
+        self, timeline: Timeline
+    ) -> None:
+        for place, name in enumerate(("c", "b", "a")):
+            timeline.put_record(Record("plan", "mill", name, b"", 5 + place))
+        timeline.put_record(Record("plan", "dam", "z", b"", 9))
+        timeline.put_record(Record("scenario", "dam", "z", b"", 9))
+        assert [r.name for r in timeline.records("plan", newest=2)] == ["a", "z"]
+        assert [r.name for r in timeline.records("plan", twin="mill", newest=2)] == ["b", "a"]
+        assert [r.name for r in timeline.records("plan", newest=9)] == ["c", "b", "a", "z"]
+        assert timeline.records("plan", newest=0) == []
+        assert dict(timeline.record_counts("plan")) == {"mill": 3, "dam": 1}
+        assert dict(timeline.record_counts("command")) == {}
+
     def test_that_a_dropped_record_is_gone_and_no_other(self, timeline: Timeline) -> None:
         timeline.put_record(Record("scenario", "mill", "flood", b"a", 5))
         timeline.put_record(Record("scenario", "mill", "drought", b"b", 6))
