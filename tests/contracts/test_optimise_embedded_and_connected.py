@@ -9,6 +9,7 @@ import pytest
 
 import gemeos as gm
 from gemeos.errors import InputError, UnitError, UnknownNameError
+from gemeos.foresee.space import Choice, Continuous, When
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.asked import AsksWhatIf
 from gemeos.runtime.scenario import Progress
@@ -157,11 +158,111 @@ def test_that_the_plan_in_force_stays_where_nothing_is_shown_to_be_better(
         first.gains,
         first.candidates,
     )
+    # What was advised to be kept is what is in force, whatever that search itself had found.
+    after = tank.optimise("after", present="again", seed=2, **asked)  # type: ignore[arg-type]
+    assert again.finalists[0] != first.finalists[0]
+    assert after.in_force == again.in_force == first.finalists[0]
+    assert (after.advice, after.present) == (Advice.KEEP, "first")
     names = [r.name for r in tank.optimisations.all()]
-    assert sorted(names) == ["again", "first", "third"]
+    assert sorted(names) == ["after", "again", "first", "third"]
     for name in names:
         tank.optimisations.drop(name)
     assert tank.optimisations.all() == []
+
+
+def test_that_advice_to_do_nothing_leaves_no_plan_in_force(tank: AsksWhatIf) -> None:
+    asked = {"over": {"lamp": ["0 W", "20 W"]}, "until": "1 min", "minimise": "level"}
+    idle = tank.optimise("idle", budget="60 runs", **asked)  # type: ignore[arg-type]
+    # It has finalists all the same: the best of what gains nothing.
+    assert idle.advice is Advice.NOTHING
+    assert idle.finalists
+    with pytest.raises(InputError, match="idle of tank advised to set nothing"):
+        tank.optimise("next", present="idle", budget="60 runs", **asked)  # type: ignore[arg-type]
+    # Nothing was ever applied to it.
+    found = tank.optimise("free", budget="60 runs", **asked)  # type: ignore[arg-type]
+    assert (found.present, found.in_force) == ("", {})
+    for name in ("idle", "free"):
+        tank.optimisations.drop(name)
+
+
+def test_that_what_depends_on_another_choice_is_sought_and_kept_as_it_was_asked(
+    tank: AsksWhatIf,
+) -> None:
+    found = tank.optimise(
+        "lit",
+        over={"valve": "whole 0 .. 1", "lamp": "10 W, 30 W, 60 W if valve = 0"},
+        until="5 min",
+        every="1 min",
+        minimise="last(level) + mean(bill) * 0.001 m/W",
+        budget="60 runs",
+    )
+    # Shut is better, and then the weakest lamp: 0.01 m of it against two metres times 1 - exp(-3).
+    assert found.winner is not None
+    assert {n: float(c.removesuffix(" W")) for n, c in found.winner.items()} == {
+        "valve": 0.0,
+        "lamp": 10.0,
+    }
+    assert found.over == {"valve": "whole 0 .. 1", "lamp": "10.0 W, 30.0 W, 60.0 W if valve = 0"}
+    tried = [t.values for t in found.candidates]
+    assert {"valve": 1} in tried
+    assert all(("lamp" in t) is (t["valve"] == 0) for t in tried)
+    # The record states the whole question: asked by its words it is the same.
+    again = tank.optimise(
+        "again",
+        over=found.over,
+        until="5 min",
+        every="1 min",
+        minimise=found.minimise,
+        budget=found.budget,
+    )
+    assert (again.candidates, again.gains, again.over) == (
+        found.candidates,
+        found.gains,
+        found.over,
+    )
+    for name in ("lit", "again"):
+        tank.optimisations.drop(name)
+
+
+def test_that_axes_of_a_program_say_the_same_as_text(tank: AsksWhatIf) -> None:
+    pytest.importorskip("optuna")
+    found = tank.optimise(
+        "mixed",
+        over={
+            "valve": Choice("valve", (0, 1)),
+            "lamp": Continuous("lamp", 0.01, 0.06, "kW", when=When("valve", (0,))),
+        },
+        until="1 min",
+        every="10 s",
+        minimise="mean(bill)",
+        budget="60 runs",
+    )
+    assert found.over == {"valve": "0.0, 1.0", "lamp": "10.0 W .. 60.0 W if valve = 0.0"}
+    assert all(("lamp" in t.values) is (t.values["valve"] == 0) for t in found.candidates)
+    tank.optimisations.drop("mixed")
+
+
+@pytest.mark.parametrize("risk", ["quantile(0.8, last(level))", "cvar(0.8, last(level))"])
+def test_that_what_the_worst_members_come_to_is_sought(tank: AsksWhatIf, risk: str) -> None:
+    found = tank.optimise(
+        "wary",
+        over={"valve": "0, 0.5, 1"},
+        until="10 min",
+        every="1 min",
+        minimise=risk,
+        budget="60 runs",
+    )
+    assert found.is_recommended
+    assert found.winner is not None
+    assert float(found.winner["valve"]) == 0.0
+    (gain,) = found.gains
+    # The level wanders by sd about its mean: the quantile lies 0.8416 sd above it, the mean of
+    # the worst fifth 0.2800 / 0.2 = 1.400 sd, and the gain is that of the means.
+    sd = 0.002 / math.sqrt(2 * LEAK)
+    above = (0.8416 if risk.startswith("quantile") else 1.400) * sd
+    assert gain.winner == pytest.approx(level_at(0.0, 600.0) + above, abs=0.6 * sd)
+    assert gain.gain == pytest.approx(level_at(1.0, 600.0) - level_at(0.0, 600.0), abs=0.6 * sd)
+    tank.optimisations.drop("wary")
 
 
 def test_that_the_shortest_time_is_enough_to_try_something(tank: AsksWhatIf) -> None:
@@ -226,6 +327,8 @@ def test_that_a_search_that_is_cancelled_advises_nothing(tank: AsksWhatIf) -> No
         ({"budget": "3 runs"}, InputError, "valve needs at least 12 runs; the budget is 3"),
         ({"budget": "0 s"}, InputError, "searches nothing"),
         ({"budget": "much"}, InputError, "is not a length of time"),
+        ({"over": {"valve": "0, 1", "lamp": "0 W, 9 W if valve = 2"}}, InputError, "is one of"),
+        ({"over": {"lamp": "0 W, 9 W if valve = 1"}}, UnknownNameError, "Before lamp"),
         ({"present": "none"}, UnknownNameError, "no optimisation 'none'"),
         ({"until": "0.1 s"}, InputError, "steps of 1 s"),
     ],

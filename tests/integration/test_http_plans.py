@@ -239,10 +239,26 @@ def test_that_the_command_line_lists_tells_and_drops_searches_and_hindcasts(
     # Nothing moves the level: no valve is better than another.
     assert "No recommendation" in said("optimisations", "--show", "higher")
     assert "higher" in said("optimisations")
+    # The same name again is refused, unless it is to be replaced; another seed is another search.
+    words = ("10 s", "--budget", "100 runs", "--name", "higher", "--seed", "7", "--present", "")
+    said(*search, *words, code=1)
+    said(*search, *words, "--replace")
+    record = serving.host.optimisations.record("tank", "higher")
+    assert (record.seed, record.present) == (7, "")
     said("optimisations", "--drop", "higher")
     assert said("optimisations") == "tank has no optimisations yet.\n"
     assert said("hindcasts", "tank") == "tank has no hindcasts yet.\n"
     said("hindcasts", "--show", "flood", code=1)
+
+
+def test_that_the_command_line_asks_for_what_depends_on_another_choice(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The tank has one control; of the other the words are read, and told to be out of order.
+    over = "valve=0 m^3/s, 2 m^3/s if pump = 3 kW"
+    asked = ("optimise", over, "--minimise", "level", "--until", "10 s", "--url", serving.url)
+    assert main(asked) == 1
+    assert "Before valve the space has no choice 'pump'" in capsys.readouterr().err
 
 
 def test_that_the_command_line_makes_plans_of_scenarios(

@@ -84,7 +84,14 @@ def _add_optimise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", default="6 h", help="how far ahead plans are judged")
     parser.add_argument("--every", help="time between two instants that are looked at")
     parser.add_argument("--budget", default=DEFAULT_BUDGET, help="as in '20 s' or '5000 runs'")
-    parser.add_argument("--present", default="", help="the optimisation whose plan is in force")
+    parser.add_argument(
+        "--present",
+        metavar="NAME",
+        help="the optimisation whose advice was followed; '' where no plan is in force; by default "
+        "the plan that was applied",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what the search draws")
+    parser.add_argument("--replace", action="store_true", help="take the place of one so named")
     parser.set_defaults(run=_optimise)
 
 
@@ -105,6 +112,8 @@ def _optimise(args: argparse.Namespace) -> None:
             every=args.every,
             budget=args.budget,
             present=args.present,
+            seed=args.seed,
+            replacing=args.replace,
         )
         _wait(plan, searches, quiet=args.json)
         if args.json:

@@ -2,24 +2,28 @@
 
 ::
 
-    choices = quantity ".." quantity             any number between
+    choices = some ["if" name "=" quantity {"," quantity}]
+    some    = quantity ".." quantity             any number between
             | "whole" integer ".." integer       any whole number between
             | quantity "," quantity {"," quantity}   one of them
 
-as in ``-5 m/s^2 .. 5 m/s^2`` and ``0 kW, 500 kW, 1 MW``.
+as in ``-5 m/s^2 .. 5 m/s^2``, ``0 kW, 500 kW, 1 MW`` and ``0 W .. 60 W if mode = 1, 2``: what is
+chosen only where another choice, which stands before it, has one of some values.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gemeos.errors import GemeosError, InputError
-from gemeos.foresee.space import Choice, Continuous, Edge, Integer, Over, Space
+from gemeos.foresee.space import Choice, Continuous, Edge, Integer, Over, Space, Value, When
 from gemeos.schema.schema import Schema
 
 Asked: TypeAlias = "str | Over"
 """How a program may write it."""
+_IF: Final = re.compile(r"\s+if\s+")
 
 
 def space_of(schema: Schema, over: Mapping[str, Asked]) -> Space:
@@ -28,41 +32,73 @@ def space_of(schema: Schema, over: Mapping[str, Asked]) -> Space:
     Raises:
         InputError: it cannot be read, or may not be set; the message tells of which variable.
     """
-    read = {}
+    read: dict[str, Over] = {}
+    when: dict[str, When] = {}
     for name, told in over.items():
         try:
-            read[name] = _read(told) if isinstance(told, str) else told
+            if isinstance(told, str):
+                some, *depends = _IF.split(told, maxsplit=1)
+                read[name] = _read(some, fewest=1 if depends else 2)
+                if depends:
+                    when[name] = _when(depends[0])
+            else:
+                read[name] = told
         except GemeosError as error:
             raise InputError(f"{name}: {error}") from error
-    return Space.of(schema, read)
+    return Space.of(schema, read, when=when)
 
 
 def as_written(space: Space) -> dict[str, str]:
-    """The text that ``space_of`` reads back to the same; of choices that depend on none."""
-    return {axis.name: _written(axis) for axis in space.axes}
+    """The text that ``space_of`` reads back to the same, in the order of the space."""
+    units = {axis.name: axis.unit for axis in space.axes}
+    return {axis.name: _written(axis) + _if(axis, units) for axis in space.axes}
 
 
-def text_of(name: str, told: Asked) -> str:
+def text_of(told: Asked, over: Mapping[str, Asked]) -> str:
     """What somebody wrote as text, for whoever cannot see the schema.
 
-    Raises:
-        InputError: it depends on another choice, which has no text.
+    Args:
+        told: How one name was written.
+        over: All of them: on what it depends is told in the unit in which that was written.
     """
     match told:
         case str():
             return told
         case Continuous() | Integer() | Choice():
-            if told.when is not None:
-                raise InputError(f"{name} depends on {told.when.name}: that cannot be sent.")
-            return _written(told)
+            axes = Continuous | Integer | Choice
+            units = {name: each.unit for name, each in over.items() if isinstance(each, axes)}
+            return _written(told) + _if(told, units)
         case tuple() if len(told) == 2:
             return f"{told[0]} .. {told[1]}"
         case _:
             return ", ".join(map(str, told))
 
 
+def _if(axis: Continuous | Integer | Choice, units: Mapping[str, str]) -> str:
+    """On what it depends, values in the ``units`` of names; empty where it depends on nothing."""
+    if axis.when is None:
+        return ""
+    unit = _behind(units.get(axis.when.name, ""))
+    values = ", ".join(v if isinstance(v, str) else f"{v!r}{unit}" for v in axis.when.values)
+    return f" if {axis.when.name} = {values}"
+
+
+def _when(text: str) -> When:
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip() or not values.strip():
+        raise InputError(
+            f"'if {text}' says not where it is chosen. Write it as in '0 W .. 60 W if mode = 1, 2'."
+        )
+    each: tuple[Value, ...] = tuple(piece.strip() for piece in values.split(","))
+    return When(name.strip(), each)
+
+
+def _behind(unit: str) -> str:
+    return f" {unit}" if unit.strip() not in {"", "1"} else ""
+
+
 def _written(axis: Continuous | Integer | Choice) -> str:
-    unit = f" {axis.unit}" if axis.unit.strip() not in {"", "1"} else ""
+    unit = _behind(axis.unit)
     match axis:
         case Continuous(_, least, most):
             return f"{least!r}{unit} .. {most!r}{unit}"
@@ -72,11 +108,12 @@ def _written(axis: Continuous | Integer | Choice) -> str:
             return ", ".join(f"{value}{unit}" for value in values)
 
 
-def _read(text: str) -> Over:
+def _read(text: str, *, fewest: int) -> Over:
+    """``fewest`` values of a list leave something to choose."""
     head, dots, tail = text.partition("..")
     if not dots:
         values: Sequence[Edge] = [piece.strip() for piece in text.split(",")]
-        if len(values) < 2:
+        if len(values) < fewest:
             raise InputError(
                 f"{text!r} leaves nothing to choose. Write '0 kW .. 500 kW' for all between, or "
                 "'0 kW, 250 kW, 500 kW' for one of some."

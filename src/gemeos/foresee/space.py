@@ -70,7 +70,8 @@ class When:
 
     name: str
     values: tuple[Value, ...]
-    """It is made where the other has one of these values."""
+    """It is made where the other has one of these values. ``Space.of`` takes numbers as they are
+    written (``"20 W"``), and bare ones in the unit of the axis that it depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,9 @@ class Space:
             before[axis.name] = axis
 
     @staticmethod
-    def of(schema: Schema, over: Mapping[str, Over]) -> Space:
+    def of(
+        schema: Schema, over: Mapping[str, Over], *, when: Mapping[str, When] | None = None
+    ) -> Space:
         """What ``over`` says, in the units of the schema and within its bounds.
 
         Args:
@@ -162,13 +165,21 @@ class Space:
             over: By name: ``("-5 m/s^2", "5 m/s^2")`` for all between, ``["off", ...]`` for a
                 list, or an axis, whose numbers are in its own unit. What others depend on stands
                 before them.
+            when: On what a name depends, where its axis does not say.
 
         Raises:
             UnknownNameError: no such variable.
             UnitError: a unit is missing, unknown or does not fit.
             InputError: not ours to set, limits that contradict themselves or the declared bounds.
         """
-        return Space(tuple(_axis(schema, name, asked) for name, asked in over.items()))
+        axes: dict[str, Axis] = {}
+        for name, asked in over.items():
+            axis = _axis(schema, name, asked)
+            depends = axis.when if when is None or name not in when else when[name]
+            if depends is not None and depends.name in axes:
+                depends = _settled(depends, over[depends.name], axes[depends.name])
+            axes[name] = replace(axis, when=depends)
+        return Space(tuple(axes.values()))
 
     @property
     def is_finite(self) -> bool:
@@ -297,6 +308,28 @@ def _check_dependence(name: str, when: When, before: Mapping[str, Axis]) -> None
             raise InputError(
                 f"{name} would depend on {when.name} being {value!r}, but {told(origin)}."
             )
+
+
+def _settled(when: When, asked: Over, origin: Axis) -> When:
+    """With the very values that ``origin`` has; ``asked`` is how it was written."""
+    own = asked.unit if isinstance(asked, Continuous | Integer | Choice) else None
+    return When(when.name, tuple(_value_of(origin, own, value) for value in when.values))
+
+
+def _value_of(origin: Axis, own: str | None, value: Value) -> Value:
+    if isinstance(origin, Choice) and isinstance(value, str) and value in origin.values:
+        return value
+    if isinstance(origin, Choice) and all(isinstance(v, str) for v in origin.values):
+        return value
+    if own is None or isinstance(value, str):
+        number = _number(origin.name, origin.unit, value)
+    else:
+        number = _turned(value, own, origin.unit)
+    if isinstance(origin, Choice):
+        # The same number in another unit may differ in its last digit.
+        alike = [v for v in origin.values if not isinstance(v, str) and math.isclose(v, number)]
+        return alike[0] if alike else number
+    return int(number) if isinstance(origin, Integer) and number.is_integer() else number
 
 
 def _rising(name: str, least: float, most: float, unit: str) -> None:

@@ -166,7 +166,7 @@ class Searches(KeptByName[OptimisationRecord], Protocol):
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
-        present: str = "",
+        present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
     ) -> OptimisationRecord:
@@ -184,8 +184,9 @@ class Searches(KeptByName[OptimisationRecord], Protocol):
             every: Between two instants that are looked at; by default a hundredth of ``until``.
             budget: Of the search, as in ``"20 s"`` or ``"5000 runs"``; one run is one
                 candidate with half of the twin's members.
-            present: The optimisation whose plan is in force, if one is: it stays unless another is
-                shown to be better.
+            present: The optimisation whose advice was followed: the plan that it found, or kept,
+                is in force, and stays unless another is shown to be better. None: the plan that
+                was applied last, as long as its controls stand where it set them. Empty: none is.
             seed: Of what the search draws.
             replacing: Take the place of one of that name.
 
@@ -314,7 +315,7 @@ class AsksWhatIf(ABC):
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
-        present: str = "",
+        present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
         wait_s: float = LONGEST_WAIT_S,

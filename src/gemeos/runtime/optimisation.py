@@ -64,7 +64,8 @@ class OptimisationRecord:
     """As in ``20 s`` or ``5000 runs``."""
     seed: int
     present: str
-    """The optimisation whose plan is in force; empty where none is."""
+    """The plan in force, by the search that advised it or as it was applied; empty where none
+    is."""
     forked_at: Instant
     known_at: Instant
     model: str
@@ -98,6 +99,8 @@ class OptimisationRecord:
     latest: Instant | None = None
     """Put into force later than that it was not shown to gain; None where it gains at no time."""
     unmodelled: tuple[str, ...] = ()
+    in_force: dict[str, float | int | str] = field(default_factory=dict)
+    """What the present plan sets, in declared units; empty where none is in force."""
     took: Span = 0
     reason: str = field(default="")
     """Why it failed."""

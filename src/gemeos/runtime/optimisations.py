@@ -16,7 +16,7 @@ import numpy as np
 from typing_extensions import override
 
 from gemeos.ensemble.state import TwinState
-from gemeos.errors import InputError
+from gemeos.errors import GemeosError, InputError
 from gemeos.foresee.choices import Asked, as_written, space_of
 from gemeos.foresee.fork import instants
 from gemeos.foresee.goal import Goal, Samples
@@ -26,6 +26,7 @@ from gemeos.foresee.search import Progress as SearchProgress
 from gemeos.foresee.space import DO_NOTHING, Candidate, Space
 from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
 from gemeos.runtime import scenarios
+from gemeos.runtime.apply import Applying
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.optimisation import (
@@ -36,9 +37,11 @@ from gemeos.runtime.optimisation import (
 )
 from gemeos.runtime.pace import Pace
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.present import Present, applied, said
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.trial import Trial, changes_of
 from gemeos.runtime.tried import Once, note, told_of
+from gemeos.runtime.twin import Twin
 from gemeos.schema.intervention import as_written as changes_as_written
 from gemeos.schema.variable import Const, Input
 from gemeos.units import span
@@ -58,7 +61,16 @@ _RUNS = re.compile(r"\s*(\d+)\s*runs?\s*")
 
 
 class Running(scenarios.Running, Protocol):
-    """What optimisations need of the running site: what scenarios do."""
+    """What optimisations need of the running site: what scenarios do, and what was applied."""
+
+    @property
+    def applying(self) -> Applying:
+        """Plans being carried out."""
+        ...
+
+    def twin(self, name: str) -> Twin:
+        """The declared twin."""
+        ...
 
 
 @dataclass(eq=False)
@@ -91,7 +103,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         subject_to: str | Sequence[str] = (),
         every: str | Span | None = None,
         budget: str = DEFAULT_BUDGET,
-        present: str = "",
+        present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
         actor: str = "program",
@@ -111,8 +123,9 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
                 winner, which is made in any case. Runs are those of the search; one is one
                 candidate with half of the twin's members, or with two of them where each is a
                 simulation of its own.
-            present: The optimisation whose plan is in force, if one is: it stays unless another
-                is shown to be better.
+            present: The optimisation whose advice was followed: the plan that it found, or kept,
+                is in force, and stays unless another is shown to be better. None: the plan that
+                was applied last, as long as its controls stand where it set them. Empty: none is.
             seed: Of what the search draws.
             replacing: Take the place of one of that name.
             actor: Who asks.
@@ -132,9 +145,9 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         _check_runs(space, goal, runs)
         ahead, pace = scenarios.reach(until, every, schema.step)
         instants(0, ahead // schema.step, pace // schema.step)
-        candidate = self._present(twin, present, space) if present else None
         self._check_waiting()
         origin = self._running.questions.present(twin)
+        in_force = self._present(twin, present, origin.state)
         record = OptimisationRecord(
             twin=twin,
             name=name,
@@ -146,7 +159,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             every=pace,
             budget=budget,
             seed=seed,
-            present=present,
+            present="" if in_force is None else in_force.name,
             forked_at=int(origin.state.tick[0]) * schema.step,
             known_at=origin.known_at,
             model=fleet.identity,
@@ -155,20 +168,36 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             created=self._running.clock.now(),
             runs=runs or 0,
             unmodelled=_unmodelled(fleet, space),
+            in_force={} if in_force is None else dict(in_force.sets),
         )
         packed, over_told = origin.state.to_bytes(), ", ".join(record.over)
-        job = _Job(twin, name, record, origin.state, space, goal, candidate)
+        sets = None if in_force is None else in_force.sets
+        job = _Job(twin, name, record, origin.state, space, goal, sets)
         self._begin(job, packed, self._run, replacing=replacing, actor=actor, asked=over_told)
         return record
 
-    def _present(self, twin: str, name: str, space: Space) -> Candidate:
-        """The candidate of the plan in force."""
-        record = self.record(twin, name)
-        if not record.finalists or record.winner is None:
-            raise InputError(f"{name} of {twin} found no plan that could be in force.")
-        candidate = Candidate.of(record.finalists[0])
-        space.check(candidate)
-        return candidate
+    def _present(self, twin: str, name: str | None, state: TwinState) -> Present | None:
+        """The plan in force; None where none is.
+
+        Raises:
+            UnknownNameError: there is no search of that name.
+            InputError: its advice leaves no plan in force.
+        """
+        if name is not None:
+            return said(self.record(twin, name)) if name else None
+        found = applied(self._running.applying.undertakings.all(twin))
+        if found is None:
+            return None
+        declared, driven = self._running.twin(twin), self._running.fleet(twin).schema.driven
+        heard = {b.variable for b in declared.bindings}
+        for place, variable in enumerate(driven):
+            if variable.name in found.sets and variable.name in heard:
+                stands = float(np.mean(state.driven[0, place]))
+                tolerance = declared.actuations[variable.name].rules.tolerance
+                if abs(stands - float(found.sets[variable.name])) > tolerance:
+                    # Somebody moved it after its watch was over.
+                    return None
+        return found
 
     def _run(self, job: _Job) -> None:
         began = self._running.clock.wall()
@@ -211,7 +240,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             evaluate,
             runs=job.record.runs,
             seed=job.record.seed,
-            start=job.present,
+            start=_start(job),
             stop=is_spent,
             progress=told,
             block=trial.block,
@@ -361,6 +390,17 @@ def _runs(budget: str) -> int | None:
     if not 0 < runs <= MOST_RUNS:
         raise InputError(f"A budget is 1 to {MOST_RUNS} runs; {runs} were given.")
     return runs
+
+
+def _start(job: _Job) -> Candidate | None:
+    """The present plan, for the search to begin with; None where it is not one of its choices."""
+    if job.present is None:
+        return None
+    try:
+        job.space.check(job.present)
+    except GemeosError:
+        return None
+    return job.present
 
 
 def _several(texts: str | Sequence[str]) -> tuple[str, ...]:

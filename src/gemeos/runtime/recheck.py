@@ -164,7 +164,8 @@ class _Checking:
         record, state = self._told.optimisation, self._dossier.states.get("optimisation")
         if record is None or state is None or not record.finalists:
             return Finding("verdict", None, "no search led to it")
-        if record.present:
+        if record.present and not record.in_force:
+            # As records were before they told what the present plan sets.
             return Finding("verdict", None, f"it was held against {record.present}, another plan")
         again = self._judged(record, state)
         same = again == record
@@ -194,6 +195,7 @@ class _Checking:
             trial.evaluate,
             members=Members(record.first_fresh, record.fresh, fresh=True),
             seed=record.seed,
+            present=Candidate.of(record.in_force) if record.in_force else None,
             origins=trial.origins,
         )
         return with_verdict(record, self._fleet, decided)

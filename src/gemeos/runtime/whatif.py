@@ -121,7 +121,7 @@ class TwinOptimisations(_Named[OptimisationRecord]):
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
-        present: str = "",
+        present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
     ) -> OptimisationRecord:

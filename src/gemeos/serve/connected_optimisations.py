@@ -50,7 +50,7 @@ class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationM
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
-        present: str = "",
+        present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
     ) -> OptimisationRecord:
@@ -59,7 +59,7 @@ class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationM
             raise InputError("There is nothing to choose: `over` names no control.")
         body = {
             "name": name,
-            "over": {each: text_of(each, choices) for each, choices in over.items()},
+            "over": {each: text_of(choices, over) for each, choices in over.items()},
             "until": until,
             "minimise": _several(minimise),
             "maximise": _several(maximise),
@@ -114,6 +114,7 @@ def _record(told: om.OptimisationMessage) -> OptimisationRecord:
         chances=tuple(told.chances),
         latest=None if told.latest is None else instant(told.latest),
         unmodelled=tuple(told.unmodelled),
+        in_force=told.in_force,
         took=hear.span_of(told.took_s),
         reason=told.reason,
     )

@@ -27,8 +27,9 @@ class OptimisationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     every: SpanText | None = None
     budget: SpanText = "20 s"
     """A time, or as in ``5000 runs``."""
-    present: str = ""
-    """The optimisation whose plan is in force; empty where none is."""
+    present: str | None = None
+    """The optimisation whose advice was followed; empty where no plan is in force, null for the
+    plan that was applied."""
     seed: Annotated[int, Meta(ge=0, le=2**53)] = 0
     replacing: bool = False
 
@@ -69,6 +70,9 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     budget: str
     seed: int
     present: str
+    """The plan in force; empty where none is."""
+    in_force: dict[str, float | int | str]
+    """What it sets, in declared units."""
     forked_at: Time
     known_at: Time
     model: str

@@ -87,6 +87,7 @@ def _message(
         budget=record.budget,
         seed=record.seed,
         present=record.present,
+        in_force=record.in_force,
         forked_at=time(record.forked_at),
         known_at=time(record.known_at),
         model=record.model,
