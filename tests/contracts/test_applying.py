@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,27 @@ def test_that_a_twin_that_goes_blind_in_the_window_restores_and_leaves_the_plant
         assert beats >= 1
         until(lambda: running.host.clock.now() - ended.issued[-1].since > 2 * SECOND)
         assert len(plc.beats) <= beats + 1
+
+
+def test_that_a_twin_that_drifts_in_the_window_restores() -> None:
+    plc = device()
+    with acting(plc) as running:
+        plan = made(running)
+        running["tank"].apply(plan, approve="ada", dry_run=False)
+        until(lambda: plc.values[PLACE] == 1.5)
+        found, turn = running.host.applying.undertakings, cycle([1.6, 2.4])
+
+        def is_over() -> bool:
+            # Eight times the gauge's noise, by turns above and below where the level stood.
+            feed(running, level=next(turn))
+            return (u := found.of(plan.id)) is not None and u.stage.is_over
+
+        until(is_over)
+        ended = found.of(plan.id)
+        assert ended is not None
+        assert ended.stage is Stage.UNDONE
+        assert ended.reason.startswith("tank is drifting: nobody sees what the plan does.")
+    assert plc.values == {PLACE: 1.0}
 
 
 def test_that_an_override_at_the_device_cancels_the_plan_and_is_not_fought() -> None:
