@@ -9,9 +9,10 @@ import pytest
 
 from gemeos.errors import InputError
 from gemeos.twins.traffic.signals.checker import Kind, Violation
-from gemeos.twins.traffic.signals.figures import checks_of, validate
+from gemeos.twins.traffic.signals.figures import checks_of
 from gemeos.twins.traffic.signals.pedestrians import Delay
 from gemeos.twins.traffic.signals.trial import Run
+from gemeos.twins.traffic.validate_signals import validate
 
 
 def some(delay_s: float) -> list[Run]:

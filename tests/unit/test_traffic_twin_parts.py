@@ -27,10 +27,10 @@ def network(*following: tuple[str, str]) -> Network:
 
 def test_that_assumed_trips_go_where_there_are_lanes_and_none_is_lost() -> None:
     found = assumed_trips(network(("in", "left"), ("in", "right"), ("in", "back")))
-    # 250 an hour over each of two lanes, 1 to 3 by the lanes of leaving; back is nowhere new.
+    # 150 an hour over each of two lanes, 1 to 3 by the lanes of leaving; back is nowhere new.
     assert {pair: n for pair, n in found.items() if pair[0] == "in"} == {
-        ("in", "left"): 125,
-        ("in", "right"): 375,
+        ("in", "left"): 75,
+        ("in", "right"): 225,
     }
 
 

@@ -22,7 +22,7 @@ from gemeos.errors import SettingsError, nearest
 _REACHED = {True: "reached", False: "missed", None: ""}
 """None is told without a goal."""
 VALIDATIONS = {
-    "signals": "gemeos.twins.traffic.signals.figures",
+    "signals": "gemeos.twins.traffic.validate_signals",
     "traffic": "gemeos.twins.traffic.validate",
     "windfarm": "gemeos.twins.windfarm.validate",
 }

@@ -25,7 +25,7 @@ from gemeos_plants.traffic.watch import Watch
 STEP_S: Final = 1.0
 INTERVAL_S: Final = 60
 PREFIX: Final = "real."
-USUAL_LANE_PER_H: Final = 250.0
+USUAL_LANE_PER_H: Final = 150.0
 """Vehicles that come in over a lane, where the district has no demand of its own."""
 JUNCTION_S: Final = 5.0
 """What a driver believes that a junction costs."""
@@ -106,6 +106,19 @@ class Reality:
         if round(self.elapsed_s) % INTERVAL_S:
             return []
         return [self._count(loop.id) for loop in self._district.loops]
+
+    def losing(self) -> float:
+        """Seconds that all vehicles together lose in a second as it is now.
+
+        Who waits to come in loses all of it; who drives, the share by which he is slower than he
+        would be alone.
+        """
+        vehicle = self._lib.vehicle
+        lost = float(len(self._lib.simulation.getPendingVehicles()))
+        for name in vehicle.getIDList():
+            free = vehicle.getAllowedSpeed(name)
+            lost += max(1.0 - vehicle.getSpeed(name) / free, 0.0) if free > 0 else 0.0
+        return lost * STEP_S
 
     def told(self) -> dict[str, object]:
         """How the traffic fared so far."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from gemeos_plants.traffic.controller import (
@@ -19,7 +20,9 @@ class Watch:
 
     def __init__(self, programs: Sequence[Program], rules: Rules) -> None:
         """What is allowed: the rules, and what the programmes do by themselves."""
-        self.breaches = 0
+        self.seen: Counter[str] = Counter()
+        """Breaches by kind: ``green``, ``yellow``, ``clearing``, ``cycle``. A green that is too
+        short for those who walk over is one of the first."""
         self._apart = apart(programs, rules)
         self._shortest = []
         self._abrupt = set()
@@ -34,10 +37,20 @@ class Watch:
                     for a, b in zip(shown, shown[1:] + shown[:1], strict=True)
                 ):
                     self._abrupt.add(light)
+        cycles = [sum(p.durations) for p in programs]
+        self._least_cycle = min(rules.minimum_cycle_s, *cycles)
+        self._most_cycle = max(rules.maximum_cycle_s, *cycles)
+        self._first = _first_light(programs)
+        self._cycle_began: float | None = None
         self._before = ""
         self._green: dict[int, float] = {}
         self._ended: dict[int, float] = {}
         self._now = 0.0
+
+    @property
+    def breaches(self) -> int:
+        """Of all kinds."""
+        return self.seen.total()
 
     def saw(self, state: str, step_s: float) -> None:
         """These lights were shown for a step."""
@@ -55,12 +68,32 @@ class Watch:
     def _ends(self, light: int, shows: str) -> None:
         # Of the first green nobody knows when it began.
         given = self._green.pop(light, math.inf)
-        self.breaches += given < self._shortest[light] - 1e-9
-        self.breaches += shows == "r" and light not in self._abrupt
+        self._note("green", given < self._shortest[light] - 1e-9)
+        self._note("yellow", shows == "r" and light not in self._abrupt)
         self._ended[light] = self._now
 
     def _begins(self, light: int) -> None:
         self._green[light] = 0.0
         for other, ended in self._ended.items():
             needed = self._apart.get((other, light), 0.0)
-            self.breaches += self._now - ended < needed - 1e-9
+            self._note("clearing", self._now - ended < needed - 1e-9)
+        if light == self._first:
+            if self._cycle_began is not None:
+                lasted = self._now - self._cycle_began
+                within = self._least_cycle - 1e-9 <= lasted <= self._most_cycle + 1e-9
+                self._note("cycle", not within)
+            self._cycle_began = self._now
+
+    def _note(self, kind: str, is_breach: bool) -> None:  # noqa: FBT001 -- what was looked at
+        if is_breach:
+            self.seen[kind] += 1
+
+
+def _first_light(programs: Sequence[Program]) -> int:
+    """A light whose one green of a cycle begins with the cycle, in all programmes; -1 for none."""
+    for light in range(len(programs[0].phases[0].state)):
+        shown = [[p.state[light] in GREEN for p in program.phases] for program in programs]
+        begins = (sum(g and not b for g, b in zip(s, s[-1:] + s[:-1], strict=True)) for s in shown)
+        if all(s[0] and not s[-1] for s in shown) and all(n == 1 for n in begins):
+            return light
+    return -1

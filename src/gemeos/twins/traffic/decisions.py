@@ -15,7 +15,7 @@ from typing import Final
 from gemeos.errors import UnknownNameError
 from gemeos.runtime.engine_model import EngineControl
 from gemeos.twins.traffic.district import SignalLimits
-from gemeos.twins.traffic.network import Phase
+from gemeos.twins.traffic.network import GREEN, Phase, Program
 from gemeos.twins.traffic.signals import Controlled, Fixed, Rule, Timed, written
 from gemeos.twins.traffic.signals.inside import POLICY
 from gemeos.twins.traffic.signals.plans import plan_of
@@ -23,6 +23,8 @@ from gemeos.twins.traffic.signals.plans import plan_of
 SHORTEST_STAGE_S: Final = 5.0
 """A green that is shorter belongs to a change of stages."""
 SAME_S: Final = 1e-6
+STRETCH: Final = 0.25
+"""Share of a cycle by which cabinets lengthen it at most, to come back to their offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _places(junction: Controlled, limits: SignalLimits, name: str) -> Iterator[P
     if not stages:
         return
     cycle = program.cycle_s
-    more = max(limits.maximum_cycle_s - cycle, 0.0) / len(stages)
+    more = _longer(junction, stages, limits)
     less = max(cycle - limits.minimum_cycle_s, 0.0) / len(stages)
     for k in stages:
         phase = program.phases[k]
@@ -155,6 +157,32 @@ def _places(junction: Controlled, limits: SignalLimits, name: str) -> Iterator[P
             yield Place(f"{name}_phase{k}", junction.signal, k, phase.duration_s, least, most)
     if 0.0 <= program.offset_s <= cycle:
         yield Place(f"{name}_offset", junction.signal, None, program.offset_s, 0.0, cycle)
+
+
+def _longer(junction: Controlled, stages: Sequence[int], limits: SignalLimits) -> float:
+    """Seconds by which each of these may be longer: no cycle is too long then, and no red.
+
+    However the others are chosen, and while a cabinet finds back to its offset.
+    """
+    program = junction.program
+    cycle, count = program.cycle_s, len(stages)
+    room = (limits.maximum_cycle_s - cycle) / count
+    for link in junction.limits.served:
+        others = sum(program.phases[k].state[link] not in GREEN for k in stages)
+        left = junction.limits.longest_red_s - _longest_red(program, link) - STRETCH * cycle
+        room = min(room, left / (others + STRETCH * count))
+    return max(room, 0.0)
+
+
+def _longest_red(program: Program, link: int) -> float:
+    """In the programme, between two greens of a link that has one."""
+    shown = [phase.state[link] in GREEN for phase in program.phases]
+    first = shown.index(True)
+    longest = lasted = 0.0
+    for k in [*range(first, len(shown)), *range(first)]:
+        lasted = 0.0 if shown[k] else lasted + program.phases[k].duration_s
+        longest = max(longest, lasted)
+    return longest
 
 
 def _stages(junction: Controlled) -> list[int]:

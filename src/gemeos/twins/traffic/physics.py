@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +70,8 @@ def described(
     unknowns = factors(*_ways(known))
     junctions = controlled(known.network, known.limits)
     places = cabinets(junctions, known.limits, signals)
-    # Kept for as long as the model is: SUMO reads its files whenever a simulation begins.
-    folder = tempfile.TemporaryDirectory(prefix="gemeos-district-")
-    settings = msgspec.structs.replace(
-        settings_of(known, unknowns, Path(folder.name)), gaps="poisson"
-    )
+    folder = Path(tempfile.mkdtemp(prefix="gemeos-district-"))
+    settings = msgspec.structs.replace(settings_of(known, unknowns, folder), gaps="poisson")
     params = name_of(unknowns.names)
     counts = name_of(list(known.detectors), "count_")
     loops = tuple(Loop(i, d.lane) for i, d in known.detectors.items())
@@ -82,9 +81,11 @@ def described(
         factors = np.array([told[n] for n in names], np.float64)
         return {**unknowns.inputs(factors), **places.rules(told)}
 
-    def engine(_kept: object = folder) -> HostedEngine:
+    def engine() -> HostedEngine:
         return opened(settings, junctions)
 
+    # Kept for as long as the model is: SUMO reads its files whenever a simulation begins.
+    weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
     model = EngineModel(
         name=name_of([known.name])[known.name],
         opened=engine,

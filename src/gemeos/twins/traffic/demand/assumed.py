@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 from gemeos.errors import SchemaError
 from gemeos.twins.traffic.network import Network
 
-HOURLY_PER_LANE: Final = 250.0
+HOURLY_PER_LANE: Final = 150.0
 """Vehicles that come in over a lane."""
 HOUR_S: Final = 3600.0
 

@@ -17,7 +17,6 @@ from typing import Final
 
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.sumo import Sumo
-from gemeos.errors import InputError
 from gemeos.foresee.interval import of_mean
 from gemeos.twins.traffic.reading import read_network
 from gemeos.twins.traffic.signals.inside import opened
@@ -86,35 +85,6 @@ def resco(folder: Path, name: str) -> Map:
     junctions = controlled(network)
     sumo = Sumo(config=str(folder / name / f"{name}.sumocfg"), options=NO_TELEPORT)
     return Map(name, opened(sumo, junctions), junctions)
-
-
-def validate(
-    folder: Path,
-    *,
-    ablations: bool = False,
-    quick: bool = False,
-    tell: Callable[[int, int], None] = lambda _done, _total: None,
-) -> list[Check]:
-    """``gemeos validate signals``.
-
-    Args:
-        folder: Of the recorded data; the networks are in its folder ``resco``.
-        ablations: Not to be had here.
-        quick: Three seeds and twenty minutes, to see that it works. Nothing is shown by that.
-        tell: As in ``figures``.
-
-    Raises:
-        InputError: the networks are not there, or ablations are asked for.
-    """
-    if ablations:
-        raise InputError("Rules at signals have no parts to leave out: leave --ablations out.")
-    networks = folder / "resco"
-    for name in (*VOID_ABOVE, MANY_LANES[0]):
-        if not (networks / name / f"{name}.sumocfg").is_file():
-            raise InputError(f"{networks} has no network {name!r}.")
-    if quick:
-        return figures(networks, seeds=SEEDS[:3], seconds=1200, tell=tell)
-    return figures(networks, tell=tell)
 
 
 def figures(

@@ -1,0 +1,375 @@
+"""Plans that a twin in a site finds, held to what comes of them where nobody knows the traffic.
+
+A plant lives a district with drivers, ways and demand of its own. A site hears its loops, its twin
+searches for a plan and foresees what it does; then the plant lives the next minutes twice, with the
+plan and without (``gemeos_plants.traffic.twice``). Cabinets of the plant take the orders, and what
+their lights show is looked at by the plant's own watch, and by ``checker``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import getpid
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float64
+
+from gemeos.errors import LinkError
+from gemeos.foresee.interval import of_mean
+from gemeos.foresee.verdict import Advice
+from gemeos.runtime.links import FileLink
+from gemeos.runtime.optimisation import OptimisationRecord
+from gemeos.runtime.run import RunningSite, run
+from gemeos.runtime.site import Replay, Site
+from gemeos.runtime.twin import Twin
+from gemeos.twins.traffic.decisions import Cabinets, Place
+from gemeos.twins.traffic.district import District, read_district
+from gemeos.twins.traffic.physics import Described, described
+from gemeos.twins.traffic.signals.checker import violations
+from gemeos.twins.traffic.signals.junction import controlled
+from gemeos.twins.traffic.twin import tied
+from gemeos.twins.windfarm.checks import Check
+from gemeos.units import iso
+from gemeos.units.instant import SECOND, Instant
+
+LINK: Final = "plant"
+TWIN: Final = "city"
+START: Final[Instant] = 1_772_434_800 * SECOND
+"""2026-03-02T07:00Z, when the plant's traffic begins."""
+SHARES: Final = (0.6, 1.0, 1.5)
+"""Of a stage's green: what a search may choose of."""
+MOST_STAGES: Final = 2
+"""That a search may set: of three lengths each, nine plans. More want more time."""
+LEVEL: Final = 0.9
+PATIENCE_S: Final = 600.0
+ANSWER_S: Final = 60.0
+FEWEST_PLANS: Final = 3
+"""Fewer have no interval."""
+SOURCE: Final = "docs/validation/traffic-signals.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How plans are tried."""
+
+    minutes: int = 20
+    """Of traffic that the twin has heard before the first search."""
+    between: int = 10
+    """Minutes that are lived, and heard, between two searches."""
+    ahead: int = 5
+    """Minutes that a plan is judged over."""
+    origins: int = 3
+    members: int = 16
+    budget: str = "45 s"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """One plan, foreseen and lived."""
+
+    found: OptimisationRecord
+    foreseen: Float64[np.ndarray, " member"]
+    """By how much less is lost with the plan, in vehicle seconds; by member."""
+    delivered: float
+    """The same at the plant."""
+    lost: float
+    """At the plant without the plan."""
+    counts: Float64[np.ndarray, "loop member"]
+    """Over all of the stretch, with the plan."""
+    came: Float64[np.ndarray, " loop"]
+    refused: tuple[str, ...]
+    breaches: Mapping[str, int]
+    """Counted by the plant, in the copy that had the plan."""
+    violations: int
+    """Found by ``checker`` in what its lights showed."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was delivered lies within what was foreseen."""
+        low, high = np.quantile(self.foreseen, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+        return bool(low <= self.delivered <= high)
+
+    @property
+    def counts_hold(self) -> Float64[np.ndarray, " loop"]:
+        """1 for each loop whose count lies within what was foreseen."""
+        ends = [0.5 - LEVEL / 2, 0.5 + LEVEL / 2]
+        low, high = np.quantile(self.counts, ends, axis=1)
+        return ((low <= self.came) & (self.came <= high)).astype(np.float64)
+
+
+class Plant:
+    """``gemeos_plants.traffic.twice`` of one district."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._process, self._log = process, log
+
+    def live(self, minutes: int) -> dict[str, Any]:
+        """Go on."""
+        return self._asked({"live": 60 * minutes})
+
+    def twice(self, minutes: int, orders: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Go on, and in a copy with the orders."""
+        return self._asked({"twice": 60 * minutes, "orders": orders})
+
+    def _asked(self, what: Mapping[str, Any]) -> dict[str, Any]:
+        asks, answers = self._process.stdin, self._process.stdout
+        if asks is None or answers is None:
+            raise LinkError("The plant has no ears.")
+        try:
+            asks.write(json.dumps(what) + "\n")
+            asks.flush()
+            line = answers.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise LinkError(f"The plant ended; see {self._log}.")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+
+@contextmanager
+def plant(folder: Path, desk: Path, seed: int | None = None) -> Iterator[Plant]:
+    """A plant of the district in ``folder``; with a seed the same one again."""
+    log = desk / "plant.log"
+    more = [] if seed is None else ["--seed", str(seed)]
+    with log.open("w") as said:
+        process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+            [
+                *(sys.executable, "-m", "gemeos_plants.traffic.twice"),
+                *("--district", str(folder), "--parent", str(getpid()), *more),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        try:
+            yield Plant(process, log)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@dataclass
+class Heard:
+    """What loops told, by minute."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+
+    def take(self, told: Mapping[str, Sequence[int]]) -> None:
+        """More of it."""
+        for loop, counts in told.items():
+            self.counts.setdefault(loop, []).extend(counts)
+
+    @property
+    def minutes(self) -> int:
+        """So long."""
+        return min(map(len, self.counts.values()), default=0)
+
+    def write(self, path: Path) -> None:
+        """As a table that a link reads."""
+        loops = list(self.counts)
+        rows = [",".join(["time", *loops])]
+        for minute in range(self.minutes):
+            at = iso(START + (minute + 1) * 60 * SECOND)
+            rows.append(",".join([at, *(str(self.counts[loop][minute]) for loop in loops)]))
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def trials(
+    folder: Path,
+    course: Course,
+    *,
+    seed: int | None = None,
+    tell: Callable[[], None] = lambda: None,
+) -> Iterator[Tried]:
+    """One reality of a district, and the plans that its twin finds for it.
+
+    Args:
+        folder: Of its ``district.toml``.
+        course: How.
+        seed: Of the reality; nobody's where left out.
+        tell: Called after each plan.
+
+    Raises:
+        LinkError: the plant ended.
+        EngineError: SUMO cannot run it.
+    """
+    known = read_district(folder)
+    made = described(known)
+    heard = Heard()
+    with tempfile.TemporaryDirectory() as name, plant(folder, Path(name), seed) as real:
+        heard.take(real.live(course.minutes)["counts"])
+        for origin in range(course.origins):
+            if origin:
+                heard.take(real.live(course.between)["counts"])
+            with _site(made, heard, course, Path(name)) as site:
+                tried = _tried(site, made, known, heard, real, course)
+            yield tried
+            tell()
+
+
+@contextmanager
+def _site(made: Described, heard: Heard, course: Course, desk: Path) -> Iterator[RunningSite]:
+    """A site that has heard all of it."""
+    table = desk / "heard.csv"
+    heard.write(table)
+    form = made.district.channels["count"]
+    tag = form.of("@").replace("@", "{tag}")
+    link = FileLink(name=LINK, path=str(table), time="time", channel=tag, interval="1 min")
+    twin = Twin(TWIN, made.model, members=course.members, horizon="1 h", leads=())
+    clock = Replay(START, 1.0, "simulated plant")
+    site = Site(
+        "signals", twins=(tied(twin, made, link=LINK, actuator=None),), links=(link,), clock=clock
+    )
+    with run(site) as running:
+        deadline = time.monotonic() + PATIENCE_S
+        while running[TWIN].trust().assimilated < heard.minutes * len(heard.counts):
+            if time.monotonic() > deadline:
+                raise LinkError("The twin has not taken in what was heard.")
+            time.sleep(0.1)
+        yield running
+
+
+def _tried(
+    site: RunningSite,
+    made: Described,
+    known: District,
+    heard: Heard,
+    real: Plant,
+    course: Course,
+) -> Tried:
+    twin = site[TWIN]
+    ahead = f"{course.ahead} min"
+    found = twin.optimise(
+        "plan",
+        over=_choices(made.cabinets.places),
+        until=ahead,
+        every="1 min",
+        minimise="mean(lost)",
+        budget=course.budget,
+    )
+    plan = {name: str(value) for name, value in (found.winner or {}).items()}
+    foreseen = twin.scenario("planned", plan, until=ahead, every="1 min")
+    difference = twin.compare("planned", on="lost").difference.members
+    lived = real.twice(course.ahead, orders(made.cabinets, plan))
+    planned, usual = lived["with"], lived["without"]
+    loops = list(made.counts)
+    counts = np.array([foreseen[made.counts[i]].members.sum(axis=0) for i in loops])
+    heard.take(usual["counts"])
+    junctions = controlled(known.network, known.limits)
+    wrong = sum(
+        len(violations(junctions[i].limits, log, planned["until_s"]))
+        for i, log in planned["shown"].items()
+        if i in junctions
+    )
+    return Tried(
+        found,
+        -np.asarray(difference, np.float64).sum(axis=0),
+        sum(usual["lost_s"]) - sum(planned["lost_s"]),
+        sum(usual["lost_s"]),
+        counts,
+        np.array([sum(planned["counts"][i]) for i in loops], np.float64),
+        tuple(planned["refused"]),
+        planned["breaches"],
+        wrong,
+    )
+
+
+def _choices(places: Sequence[Place]) -> dict[str, str]:
+    """Greens of the stages that have most room, each of a short list."""
+    stages = [p for p in places if p.phase is not None]
+    stages.sort(key=lambda p: p.least - p.most)
+    chosen = {}
+    for place in stages[:MOST_STAGES]:
+        values = {round(min(max(s * place.default, place.least), place.most)) for s in SHARES}
+        chosen[place.control] = ", ".join(f"{v} s" for v in sorted(values))
+    return {name: told for name, told in chosen.items() if "," in told}
+
+
+def orders(cabinets: Cabinets, plan: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the plant's cabinets are told of a plan, as ``gemeos_plants.traffic.twice`` takes it.
+
+    Args:
+        cabinets: All places.
+        plan: By control, as in ``20 s``.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for place in cabinets.places:
+        if place.control not in plan:
+            continue
+        seconds = float(plan[place.control].removesuffix(" s"))
+        program = cabinets.junctions[place.signal].program
+        order = told.setdefault(
+            place.signal,
+            {"signal": place.signal, "durations": [p.duration_s for p in program.phases]},
+        )
+        if place.phase is None:
+            order["offset_s"] = seconds
+        else:
+            order["durations"][place.phase] = seconds
+    return list(told.values())
+
+
+def checks(name: str, tried: Sequence[Tried], course: Course) -> list[Check]:
+    """What the plans of one district show."""
+    taken = [t for t in tried if t.found.advice is Advice.CHANGE]
+    shares = np.array([t.delivered / t.lost for t in taken])
+    how = (
+        f"{len(tried)} searches over {MOST_STAGES} stages, {course.members} members, budget "
+        f"{course.budget}, {course.ahead} min ahead; realities that the system drew, each stretch "
+        "lived with the plan and without"
+    )
+    gains = of_mean(shares) if len(shares) >= FEWEST_PLANS else None
+    told = ", ".join(f"{s:.1%}" for s in shares)
+    mean = "" if gains is None else f"; mean {gains.mean:.1%} ({gains.low:.1%} to {gains.high:.1%})"
+    slowest = max(t.found.took for t in tried) / SECOND
+    wrong = sum(sum(t.breaches.values()) + t.violations for t in tried)
+    held = [t.holds for t in tried]
+    counts = np.concatenate([t.counts_hold for t in tried])
+    return [
+        _check(
+            f"signals, {name}: what plans that the twin recommends gain at the plant",
+            f"{len(taken)} of {len(tried)} recommended{': ' if told else ''}{told}{mean}",
+            "interval above 0" if gains is not None else "",
+            None if gains is None else gains.low > 0.0,
+            f"{how}; share of the time that all lose",
+        ),
+        _check(
+            f"signals, {name}: a search in a site, check included",
+            f"{slowest:.0f} s at most; {sum(t.found.advice is not None for t in tried)} of "
+            f"{len(tried)} with a verdict",
+            f"<= {ANSWER_S:g} s, a verdict of each",
+            slowest <= ANSWER_S and all(t.found.gains for t in tried),
+            f"{how}; on this machine as busy as it was",
+        ),
+        _check(
+            f"signals, {name}: limits that were broken at the plant",
+            f"{wrong}; {sum(len(t.refused) for t in tried)} orders refused",
+            "0; 0",
+            wrong == 0 and not any(t.refused for t in tried),
+            "green, yellow, clearing, those who walk and cycles: by the plant's own watch, and by "
+            "the twin's checker on what its lights showed",
+        ),
+        _check(
+            f"signals, {name}: what came of a change within what was foreseen of it",
+            f"time lost {sum(held)} of {len(held)}; counts {counts.mean():.0%} of {len(counts)}",
+            f"told, of {LEVEL:.0%}",
+            None,
+            f"{how}; between the {0.5 - LEVEL / 2:.0%} and {0.5 + LEVEL / 2:.0%} quantiles of the "
+            "members: of what all lose the paired difference, of loops what they count",
+        ),
+    ]
+
+
+def _check(name: str, measured: str, goal: str, ok: bool | None, how: str) -> Check:  # noqa: FBT001
+    return Check(name, measured, goal, ok, how, "", SOURCE)
