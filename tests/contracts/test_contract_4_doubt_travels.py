@@ -396,7 +396,7 @@ def test_that_the_stream_and_the_page_show_doubt_source_and_age(
         assert spread is not None, row
         assert float(spread[1]) > 0
         assert re.search(r"data-of='90 % within'>\S+ to \S+<", row), row
-    assert re.search(r"class='source live'>live</span> data \S+ \S+ old", page)
+    assert re.search(r"<span class='badge good'>live</span> data \S+ \S+ old", page)
 
 
 # What is answered in Python
