@@ -47,11 +47,16 @@ def _search(record: OptimisationRecord, here: dt.tzinfo) -> tuple[str, ...]:
 
 
 def _hindcast(record: HindcastRecord, here: dt.tzinfo) -> tuple[str, ...]:
+    over = f"{iso(record.since, zone=here)} .. {iso(record.until, zone=here)}"
+    advice = record.advice
+    if advice is not None:
+        asked = f"advice on {', '.join(advice.over)}"
+        return record.name, record.progress.value, asked, over, "", ""
     return (
         record.name,
         record.progress.value,
         record.condition,
-        f"{iso(record.since, zone=here)} .. {iso(record.until, zone=here)}",
+        over,
         f"{record.hits} of {record.hits + record.misses}",
         f"{record.false_alarms}",
     )

@@ -16,6 +16,7 @@ from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.ensemble.marginal import told
 from gemeos.errors import InputError
+from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, free_name
 from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
@@ -25,7 +26,7 @@ from gemeos.units import iso, span_told, zone
 COMMANDS = {
     "scenario": "What would be if something were done, beside doing nothing.",
     "optimise": "Search for the best plan, and say whether it is to be taken.",
-    "hindcast": "What a twin would have warned of in the past, with only what was known then.",
+    "hindcast": "What a twin would have warned of or advised in the past, by what was known then.",
     "scenarios": "The scenarios of a twin: list them, see one, cancel or drop it.",
 }
 LOOK_EVERY_S = 0.2
@@ -75,11 +76,7 @@ def _add_optimise(parser: argparse.ArgumentParser) -> None:
         metavar="[TWIN] CHOICE",
         help="as in valve='0 .. 1' pump='0 kW, 5 kW'; first the twin, where there are several",
     )
-    parser.add_argument("--minimise", action="append", default=[], help="as in 'mean(max(level))'")
-    parser.add_argument("--maximise", action="append", default=[], help="as in 'total(power)'")
-    parser.add_argument(
-        "--subject-to", action="append", default=[], help="as in 'P(level < 1 m) < 0.01'"
-    )
+    _add_sought(parser)
     parser.add_argument("--name", help="to keep it under; by default the first one that is free")
     parser.add_argument("--until", default="6 h", help="how far ahead plans are judged")
     parser.add_argument("--every", help="time between two instants that are looked at")
@@ -93,6 +90,14 @@ def _add_optimise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of what the search draws")
     parser.add_argument("--replace", action="store_true", help="take the place of one so named")
     parser.set_defaults(run=_optimise)
+
+
+def _add_sought(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minimise", action="append", default=[], help="as in 'mean(max(level))'")
+    parser.add_argument("--maximise", action="append", default=[], help="as in 'total(power)'")
+    parser.add_argument(
+        "--subject-to", action="append", default=[], help="as in 'P(level < 1 m) < 0.01'"
+    )
 
 
 def _optimise(args: argparse.Namespace) -> None:
@@ -126,13 +131,30 @@ def _optimise(args: argparse.Namespace) -> None:
 
 
 def _add_hindcast(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("condition", help="what would be warned of, as in 'level > 2 m'")
+    parser.add_argument(
+        "condition", nargs="?", default="", help="what would be warned of, as in 'level > 2 m'"
+    )
     parser.add_argument("--twin", help="its name; may be left out where there is one")
-    parser.add_argument("--within", default="1 h", help="how far each warning reaches")
+    parser.add_argument(
+        "--within", default="1 h", help="how far each warning reaches, or plans are judged"
+    )
     parser.add_argument("--likely", type=float, default=0.5, help="the chance that is enough")
     parser.add_argument("--since", required=True, help="where it begins, ISO 8601")
     parser.add_argument("--until", required=True, help="where it ends")
-    parser.add_argument("--every", help="time between two issues; by default a sixth of --within")
+    parser.add_argument(
+        "--every",
+        help="time between two issues; by default a sixth of --within, of advice all of it",
+    )
+    parser.add_argument(
+        "--over",
+        action="append",
+        default=[],
+        metavar="CHOICE",
+        help="ask for advice instead: what may be chosen, as in valve='0 .. 1'",
+    )
+    _add_sought(parser)
+    parser.add_argument("--look-every", help="time between two instants that plans are judged by")
+    parser.add_argument("--budget", default=DEFAULT_RUNS, help="of each search")
     parser.add_argument("--name", help="to keep it under; by default the first one that is free")
     parser.set_defaults(run=_hindcast)
 
@@ -150,6 +172,12 @@ def _hindcast(args: argparse.Namespace) -> None:
             until=args.until,
             likely=args.likely,
             every=args.every,
+            over=dict(_change(word) for word in args.over),
+            minimise=args.minimise,
+            maximise=args.maximise,
+            subject_to=args.subject_to,
+            look_every=args.look_every,
+            budget=args.budget,
         )
         _wait(name, hindsight, quiet=args.json)
         if args.json:

@@ -26,7 +26,7 @@ References:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final
 
@@ -145,6 +145,26 @@ def delivered(
         readings=len(relived.read),
         fits=told.fits,
     )
+
+
+def undelivered(
+    objective: Objective,
+    nothing: Values,
+    plan: Values,
+    times: Int64[np.ndarray, " time"],
+    relived: Relived,
+    *,
+    states: int,
+) -> Delivered:
+    """What a plan would have brought that nobody carried out: reality was lived without it.
+
+    Readings tell what was so without it. How much of its effect would have come true nothing that
+    was read can tell, so it comes true as the model has it: ``effect`` is 1 without doubt, and the
+    interval tells of states, parameters and chances alone. Arguments and errors as ``delivered``.
+    """
+    unmoved = replace(relived, plan=relived.nothing)
+    members = next(iter(plan.values()))[0].shape[1]
+    return delivered(objective, nothing, plan, times, unmoved, np.ones(members), states=states)
 
 
 def _partly(

@@ -8,7 +8,7 @@ each member would have read. ``gemeos.foresee.delivered`` draws the conclusion.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -66,6 +66,10 @@ class Reliving:
     """By place in ``schema.driven``: where the plan's controls stay in the other arm."""
     unheard: frozenset[int] = frozenset()
     """Channels that were not trusted."""
+    instead: Mapping[int, float] = field(default_factory=dict)
+    """By place in ``schema.driven``: where controls stay under the plan, whatever was heard."""
+    consts: Mapping[int, float] = field(default_factory=dict)
+    """By place in ``schema.consts``: constants that are others under the plan."""
 
     def through(
         self,
@@ -91,7 +95,7 @@ class Reliving:
         one, crew = blocks(self.state, self.crew, numbers)
         # First those that do nothing, then those with the plan: of one key, so of one luck.
         both = np.tile(numbers, 2)
-        state, crew = one.take(both), crew.take(both)
+        state, crew = one.take(both), self._equipped(crew.take(both))
         asked = instants(int(state.tick[0]), until, every)
         notes = _Notes(self, int(state.tick[0]), until, count)
         heard = {int(each.tick[0]): each for each in self.read}
@@ -114,6 +118,13 @@ class Reliving:
         ).astype(np.float64).reshape(-1)
         return Lived(asked, *halves, notes.relived(), share)
 
+    def _equipped(self, crew: Crew) -> Crew:
+        """With the plan's constants in its arm."""
+        consts = crew.consts.copy()
+        for place, value in self.consts.items():
+            consts[len(consts) // 2 :, place] = value
+        return replace(crew, consts=consts)
+
     def _moved(
         self, state: TwinState, crew: Crew, tick: int, read: Observed | None, notes: _Notes
     ) -> TwinState:
@@ -133,7 +144,7 @@ class Reliving:
     def _driven(
         self, state: TwinState, tick: int, heard: Float64[np.ndarray, "1 driven"] | None
     ) -> TwinState:
-        """Driven as it was heard; where nothing was done the plan's controls stay."""
+        """Driven as it was heard; what each arm holds stays."""
         driven = state.driven.copy()
         step = self.stepper.schema.step
         for each in self.settings:
@@ -143,6 +154,8 @@ class Reliving:
             driven = np.where(np.isnan(heard), driven, heard)
         for place, value in self.standing.items():
             driven[: len(driven) // 2, place] = value
+        for place, value in self.instead.items():
+            driven[len(driven) // 2 :, place] = value
         return replace(state, driven=driven)
 
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
@@ -203,25 +204,42 @@ class Hindsight(KeptByName[HindcastRecord], Protocol):
     def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
         self,
         name: str,
-        condition: str,
+        condition: str = "",
         *,
         within: str,
         since: When,
         until: When,
         likely: float = 0.5,
         every: str | None = None,
+        over: Mapping[str, Choices] | None = None,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        look_every: str | None = None,
+        budget: str = DEFAULT_RUNS,
+        seed: int = 0,
         replacing: bool = False,
     ) -> HindcastRecord:
         """Go through a stretch of the past with only what was known then; comes back at once.
 
         Args:
             name: Of the hindcast; it is kept under it.
-            condition: What would be warned of, as in ``"level > 2 m"``.
-            within: How far each warning reaches, as in ``"1 h"``.
+            condition: What would be warned of, as in ``"level > 2 m"``. Either it or ``over``.
+            within: How far each warning reaches, or how far ahead plans are judged, as in
+                ``"1 h"``.
             since: Where it begins; the twin must have had an estimate then.
             until: Where it ends.
             likely: The chance from which on it is warned.
-            every: Between two issues; by default a sixth of ``within``.
+            every: Between two issues; by default a sixth of ``within``. Of advice all of it: the
+                horizons follow each other.
+            over: Where advice is asked for: what may be chosen, as an optimisation has it.
+            minimise: Objectives, as an optimisation has them.
+            maximise: The same.
+            subject_to: Constraints, as an optimisation has them.
+            look_every: Between two instants that plans are judged by; by default a hundredth of
+                ``within``.
+            budget: Of each search, as in ``"1000 runs"``.
+            seed: Of what the searches draw.
             replacing: Take the place of one of that name.
 
         Raises:
@@ -353,25 +371,46 @@ class AsksWhatIf(ABC):
 
     def hindcast(  # noqa: PLR0913 -- each is one word of the question, by keyword
         self,
-        condition: str,
+        condition: str = "",
         *,
         within: str,
         since: When,
         until: When,
         likely: float = 0.5,
         every: str | None = None,
+        over: Mapping[str, Choices] | None = None,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        look_every: str | None = None,
+        budget: str = DEFAULT_RUNS,
+        seed: int = 0,
         name: str | None = None,
         wait_s: float = LONGEST_WAIT_S,
     ) -> HindcastRecord:
         """What it would have warned of in a stretch of the past, and how early.
 
-        ``hindcasts.begin`` tells every word; without a name it is ``hindcast-1``, ``hindcast-2``
-        and so on. Raises as ``hindcasts.begin`` and ``record``.
+        With ``over`` instead of a condition: what it would have advised, and what that would have
+        brought. ``hindcasts.begin`` tells every word; without a name it is ``hindcast-1``,
+        ``hindcast-2`` and so on. Raises as ``hindcasts.begin`` and ``record``.
         """
         hindsight = self.hindcasts
         name = name or free_name("hindcast", (record.name for record in hindsight.all()))
         hindsight.begin(
-            name, condition, within=within, since=since, until=until, likely=likely, every=every
+            name,
+            condition,
+            within=within,
+            since=since,
+            until=until,
+            likely=likely,
+            every=every,
+            over=over,
+            minimise=minimise,
+            maximise=maximise,
+            subject_to=subject_to,
+            look_every=look_every,
+            budget=budget,
+            seed=seed,
         )
         return hindsight.record(name, wait_s=wait_s)
 

@@ -14,14 +14,15 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from gemeos.ensemble.condition import Condition
-from gemeos.ensemble.state import NEVER, TwinState
+from gemeos.ensemble.state import TwinState
 from gemeos.errors import AssimilationError, OutOfReachError
 from gemeos.foresee.fork import Forks, played, slim
 from gemeos.foresee.intervene import NOTHING
 from gemeos.foresee.warn import WarningRecord, judged
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.questions import crew_of
-from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.retrace import lived
+from gemeos.runtime.twin import Twin
 from gemeos.runtime.witness import happens
 from gemeos.timeline.base import Timeline
 from gemeos.units import iso
@@ -44,6 +45,8 @@ class Asked:
     """Between two issues."""
     likely: float
     """The chance from which on it is warned."""
+    known_by: Instant
+    """What was known by then is what really happened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +90,16 @@ def hindcast(
     look = max(asked.within // LOOKS, twin.schema.step)
     length = asked.until - asked.since
     issued, chance = [], []
-    for now, fleet, state in _lived(twin, timeline, before, asked, asked.every, as_known=True):
+    issues = range(asked.since, asked.until + 1, asked.every)
+    for now, fleet, state in lived(twin, timeline, before, asked.since, issues, known_by=None):
         progress(0.5 * (now - asked.since) / length)
         issued.append(now)
         chance.append(chance_of(fleet, twin.name, state, asked.condition, within=asked.within))
     times, is_so = [], []
-    for now, fleet, state in _lived(twin, timeline, before, asked, look, as_known=False):
+    looks = range(asked.since, asked.until + 1, look)
+    for now, fleet, state in lived(
+        twin, timeline, before, asked.since, looks, known_by=asked.known_by
+    ):
         progress(0.5 + 0.5 * (now - asked.since) / length)
         times.append(now)
         is_so.append(holds_now(fleet, twin.name, state, asked.condition))
@@ -101,37 +108,6 @@ def hindcast(
     found = np.array(issued), np.array(chance), np.array(times), np.array(is_so)
     record = judged(*found, within=asked.within, likely=asked.likely)
     return Hindcast(*found, record)
-
-
-def _lived(
-    twin: Twin,
-    timeline: Timeline,
-    before: TwinState,
-    asked: Asked,
-    every: Span,
-    *,
-    as_known: bool,
-) -> Iterator[tuple[Instant, Fleet, TwinState]]:
-    """The twin, moved on to each instant without readings that were not there yet."""
-    fleet = together([twin], horizon=twin.horizon)
-    fleet.restore([twin.name], before)
-    numbers = [timeline.book.number(b.series) for b in twin.bindings]
-    step, reached = fleet.schema.step, asked.since
-    for now in range(asked.since, asked.until + 1, every):
-        by = now if as_known else None
-        if as_known:
-            # What came late: known since the last issue, and valid before it.
-            late = timeline.changed_since(numbers, reached, reached, known_by=by)
-            if late is not None:
-                rows = timeline.range(numbers, late - 1, reached, known_by=by)
-                fleet.take(rows, timeline.book)
-        fleet.take(timeline.range(numbers, reached, now, known_by=by), timeline.book)
-        reached = now
-        state = fleet.state(twin.name)
-        if state.born[0] == NEVER:
-            continue
-        moved = fleet.cycle.stepper.advance(state, fleet.crew, np.maximum(state.tick, now // step))
-        yield now, fleet, fleet.ahead(twin.name, state, moved)
 
 
 def chance_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from gemeos.runtime.advice import AdviceRecord
 from gemeos.runtime.scenario import Progress
 from gemeos.units import span_told
 from gemeos.units.instant import Instant, Span
@@ -14,13 +15,14 @@ KIND: Final = "hindcast"
 
 @dataclass(frozen=True, slots=True)
 class HindcastRecord:
-    """What would have been warned of in a stretch of the past, and what came of it."""
+    """What would have been warned of, or advised, in a stretch of the past, and what came of it."""
 
     twin: str
     name: str
     condition: str
+    """Empty where it was asked for advice."""
     within: Span
-    """How far each warning reaches."""
+    """How far each warning reaches, and how far ahead plans are judged."""
     likely: float
     """The chance from which on it is warned."""
     every: Span
@@ -44,6 +46,8 @@ class HindcastRecord:
     warnings: tuple[tuple[Instant, Instant], ...] = ()
     reason: str = ""
     """Why it failed."""
+    advice: AdviceRecord | None = None
+    """What it would have advised; None where it was asked what it would have warned of."""
 
     @property
     def told(self) -> str:
@@ -51,6 +55,8 @@ class HindcastRecord:
         if self.progress is not Progress.DONE:
             why = f": {self.reason}" if self.reason else ""
             return f"{self.name} is {self.progress.value}{why}."
+        if self.advice is not None:
+            return "\n".join(self.advice.told(self.within, self.every))
         count = self.hits + self.misses
         counts = (
             f"{self.condition}: it came to that {count} times; {self.hits} were warned of, "

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, final
+from typing import Final, Protocol, assert_never, final
 
 from typing_extensions import override
 
 from gemeos.ensemble.condition import Condition, parse
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
+from gemeos.foresee.choices import Asked as Choices
 from gemeos.foresee.fork import MOST_INSTANTS
 from gemeos.runtime import scenarios
+from gemeos.runtime.advice import DEFAULT_RUNS
+from gemeos.runtime.advising import Sought, advised
 from gemeos.runtime.asked import When
 from gemeos.runtime.hindcast import Asked, Hindcast, hindcast
 from gemeos.runtime.hindcast_record import KIND, HindcastRecord
@@ -20,9 +24,10 @@ from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.site import Site
 from gemeos.runtime.twin import Twin
+from gemeos.runtime.wanted import Wanted
 from gemeos.schema.variable import Const
 from gemeos.units import span
-from gemeos.units.instant import Span
+from gemeos.units.instant import Instant, Span
 
 MOST_WAITING: Final = 4
 MOST_TOLD: Final = 1000
@@ -44,8 +49,11 @@ class Running(scenarios.Running, Protocol):
 
 @dataclass(eq=False)
 class _Job(Pursuit[HindcastRecord]):
-    asked: Asked
+    asked: Asked | Sought
     before: TwinState
+    """At its beginning, as it was known then."""
+    settled: TwinState
+    """The same as it is known today."""
 
 
 @final
@@ -61,13 +69,20 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         self,
         twin: str,
         name: str,
-        condition: str,
+        condition: str = "",
         *,
         within: str | Span,
         since: When,
         until: When,
         likely: float = 0.5,
         every: str | Span | None = None,
+        over: Mapping[str, Choices] | None = None,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        look_every: str | Span | None = None,
+        budget: str = DEFAULT_RUNS,
+        seed: int = 0,
         replacing: bool = False,
         actor: str = "program",
     ) -> HindcastRecord:
@@ -76,12 +91,20 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         Args:
             twin: Its name.
             name: Of the hindcast.
-            condition: What would be warned of, as in ``level > 2 m``.
-            within: How far each warning reaches.
+            condition: What would be warned of, as in ``level > 2 m``. Either it or ``over``.
+            within: How far each warning reaches, or how far ahead plans are judged.
             since: Where it begins; the twin must have had an estimate then.
             until: Where it ends.
             likely: The chance from which on it is warned.
-            every: Between two issues; by default a sixth of ``within``.
+            every: Between two issues; by default a sixth of ``within``, of advice all of it.
+            over: What may be chosen at each, by control or constant, where advice is asked for.
+            minimise: Objectives, as an optimisation has them.
+            maximise: The same.
+            subject_to: Constraints, as an optimisation has them.
+            look_every: Between two instants that plans are judged by; by default a hundredth of
+                ``within``.
+            budget: Of each search, in runs.
+            seed: Of what the searches draw.
             replacing: Take the place of one of that name.
             actor: Who asks.
 
@@ -91,10 +114,21 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         """
         fleet = self._running.fleet(twin)
         self._shelf.check_room(twin, name, replacing=replacing)
-        read = self._condition(twin, condition)
-        asked = self._asked(twin, read, within, since, until, likely, every)
+        begin, end = self._stretch(twin, since, until)
+        wanted = Wanted(
+            over or {}, minimise, maximise, subject_to, within, every, look_every, budget, seed
+        )
+        wanted.check_alone(condition)
+        asked: Asked | Sought
+        if over:
+            asked, advice = wanted.sought(fleet, begin, end, self._running.clock.now())
+        else:
+            read = self._condition(twin, condition)
+            asked, advice = self._asked(twin, read, within, begin, end, likely, every), None
         self._check_waiting()
-        before = self._running.questions.past(twin, asked.since, asked.since).state
+        questions = self._running.questions
+        before = questions.past(twin, asked.since, asked.since).state
+        settled = questions.past(twin, asked.since, asked.known_by).state if over else before
         record = HindcastRecord(
             twin=twin,
             name=name,
@@ -106,10 +140,12 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
             until=asked.until,
             model=fleet.identity,
             actor=actor,
-            created=self._running.clock.now(),
+            created=asked.known_by,
+            advice=advice,
         )
-        job = _Job(twin, name, record, asked, before)
-        self._begin(job, b"", self._run, replacing=replacing, actor=actor, asked=condition)
+        job = _Job(twin, name, record, asked, before, settled)
+        told = condition or ", ".join(over or ())
+        self._begin(job, b"", self._run, replacing=replacing, actor=actor, asked=told)
         return record
 
     def _condition(self, twin: str, text: str) -> Condition:
@@ -123,21 +159,18 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         twin: str,
         condition: Condition,
         within: str | Span,
-        since: When,
-        until: When,
+        begin: Instant,
+        end: Instant,
         likely: float,
         every: str | Span | None,
     ) -> Asked:
-        site, step = self._running.site, self._running.fleet(twin).schema.step
-        begin, end = (w if isinstance(w, int) else site.instant(w) for w in (since, until))
+        step = self._running.fleet(twin).schema.step
         reach = _whole(within, step)
         pace = max(reach // 6 // step, 1) * step if every is None else _whole(every, step)
         if reach < step or pace < step:
             raise InputError("Neither 'within' nor 'every' can be shorter than a step.")
         if not 0.0 < likely <= 1.0:
             raise InputError(f"It is warned from a chance within 0 and 1 on; {likely} is none.")
-        if end > self._running.clock.now():
-            raise InputError("A hindcast ends in the past: nothing is known yet of what comes.")
         if end - begin <= reach:
             raise InputError("The stretch is no longer than the reach of one warning.")
         issues = math.ceil((end - begin) / pace)
@@ -146,14 +179,34 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
                 f"It would be asked {issues} times, and may be {MOST_INSTANTS} times: take a "
                 "coarser 'every', or a shorter stretch."
             )
-        begin = -(-begin // step) * step
-        return Asked(condition, begin, end, reach, pace, likely)
+        return Asked(condition, begin, end, reach, pace, likely, self._running.clock.now())
+
+    def _stretch(self, twin: str, since: When, until: When) -> tuple[Instant, Instant]:
+        """From the first instant of the grid on."""
+        site, step = self._running.site, self._running.fleet(twin).schema.step
+        begin, end = (w if isinstance(w, int) else site.instant(w) for w in (since, until))
+        if end > self._running.clock.now():
+            raise InputError("A hindcast ends in the past: nothing is known yet of what comes.")
+        return -(-begin // step) * step, end
 
     def _run(self, job: _Job) -> None:
         job.record = replace(job.record, progress=Progress.RUNNING)
         twin = self._running.twin(job.twin)
-        found = hindcast(twin, self._running.timeline, job.before, job.asked, job.at)
-        job.record = _with(job.record, found, job.asked.likely)
+        timeline = self._running.timeline
+        match job.asked:
+            case Asked():
+                found = hindcast(twin, timeline, job.before, job.asked, job.at)
+                job.record = _with(job.record, found, job.asked.likely)
+            case Sought():
+                rows = advised(twin, timeline, job.before, job.settled, job.asked, job.at)
+                advice = job.record.advice
+                job.record = replace(
+                    job.record,
+                    issues=len(rows),
+                    advice=None if advice is None else replace(advice, issued=rows),
+                )
+            case _:
+                assert_never(job.asked)
 
     @override
     def _over(self, job: _Job) -> None:

@@ -6,8 +6,6 @@ Where the budget was told as time, a first look at how fast forks run here turns
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, final
@@ -16,15 +14,14 @@ import numpy as np
 from typing_extensions import override
 
 from gemeos.ensemble.state import TwinState
-from gemeos.errors import GemeosError, InputError
 from gemeos.foresee.choices import Asked, as_written, space_of
 from gemeos.foresee.fork import instants
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.judge import Gain, Judge
-from gemeos.foresee.search import Evaluate, Members, fewest_runs, search
+from gemeos.foresee.search import Members, fewest_runs
 from gemeos.foresee.search import Progress as SearchProgress
 from gemeos.foresee.space import DO_NOTHING, Candidate, Space
-from gemeos.foresee.verdict import Advice, Verdict, fresh_members, verdict
+from gemeos.foresee.verdict import Advice, Verdict
 from gemeos.runtime import scenarios
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.fleet import Fleet
@@ -36,28 +33,34 @@ from gemeos.runtime.optimisation import (
     OptimisationRecord,
 )
 from gemeos.runtime.pace import Pace
-from gemeos.runtime.phase import Phase
 from gemeos.runtime.present import Present, applied, said
 from gemeos.runtime.scenario import Progress
+from gemeos.runtime.searching import (
+    MOST_RUNS,
+    Decided,
+    check_fresh,
+    check_runs,
+    decided,
+    refusal,
+    runs_of,
+    several,
+    unmodelled,
+)
 from gemeos.runtime.trial import Trial, changes_of
-from gemeos.runtime.tried import Once, note, told_of
+from gemeos.runtime.tried import note, told_of
 from gemeos.runtime.twin import Twin
 from gemeos.schema.intervention import as_written as changes_as_written
-from gemeos.schema.variable import Const, Input
+from gemeos.schema.variable import Const
 from gemeos.units import span
 from gemeos.units.instant import Instant, Span
 
 MOST_WAITING: Final = 8
-MOST_RUNS: Final = 1_000_000
-MOST_FRESH: Final = 200_000
-"""Members of the check of a winner: they show shares down to 0.006 %."""
 LEAST_RUNS: Final = 50
 """That a budget of time is worth on the slowest machine; the deadline ends them."""
 PILOT: Final = 4
 """Candidates of the first look at how fast forks run: as a batch, as the search runs them."""
 DELAYS: Final = (0.125, 0.25, 0.5, 0.75)
 """Of the horizon: how much later a plan is tried to be put into force."""
-_RUNS = re.compile(r"\s*(\d+)\s*runs?\s*")
 
 
 class Running(scenarios.Running, Protocol):
@@ -140,9 +143,9 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         space = space_of(schema, over)
         units = {v.name: v.unit for v in schema.variables if not isinstance(v, Const)}
         goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
-        _check_fresh(goal)
-        runs = _runs(budget)
-        _check_runs(space, goal, runs)
+        check_fresh(goal)
+        runs = runs_of(budget)
+        check_runs(space, goal, runs)
         ahead, pace = scenarios.reach(until, every, schema.step)
         instants(0, ahead // schema.step, pace // schema.step)
         self._check_waiting()
@@ -152,9 +155,9 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             twin=twin,
             name=name,
             over=as_written(space),
-            minimise=_several(minimise),
-            maximise=_several(maximise),
-            subject_to=_several(subject_to),
+            minimise=several(minimise),
+            maximise=several(maximise),
+            subject_to=several(subject_to),
             until=ahead,
             every=pace,
             budget=budget,
@@ -167,7 +170,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             actor=actor,
             created=self._running.clock.now(),
             runs=runs or 0,
-            unmodelled=_unmodelled(fleet, space),
+            unmodelled=unmodelled(fleet, space),
             in_force={} if in_force is None else dict(in_force.sets),
         )
         packed, over_told = origin.state.to_bytes(), ", ".join(record.over)
@@ -229,43 +232,20 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             # Never before something was tried: importing the method may take as long as the time.
             return pace is not None and pace.is_spent and bool(job.tried)
 
-        at_once = max(1, trial.at_once // trial.block)
-        if pace is not None:
-            fewest = fewest_runs(job.space, job.goal, job.record.runs)
-            at_once = min(at_once, pace.at_once(job.record.runs, fewest))
-        searching = self._running.clock.wall()
-        found = search(
+        decision = decided(
+            trial,
             job.space,
-            job.goal,
-            evaluate,
             runs=job.record.runs,
             seed=job.record.seed,
-            start=_start(job),
+            present=job.present,
+            evaluate=evaluate,
             stop=is_spent,
             progress=told,
-            block=trial.block,
-            at_once=at_once,
+            pace=pace,
         )
-        job.at(0.8)
-        seen = math.ceil(found.seen / trial.origins) * trial.origins
-        fresh, finalists = fresh_members(job.goal, seen, block=trial.origins), found.finalists
-        if pace is not None:
-            pace.learn(self._running.clock.wall() - searching, found.runs)
-            check = pace.check(fresh.count // trial.origins, len(finalists))
-            fresh = replace(fresh, count=check.blocks * trial.origins)
-            finalists = finalists[: check.finalists]
-        judged = Once(trial.evaluate)
-        decided = verdict(
-            job.goal,
-            finalists,
-            judged,
-            members=fresh,
-            seed=job.record.seed,
-            present=job.present,
-            origins=trial.origins,
-        )
+        found, fresh, judged = decision.found, decision.fresh, decision.verdict
         job.at(0.9)
-        latest = self._latest(job, trial, decided, fresh, judged, pace)
+        latest = self._latest(job, trial, decision, pace)
         job.record = replace(
             job.record,
             ran=found.runs,
@@ -280,17 +260,17 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         )
         # Meanwhile it may have fallen out of step.
         if not self._is_refused(job):
-            job.record = with_verdict(job.record, fleet, decided)
+            job.record = with_verdict(job.record, fleet, judged)
 
     def _is_refused(self, job: _Job) -> bool:
         """A twin that is out of step gives no advice (contract 8)."""
-        phase = self._running.questions.trust(job.twin).phase
-        if phase not in {Phase.DRIFTING, Phase.BLIND}:
+        why = refusal(job.twin, self._running.questions.trust(job.twin).phase)
+        if why is None:
             return False
         job.record = replace(
             job.record,
             advice=Advice.KEEP if job.present is not None else Advice.NOTHING,
-            reasons=(f"{job.twin} is {phase.value}: what it foresees is not to be relied on.",),
+            reasons=(why,),
         )
         return True
 
@@ -325,28 +305,27 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         self,
         job: _Job,
         trial: Trial,
-        decided: Verdict,
-        fresh: Members,
-        judged: Evaluate,
+        decision: Decided,
         pace: Pace | None,
     ) -> Instant | None:
         """Until when the winner still gains if it is put into force only then.
 
         As far as that was looked at: with no time left it is told of no later moment.
         """
-        if decided.advice is not Advice.CHANGE or decided.winner is None:
+        told, fresh = decision.verdict, decision.fresh
+        if told.advice is not Advice.CHANGE or told.winner is None:
             return None
-        judge = Judge(job.goal, decided.level, job.record.seed, trial.origins)
-        nothing = judged([DO_NOTHING], fresh)
+        judge = Judge(job.goal, told.level, job.record.seed, trial.origins)
+        nothing = decision.judged([DO_NOTHING], fresh)
         latest = job.record.forked_at
         for share in DELAYS:
             job.at(0.9 + 0.1 * share)
             if pace is not None and not pace.has_room(fresh.count // trial.origins):
                 break
             delay = round(share * job.record.until)
-            later = trial.later(delay).evaluate([decided.winner], fresh)
+            later = trial.later(delay).evaluate([told.winner], fresh)
             pair = later.more_candidates(nothing)
-            if not judge.comparison(decided.winner, DO_NOTHING, pair).is_better:
+            if not judge.comparison(told.winner, DO_NOTHING, pair).is_better:
                 break
             latest = job.record.forked_at + delay
         return latest
@@ -355,78 +334,6 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
     def _over(self, job: _Job) -> None:
         ended(job)
         self._shelf.put(job.record, job.state.to_bytes())
-
-
-def _check_fresh(goal: Goal) -> None:
-    """See that the check of a winner comes to an end."""
-    if goal.fresh_wanted > MOST_FRESH:
-        raise InputError(
-            f"To check a plan for that takes {goal.fresh_wanted} members, and {MOST_FRESH} are run "
-            "at most: allow a larger share, or a quantile that is less far out."
-        )
-
-
-def _check_runs(space: Space, goal: Goal, runs: int | None) -> None:
-    """Refuse at once what would fail when it is its turn. Of a time it is not known beforehand."""
-    if runs is not None and runs < (fewest := fewest_runs(space, goal, runs)):
-        names = ", ".join(dict.fromkeys(axis.name for axis in space.axes))
-        raise InputError(
-            f"A search over {names} needs at least {fewest} runs; the budget is {runs}."
-        )
-
-
-def _runs(budget: str) -> int | None:
-    """The budget in runs; None where it is a time.
-
-    Raises:
-        InputError: it is nothing, too much, or cannot be read.
-    """
-    found = _RUNS.fullmatch(budget)
-    if found is None:
-        if span(budget) <= 0:
-            raise InputError(f"A budget of {budget} searches nothing.")
-        return None
-    runs = int(found[1])
-    if not 0 < runs <= MOST_RUNS:
-        raise InputError(f"A budget is 1 to {MOST_RUNS} runs; {runs} were given.")
-    return runs
-
-
-def _start(job: _Job) -> Candidate | None:
-    """The present plan, for the search to begin with; None where it is not one of its choices."""
-    if job.present is None:
-        return None
-    try:
-        job.space.check(job.present)
-    except GemeosError:
-        return None
-    return job.present
-
-
-def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
-    return (texts,) if isinstance(texts, str) else tuple(texts)
-
-
-def _unmodelled(fleet: Fleet, space: Space) -> tuple[str, ...]:
-    """What plans are judged without."""
-    names = {axis.name for axis in space.axes}
-    held = [v.name for v in fleet.schema.driven if v.name not in names]
-    told = []
-    if fleet.school.inputs is None:
-        inputs = [v.name for v in fleet.schema.driven if isinstance(v, Input)]
-        if inputs:
-            told.append(f"where inputs go: {_are(inputs)} held as last heard")
-    else:
-        held = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
-    controls = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
-    if controls:
-        they = "they are" if len(controls) > 1 else "it is"
-        told.append(f"anybody who sets {', '.join(controls)} meanwhile: {they} held")
-    return tuple(told)
-
-
-def _are(names: Sequence[str]) -> str:
-    return f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"
 
 
 def with_verdict(record: OptimisationRecord, fleet: Fleet, decided: Verdict) -> OptimisationRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.delivered import gains_of
@@ -68,6 +69,17 @@ def promise_of(
         for each, places in zip((nothing, plan), both, strict=True)
     ]
     gains = gains_of(objective, told[0], told[1], np.asarray(plan.times))
+    found = foreseen(objective, gains)
+    if found is None:
+        return None
+    gain, members = found
+    return Promise(text, sense, until, every, gain, members)
+
+
+def foreseen(
+    objective: Objective, gains: Float64[np.ndarray, " member"]
+) -> tuple[Gain, int] | None:
+    """What one reality will gain, and how many members say so; None where they are too few."""
     gains = gains[np.isfinite(gains)]
     if len(gains) < FEWEST:
         return None
@@ -76,8 +88,7 @@ def promise_of(
     mean = float(gains.mean())
     # Of very skewed gains the mean may lie beyond the rest.
     low, high = min(float(low), mean), max(float(high), mean)
-    gain = Gain(str(objective), objective.unit, mean, low, high, SHARE)
-    return Promise(text, sense, until, every, gain, len(gains))
+    return Gain(str(objective), objective.unit, mean, low, high, SHARE), len(gains)
 
 
 def _numbered(estimate: Estimate) -> dict[int, int]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from gemeos.clock import Clock
 from gemeos.ensemble.estimate import Estimate, Filtered, Forecast, Kind, Provenance
-from gemeos.ensemble.state import NEVER, Drift, Monitor, TwinState
+from gemeos.ensemble.state import NEVER, Monitor, TwinState
 from gemeos.errors import AssimilationError, InputError, OutOfReachError
 from gemeos.foresee.forecast import forecast
 from gemeos.runtime.asked import When
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import unpacked
-from gemeos.runtime.phase import Phase, Standing, phase_of
+from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Site
+from gemeos.runtime.standing import Heard, heard_of, phase_by
 from gemeos.runtime.trust import Trust, channel_trust
 from gemeos.runtime.twin import Twin, together
 from gemeos.schema.reading import Readings
@@ -250,7 +251,7 @@ class Questions:
             self._instant(until),
             known_by=None if known_by is None else self._instant(known_by),
         )
-        (heard,) = _heard(self._running.snapshot(twin))
+        (heard,) = heard_of(self._running.snapshot(twin))
         return Remembered(
             variable=rows.variable,
             valid_at=rows.valid_at,
@@ -277,7 +278,7 @@ class Questions:
         state = self._running.snapshot(twin)
         channels = fleet.channels[fleet.place(twin)]
         told = channel_trust(channels, state.monitors[0])
-        (heard,) = _heard(state)
+        (heard,) = heard_of(state)
         now = self._running.clock.now()
         return Trust(
             twin=twin,
@@ -299,7 +300,7 @@ class Questions:
         """Of all its twins: looked at again and again, so from one copy of their states."""
         now = self._running.clock.now()  # first: see ``phase``
         state = self._running.everyone(fleet)
-        for name, heard in zip(fleet.names, _heard(state), strict=True):
+        for name, heard in zip(fleet.names, heard_of(state), strict=True):
             yield name, self._phase(name, heard, now)
 
     def phase(self, twin: str) -> Phase:
@@ -307,24 +308,16 @@ class Questions:
         # The time before the state: else a replayed clock that strides meanwhile makes a twin that
         # hears all look blind, and what it does is undone.
         now = self._running.clock.now()
-        (heard,) = _heard(self._running.snapshot(twin))
+        (heard,) = heard_of(self._running.snapshot(twin))
         return self._phase(twin, heard, now)
 
-    def _phase(self, twin: str, heard: _Heard, now: Instant) -> Phase:
-        declared = self._running.twin(twin)
-        return phase_of(
-            Standing(
-                bound=bool(declared.bindings),
-                running=self._running.fleet(twin).failure(twin) is None,
-                finished=self._running.is_finished(twin),
-                assimilated=heard.assimilated,
-                newest=heard.newest,
-                now=now,
-                usual_interval=heard.usual,
-                lateness=declared.lateness,
-                accepted=heard.accepted,
-                rejected=heard.rejected,
-            )
+    def _phase(self, twin: str, heard: Heard, now: Instant) -> Phase:
+        return phase_by(
+            self._running.twin(twin),
+            heard,
+            now,
+            running=self._running.fleet(twin).failure(twin) is None,
+            finished=self._running.is_finished(twin),
         )
 
     def _born(self, twin: str, state: TwinState) -> TwinState:
@@ -378,41 +371,6 @@ class Questions:
             ),
             zone=self._running.site.zone,
         )
-
-
-class _Heard(NamedTuple):
-    """What a phase rests on, of one twin's state."""
-
-    assimilated: int
-    newest: Instant | None
-    """``valid_at`` of its newest reading."""
-    accepted: Instant | None
-    """The same of channels that are trusted."""
-    usual: Span | None
-    """Interval of its busiest channel."""
-    rejected: bool
-    """The test of its innovations, or that of its corrected forecasts."""
-
-
-def _heard(state: TwinState) -> list[_Heard]:
-    monitors = state.monitors
-    last = np.fmax.reduce(monitors[:, :, Monitor.LAST_AT], axis=1, initial=np.nan)
-    accepted = np.fmax.reduce(monitors[:, :, Monitor.ACCEPTED_AT], axis=1, initial=np.nan)
-    usual = np.fmin.reduce(monitors[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
-    return [
-        _Heard(
-            int(state.assimilated[i]),
-            _whole(last[i]),
-            _whole(accepted[i]),
-            _whole(usual[i]),
-            bool(state.drift[i, Drift.REJECTED] or state.forecast_drift[i, Drift.REJECTED]),
-        )
-        for i in range(len(state))
-    ]
-
-
-def _whole(number: float) -> int | None:
-    return None if np.isnan(number) else int(number)
 
 
 def crew_of(fleet: Fleet, twin: str) -> Crew:

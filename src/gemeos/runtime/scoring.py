@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.clause import Values
 from gemeos.ensemble.state import UNTRUSTED, Monitor, TwinState
 from gemeos.errors import AssimilationError, InputError
-from gemeos.foresee.delivered import Delivered, delivered
+from gemeos.foresee.delivered import Delivered, delivered, undelivered
 from gemeos.foresee.fork import Watch
 from gemeos.foresee.relive import Lived, Reliving, Setting
 from gemeos.foresee.worth import Objective
@@ -25,13 +25,16 @@ from gemeos.runtime.questions import crew_of
 from gemeos.schema.command import CommandState
 from gemeos.schema.plan import Gain, Promise
 from gemeos.schema.reading import Readings, SeriesBook
+from gemeos.schema.variable import Control
 from gemeos.simulate.advance import Stepper
-from gemeos.units.instant import Instant
+from gemeos.units.instant import Instant, Span
 
 MEMBERS: Final = 512
 """That a past is relived with, at least, where they are our own."""
 UNKNOWN: Final = 0.5
 """Doubt of the share of the effect from which on readings tell too little; untold it is 1."""
+UNMOVED: Final = 0.001
+"""Of a control's range: it is read that much elsewhere where nobody moves it."""
 _IN_FORCE: Final = {
     CommandState.TAKEN,
     CommandState.UNDONE,
@@ -137,23 +140,105 @@ def _found(
         int(past.before.tick[0]) + promise.until // step,
         promise.every // step,
         [told.index(name) for name in names],
-        # A simulation of an engine is a process: as many as the twin has anyway.
-        members=MEMBERS if isinstance(reliving.stepper, Stepper) else fleet.members,
+        members=members_relived(fleet),
         watch=watch,
     )
     return _concluded(objective, lived, names, fleet)
 
 
+def members_relived(fleet: Fleet) -> int:
+    """How many a past is relived with, at least.
+
+    A simulation of an engine is a process: as many as the twin has anyway.
+    """
+    return MEMBERS if isinstance(fleet.cycle.stepper, Stepper) else fleet.members
+
+
+def unlived(  # noqa: PLR0913 -- each is one thing that the caller decides
+    fleet: Fleet,
+    twin: str,
+    objective: Objective,
+    values: Mapping[str, float | int | str],
+    past: Past,
+    *,
+    until: Span,
+    every: Span,
+    watch: Watch | None = None,
+) -> tuple[Delivered, tuple[str, ...]]:
+    """What a plan would have brought that nobody carried out, and whose controls somebody moved.
+
+    Args:
+        fleet: That of the twin, or one like it.
+        twin: Its name.
+        objective: What counts.
+        values: Of controls and constants, in declared units, from the beginning to the end.
+        past: What is known of the window.
+        until: How long it lasts.
+        every: Between two instants that are looked at.
+        watch: Sees it go on; may raise to end it.
+
+    Raises:
+        AssimilationError: too few members are left.
+    """
+    schema, told = fleet.schema, fleet.cycle.stepper.told_names
+    names = sorted(objective.names)
+    read = _behind(heard(fleet, twin, past.readings, past.book), int(past.before.tick[0]))
+    numbers = {name: float(value) for name, value in values.items()}
+    driven = {v.name: place for place, v in enumerate(schema.driven)}
+    consts = {v.name: place for place, v in enumerate(schema.consts)}
+    reliving = Reliving(
+        stepper=fleet.cycle.stepper,
+        crew=crew_of(fleet, twin),
+        state=past.before,
+        read=read,
+        settings=(),
+        standing={},
+        unheard=_untrusted(past.before) | _untrusted(past.after),
+        instead={driven[n]: value for n, value in numbers.items() if n in driven},
+        consts={consts[n]: value for n, value in numbers.items() if n in consts},
+    )
+    lived = reliving.through(
+        int(past.before.tick[0]) + until // schema.step,
+        every // schema.step,
+        [told.index(name) for name in names],
+        members=members_relived(fleet),
+        watch=watch,
+    )
+    found = undelivered(
+        objective,
+        _values(lived.nothing, names, fleet),
+        _values(lived.plan, names, fleet),
+        lived.ticks * schema.step,
+        lived.relived,
+        states=fleet.members,
+    )
+    moved = (n for n in numbers if n in driven and _is_moved(fleet, n, driven[n], past, read))
+    return found, tuple(moved)
+
+
+def _is_moved(fleet: Fleet, control: str, place: int, past: Past, read: Sequence[Observed]) -> bool:
+    """Whether it was heard elsewhere than where it stood."""
+    declared = fleet.schema.variable(control)
+    least, most = declared.bounds if isinstance(declared, Control) else (None, None)
+    reach = 0.0 if least is None or most is None else most - least
+    stood = past.before.driven[0, place].reshape(-1)[0]
+    heard_then = np.array(
+        [each.driven_after[0, place] for each in read]
+        + [each.driven_before[0, place] for each in read],
+        np.float64,
+    )
+    return bool((np.abs(heard_then - stood) > UNMOVED * reach).any())
+
+
+def _values(arm: np.ndarray, names: Sequence[str], fleet: Fleet) -> Values:
+    return {n: (arm[:, i], fleet.schema.variable(n).unit) for i, n in enumerate(names)}
+
+
 def _concluded(objective: Objective, lived: Lived, names: Sequence[str], fleet: Fleet) -> Delivered:
-    units = [fleet.schema.variable(name).unit for name in names]
-
-    def values(arm: np.ndarray) -> Values:
-        return {n: (arm[:, i], unit) for i, (n, unit) in enumerate(zip(names, units, strict=True))}
-
     return delivered(
         objective,
-        values(lived.nothing),
-        values(lived.plan),
+        _values(lived.nothing, names, fleet),
+        _values(lived.plan, names, fleet),
         lived.ticks * fleet.schema.step,
         lived.relived,
         lived.share,

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, final
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
 from gemeos.foresee.choices import Asked as Choices
+from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.alerts import Alerts
 from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, When
@@ -154,13 +155,20 @@ class TwinHindcasts(_Named[HindcastRecord]):
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
         name: str,
-        condition: str,
+        condition: str = "",
         *,
         within: str,
         since: When,
         until: When,
         likely: float = 0.5,
         every: str | None = None,
+        over: Mapping[str, Choices] | None = None,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        look_every: str | None = None,
+        budget: str = DEFAULT_RUNS,
+        seed: int = 0,
         replacing: bool = False,
     ) -> HindcastRecord:
         """See ``Hindsight``."""
@@ -173,6 +181,13 @@ class TwinHindcasts(_Named[HindcastRecord]):
             until=until,
             likely=likely,
             every=every,
+            over=over,
+            minimise=minimise,
+            maximise=maximise,
+            subject_to=subject_to,
+            look_every=look_every,
+            budget=budget,
+            seed=seed,
             replacing=replacing,
         )
 

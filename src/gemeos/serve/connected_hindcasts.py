@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from typing_extensions import override
 
+from gemeos.foresee.choices import Asked as Choices
+from gemeos.foresee.choices import text_of
+from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.asked import When
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.scenario import Progress
-from gemeos.serve import hear
+from gemeos.runtime.searching import several
+from gemeos.serve import hear, tell_advice
 from gemeos.serve import hindcast_messages as hm
 from gemeos.serve.connected_named import Asks, ConnectedNamed
 from gemeos.units import instant
@@ -39,13 +43,20 @@ class ConnectedHindcasts(ConnectedNamed[HindcastRecord, hm.HindcastMessage]):
     def begin(  # noqa: PLR0913 -- as the protocol
         self,
         name: str,
-        condition: str,
+        condition: str = "",
         *,
         within: str,
         since: When,
         until: When,
         likely: float = 0.5,
         every: str | None = None,
+        over: Mapping[str, Choices] | None = None,
+        minimise: str | Sequence[str] = (),
+        maximise: str | Sequence[str] = (),
+        subject_to: str | Sequence[str] = (),
+        look_every: str | None = None,
+        budget: str = DEFAULT_RUNS,
+        seed: int = 0,
         replacing: bool = False,
     ) -> HindcastRecord:
         """See ``Hindsight``."""
@@ -57,6 +68,13 @@ class ConnectedHindcasts(ConnectedNamed[HindcastRecord, hm.HindcastMessage]):
             "until": hear.when(until),
             "likely": likely,
             "every": every,
+            "over": {each: text_of(choices, over or {}) for each, choices in (over or {}).items()},
+            "minimise": several(minimise),
+            "maximise": several(maximise),
+            "subject_to": several(subject_to),
+            "look_every": look_every,
+            "budget": budget,
+            "seed": seed,
             "replacing": replacing,
         }
         return self._begun(body)
@@ -86,4 +104,5 @@ def _record(told: hm.HindcastMessage) -> HindcastRecord:
         occurrences=tuple((instant(o.first), instant(o.last)) for o in told.occurrences),
         warnings=tuple((instant(w.first), instant(w.last)) for w in told.warnings),
         reason=told.reason,
+        advice=None if told.advice is None else tell_advice.advice_of(told.advice),
     )

@@ -12,6 +12,8 @@ from gemeos.serve.scenario_messages import ProgressWord, SpanText
 
 Expressions = Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=20)]
 
+AdviceWord = Literal["change", "keep", "nothing"]
+
 
 class OptimisationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A search that somebody asks for."""
@@ -90,7 +92,7 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     candidates: list[TriedMessage]
     """Only where one is asked for."""
     winner: dict[str, str] | None
-    advice: Literal["change", "keep", "nothing"] | None
+    advice: AdviceWord | None
     """null while it is run."""
     reasons: list[str]
     gains: list[GainMessage]

@@ -1,4 +1,4 @@
-"""Hindcasts: what a twin would have warned of, with only what was known then."""
+"""Hindcasts: what a twin would have warned of or advised, with only what was known then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.serve import hindcast_messages as hm
+from gemeos.serve import tell_advice
 from gemeos.serve.auth import Role
 from gemeos.serve.messages import Staleness
 from gemeos.serve.routes.operation import Call, Operation, Query
@@ -25,6 +26,13 @@ def begin(call: Call[Query]) -> hm.HindcastMessage:
         until=body.until,
         likely=body.likely,
         every=body.every,
+        over=body.over,
+        minimise=body.minimise,
+        maximise=body.maximise,
+        subject_to=body.subject_to,
+        look_every=body.look_every,
+        budget=body.budget,
+        seed=body.seed,
         replacing=body.replacing,
         actor=call.actor.name,
     )
@@ -91,6 +99,7 @@ def _message(
         occurrences=[hm.StretchMessage(first=time(a), last=time(b)) for a, b in record.occurrences],
         warnings=[hm.StretchMessage(first=time(a), last=time(b)) for a, b in record.warnings],
         reason=record.reason,
+        advice=None if record.advice is None else tell_advice.advice(record.advice, time),
         source=call.served.host.site.source,
         staleness=stale or call.served.tell.staleness_of(call.twin),
     )
@@ -121,7 +130,7 @@ OPERATIONS: Final = (
     Operation(
         _ONE,
         "readHindcast",
-        "A hindcast: hits, misses, false alarms, how early",
+        "A hindcast: hits, misses, false alarms, how early; or what advice would have brought",
         one,
         hm.HindcastMessage,
         problems=(404,),

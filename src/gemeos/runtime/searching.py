@@ -1,0 +1,181 @@
+"""One search with its verdict: what searches of now and hindcasts of the past share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gemeos.errors import GemeosError, InputError
+from gemeos.foresee.goal import Goal
+from gemeos.foresee.search import Evaluate, Found, Members, Progress, fewest_runs, search
+from gemeos.foresee.space import Candidate, Space
+from gemeos.foresee.verdict import Verdict, fresh_members, verdict
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.pace import Pace
+from gemeos.runtime.phase import Phase
+from gemeos.runtime.trial import Trial
+from gemeos.runtime.tried import Once
+from gemeos.schema.variable import Input
+from gemeos.units import span
+
+MOST_RUNS: Final = 1_000_000
+MOST_FRESH: Final = 200_000
+"""Members of the check of a winner: they show shares down to 0.006 %."""
+_RUNS: Final = re.compile(r"\s*(\d+)\s*runs?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a search found, and what fresh runs say of it."""
+
+    found: Found
+    fresh: Members
+    """Of the check."""
+    verdict: Verdict
+    judged: Evaluate
+    """Runs what the check has run already no second time."""
+
+
+def decided(  # noqa: PLR0913 -- each is one thing that the caller decides
+    trial: Trial,
+    space: Space,
+    *,
+    runs: int,
+    seed: int,
+    present: Candidate | None,
+    evaluate: Evaluate,
+    stop: Callable[[], bool],
+    progress: Callable[[Progress], None],
+    pace: Pace | None = None,
+) -> Decided:
+    """Search, and check the winner on members that the search never saw.
+
+    Args:
+        trial: Runs candidates.
+        space: What may be chosen.
+        runs: The budget.
+        seed: Of all that is drawn.
+        present: The plan in force, if there is one.
+        evaluate: ``trial.evaluate``, or what looks on at it while it searches.
+        stop: Whether the search has to end.
+        progress: Told how far the search is.
+        pace: How a budget of time is spent, where it is one: on the check, too.
+    """
+    at_once = max(1, trial.at_once // trial.block)
+    if pace is not None:
+        at_once = min(at_once, pace.at_once(runs, fewest_runs(space, trial.goal, runs)))
+    began = 0 if pace is None else pace.now()
+    found = search(
+        space,
+        trial.goal,
+        evaluate,
+        runs=runs,
+        seed=seed,
+        start=_start(space, present),
+        stop=stop,
+        progress=progress,
+        block=trial.block,
+        at_once=at_once,
+    )
+    trial.at()
+    seen = math.ceil(found.seen / trial.origins) * trial.origins
+    fresh, finalists = fresh_members(trial.goal, seen, block=trial.origins), found.finalists
+    if pace is not None:
+        pace.learn(pace.now() - began, found.runs)
+        check = pace.check(fresh.count // trial.origins, len(finalists))
+        fresh = replace(fresh, count=check.blocks * trial.origins)
+        finalists = finalists[: check.finalists]
+    judged = Once(trial.evaluate)
+    told = verdict(
+        trial.goal,
+        finalists,
+        judged,
+        members=fresh,
+        seed=seed,
+        present=present,
+        origins=trial.origins,
+    )
+    return Decided(found, fresh, told, judged)
+
+
+def refusal(twin: str, phase: Phase) -> str | None:
+    """Why a twin in that phase gives no advice (contract 8); None where it may."""
+    if phase not in {Phase.DRIFTING, Phase.BLIND}:
+        return None
+    return f"{twin} is {phase.value}: what it foresees is not to be relied on."
+
+
+def check_fresh(goal: Goal) -> None:
+    """See that the check of a winner comes to an end."""
+    if goal.fresh_wanted > MOST_FRESH:
+        raise InputError(
+            f"To check a plan for that takes {goal.fresh_wanted} members, and {MOST_FRESH} are run "
+            "at most: allow a larger share, or a quantile that is less far out."
+        )
+
+
+def check_runs(space: Space, goal: Goal, runs: int | None) -> None:
+    """Refuse at once what would fail when it is its turn. Of a time it is not known beforehand."""
+    if runs is not None and runs < (fewest := fewest_runs(space, goal, runs)):
+        names = ", ".join(dict.fromkeys(axis.name for axis in space.axes))
+        raise InputError(
+            f"A search over {names} needs at least {fewest} runs; the budget is {runs}."
+        )
+
+
+def runs_of(budget: str) -> int | None:
+    """The budget in runs; None where it is a time.
+
+    Raises:
+        InputError: it is nothing, too much, or cannot be read.
+    """
+    found = _RUNS.fullmatch(budget)
+    if found is None:
+        if span(budget) <= 0:
+            raise InputError(f"A budget of {budget} searches nothing.")
+        return None
+    runs = int(found[1])
+    if not 0 < runs <= MOST_RUNS:
+        raise InputError(f"A budget is 1 to {MOST_RUNS} runs; {runs} were given.")
+    return runs
+
+
+def _start(space: Space, present: Candidate | None) -> Candidate | None:
+    """The present plan, for the search to begin with; None where it is not one of its choices."""
+    if present is None:
+        return None
+    try:
+        space.check(present)
+    except GemeosError:
+        return None
+    return present
+
+
+def several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """One text, or some."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def unmodelled(fleet: Fleet, space: Space) -> tuple[str, ...]:
+    """What plans are judged without."""
+    names = {axis.name for axis in space.axes}
+    held = [v.name for v in fleet.schema.driven if v.name not in names]
+    told = []
+    if fleet.school.inputs is None:
+        inputs = [v.name for v in fleet.schema.driven if isinstance(v, Input)]
+        if inputs:
+            told.append(f"where inputs go: {_are(inputs)} held as last heard")
+    else:
+        held = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
+    controls = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
+    if controls:
+        they = "they are" if len(controls) > 1 else "it is"
+        told.append(f"anybody who sets {', '.join(controls)} meanwhile: {they} held")
+    return tuple(told)
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"

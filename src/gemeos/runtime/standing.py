@@ -1,0 +1,74 @@
+"""In which phase a twin is, by its state and the time: now, or as it was known at a past moment."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gemeos.ensemble.state import Drift, Monitor, TwinState
+from gemeos.runtime.phase import Phase, Standing, phase_of
+from gemeos.runtime.twin import Twin
+from gemeos.units.instant import Instant, Span
+
+
+class Heard(NamedTuple):
+    """What a phase rests on, of one twin's state."""
+
+    assimilated: int
+    newest: Instant | None
+    """``valid_at`` of its newest reading."""
+    accepted: Instant | None
+    """The same of channels that are trusted."""
+    usual: Span | None
+    """Interval of its busiest channel."""
+    rejected: bool
+    """The test of its innovations, or that of its corrected forecasts."""
+
+
+def heard_of(state: TwinState) -> list[Heard]:
+    """Of each twin in it."""
+    monitors = state.monitors
+    last = np.fmax.reduce(monitors[:, :, Monitor.LAST_AT], axis=1, initial=np.nan)
+    accepted = np.fmax.reduce(monitors[:, :, Monitor.ACCEPTED_AT], axis=1, initial=np.nan)
+    usual = np.fmin.reduce(monitors[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
+    return [
+        Heard(
+            int(state.assimilated[i]),
+            _whole(last[i]),
+            _whole(accepted[i]),
+            _whole(usual[i]),
+            bool(state.drift[i, Drift.REJECTED] or state.forecast_drift[i, Drift.REJECTED]),
+        )
+        for i in range(len(state))
+    ]
+
+
+def _whole(number: float) -> int | None:
+    return None if np.isnan(number) else int(number)
+
+
+def phase_by(twin: Twin, heard: Heard, now: Instant, *, running: bool, finished: bool) -> Phase:
+    """The phase of a twin that heard so much by ``now``.
+
+    Args:
+        twin: As declared.
+        heard: What its state says.
+        now: Site time.
+        running: It moves on; False where too many members failed.
+        finished: Every source that it is bound to ended.
+    """
+    return phase_of(
+        Standing(
+            bound=bool(twin.bindings),
+            running=running,
+            finished=finished,
+            assimilated=heard.assimilated,
+            newest=heard.newest,
+            now=now,
+            usual_interval=heard.usual,
+            lateness=twin.lateness,
+            accepted=heard.accepted,
+            rejected=heard.rejected,
+        )
+    )
