@@ -15,7 +15,7 @@ from gemeos.runtime.plan import PlanRecord
 from gemeos.schema.command import CommandState
 from gemeos.schema.plan import Gain, Promise
 from gemeos.units import iso
-from gemeos.units.instant import Instant
+from gemeos.units.instant import SECOND, Instant
 
 APPLIED: Final = "applied"
 """Kept under ``Plan.id`` before anything is sent: the plan as it was when it was applied."""
@@ -119,7 +119,8 @@ class LedgerRow:
             return "; ".join([self.stage.value, *self.score.notes])
         if self.promise is None:
             return f"{self.stage.value}; it promised nothing"
-        until = iso(self.applied_at + self.promise.until)
+        ends = self.applied_at + self.promise.until
+        until = iso(ends - ends % SECOND)
         return f"{self.stage.value}; to be told once it is over, after {until}"
 
 

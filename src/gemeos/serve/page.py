@@ -26,9 +26,12 @@ from gemeos.serve.routes.links import links_seen
 from gemeos.serve.routes.operation import Served, actor_of
 from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, changed
 from gemeos.timeline.base import Event
+from gemeos.units.instant import SECOND, Span
 
 MOST_TWINS: Final = 50
 MOST_WAITING: Final = 20
+NEWS: Final[Span] = 86_400 * SECOND
+"""How long it is told first that a plan was undone, overridden or stopped."""
 MOST_EVENTS: Final = 20
 MOST_REFUSED: Final = 5
 _HASH: Final = re.compile(r"\b[0-9a-f]{20,}\b")
@@ -178,7 +181,7 @@ def _attention(view: View) -> list[Sequence[str]]:
     """What somebody should look at, the most pressing first; a bounded number."""
     names = view.twins
     rows = [
-        *_failed(view, names),
+        *_ended_badly(view, names),
         *_alerts(view, names),
         *_astray(view, names),
         *_under_way(view, names),
@@ -187,26 +190,34 @@ def _attention(view: View) -> list[Sequence[str]]:
     return rows[:MOST_WAITING]
 
 
-def _failed(view: View, names: Iterable[str]) -> Iterator[Sequence[str]]:
-    """Plans that could not be restored, where none was applied since."""
+def _ended_badly(view: View, names: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Each twin's newest plan where it did not come to its end; what failed, for ever."""
     for name in names:
         known = view.host.applying.undertakings.all(name)
         newest = max(known, key=lambda each: each.begun_at, default=None)
-        if newest is not None and newest.stage is Stage.FAILED:
-            yield _undertaking(view, newest, "failed", "bad")
+        if newest is None or newest.stage in {Stage.UNDER_WAY, Stage.UNDOING, Stage.KEPT}:
+            continue
+        if newest.stage is Stage.FAILED or view.now - newest.begun_at <= NEWS:
+            yield _undertaking(view, newest)
 
 
 def _under_way(view: View, names: Sequence[str]) -> Iterator[Sequence[str]]:
     for each in view.host.applying.undertakings.under_way():
         if each.twin in names:
-            yield _undertaking(view, each, each.stage.value, "calm")
+            yield _undertaking(view, each)
 
 
-def _undertaking(view: View, told: Undertaking, word: str, kind: str) -> Sequence[str]:
+def _undertaking(view: View, told: Undertaking) -> Sequence[str]:
     at = path("twins", told.twin, "applied", told.plan)
     shown = told.reason or markup.joined(("watched until ", view.time(told.watch_until)))
     return (
-        markup.joined((badge(word, kind), " plan ", markup.link(told.name, at))),
+        markup.joined(
+            (
+                badge(told.stage.value, page_plans.STAGES[told.stage]),
+                " plan ",
+                markup.link(told.name, at),
+            )
+        ),
         _twin(told.twin),
         shown,
         view.time(told.begun_at),

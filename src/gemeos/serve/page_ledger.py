@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from gemeos.runtime.ledger_row import Ledger, LedgerRow
-from gemeos.serve import markup
+from gemeos.serve import chart_ledger, markup
 from gemeos.serve.markup import Html, badge, path, table
 from gemeos.serve.page_plans import STAGES, gain
 from gemeos.serve.view import Page, View, more
 
 MOST_OF_TWIN: Final = 10
 MOST_ROWS: Final = 50
+MOST_DRAWN: Final = 20
 _INSIDE: Final = {
     None: ("not judged", "calm"),
     True: ("as promised", "good"),
@@ -56,22 +57,42 @@ def _told(view: View, ledger: Ledger, label: str, most: int, api: str) -> Html:
         f"<p>{badge(word, kind if ledger.judged else 'calm')} {markup.html(ledger.told)}</p>"
     )
     newest = ledger.rows[::-1][:most]
+    pictured = chart_ledger.shown(newest)[:MOST_DRAWN]
     head = ("plan", "twin", "applied", "by", "promised", "delivered", "judged", "stage", "told")
     rows = [_row(view, each) for each in newest]
     return markup.joined(
-        (said, table(label, head, rows, "named"), more(len(ledger.rows), most, "plans", api))
+        (
+            said,
+            _picture(pictured) if pictured else "",
+            table(label, head, rows, "named"),
+            more(len(ledger.rows), most, "plans", api),
+        )
     )
+
+
+def _picture(rows: Sequence[LedgerRow]) -> Html:
+    caption = (
+        "Each row is measured by its own promise: the band is the promised interval, the dot what "
+        "was delivered, the line its doubt. Hollow: not judged. An arrow: farther out. The same "
+        "in numbers below."
+    )
+    return Html(f"<figure>{chart_ledger.drawn(rows)}<figcaption>{caption}</figcaption></figure>")
+
+
+def _by(row: LedgerRow) -> str:
+    """Who applied it, and who else let it be applied."""
+    others = [each for each in row.approved_by if each != row.by]
+    return f"{row.by}, approved by {', '.join(others)}" if others else row.by
 
 
 def _row(view: View, row: LedgerRow) -> Sequence[str]:
     score = row.score
-    approved = f", approved by {', '.join(row.approved_by)}" if row.approved_by else ""
     notes = () if score is None else score.notes
     return (
         markup.link(row.name, path("twins", row.twin, "applied", row.plan)),
         row.twin,
         view.time(row.applied_at),
-        f"{row.by}{approved}",
+        _by(row),
         gain(None if row.promise is None else row.promise.gain),
         gain(None if score is None else score.delivered),
         badge(*_INSIDE[None if score is None else score.inside]),

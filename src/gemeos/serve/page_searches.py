@@ -160,6 +160,7 @@ def _value(told: float | str | None) -> str:
 
 def _asked(view: View, record: OptimisationRecord) -> Html:
     several = Html("<br>")
+    in_force = {name: _value(value) for name, value in record.in_force.items()}
     return markup.facts(
         (
             ("over", changed(record.over)),
@@ -169,6 +170,7 @@ def _asked(view: View, record: OptimisationRecord) -> Html:
             ("until", length(record.until)),
             ("budget", record.budget),
             ("present plan", record.present),
+            ("which sets", changed(in_force) if in_force else ""),
             ("from", view.time(record.forked_at)),
             ("asked by", markup.joined((record.actor, ", ", view.time(record.created)))),
         )
