@@ -25,6 +25,7 @@ Branches are by what the caller can do about it::
     |-- EngineError                another's simulator cannot be had: install it, look at its file
     |-- NotReadyError              it is still being worked out; ask again later
     |-- StoppedError               the twin, site, scenario or simulation is not running
+    |-- WorkerError                a process that was to run members is gone
     `-- AccessError                the token is missing, unknown, or not enough
 """
 
@@ -225,6 +226,10 @@ class NotReadyError(GemeosError):
 
 class StoppedError(GemeosError):
     """The twin, the site or the simulation is not running."""
+
+
+class WorkerError(GemeosError):
+    """A process that was to run members is gone, or cannot be handed what it should run."""
 
 
 class GuardError(GemeosError):

@@ -27,7 +27,6 @@ from gemeos.errors import (
     UnknownNameError,
 )
 from gemeos.runtime import scenarios as rules
-from gemeos.runtime.asked import WhatIfs
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
 from gemeos.runtime.shelf import Shelf
@@ -301,9 +300,16 @@ def test_that_many_who_replace_drop_and_ask_at_once_leave_the_last_one_or_none()
                 assert whatifs.estimate("a")["valve"].mean[-1] == float(told)
 
 
-def held_up(whatifs: WhatIfs) -> None:
-    """Something else is under way for longer than anybody waits."""
-    whatifs.begin("long", until="60 d", every="1 d", members=20_000)
+@contextmanager
+def held_up(site: RunningSite) -> Iterator[None]:
+    """Something else has its turn for longer than anybody waits."""
+    over = threading.Event()
+    work = site.host.compute.background(partial(over.wait, PATIENCE_S))
+    try:
+        yield
+    finally:
+        over.set()
+        work.result(PATIENCE_S)
 
 
 def test_that_asking_again_and_again_for_one_answer_queues_it_once() -> None:
@@ -311,30 +317,28 @@ def test_that_asking_again_and_again_for_one_answer_queues_it_once() -> None:
         whatifs = site["tank"].scenarios
         whatifs.begin("shut", {"valve": "0"}, until="1 min")
         whatifs.estimate("shut")
-        held_up(whatifs)
-        for _ in range(20):
-            with pytest.raises(NotReadyError, match="made again"):
-                whatifs.compare("shut", on="level", wait_s=0.001)
-        assert site.host.scenarios.waiting == 2
-        whatifs.cancel("long")
+        with held_up(site):
+            for _ in range(20):
+                with pytest.raises(NotReadyError, match="made again"):
+                    whatifs.compare("shut", on="level", wait_s=0.001)
+            assert site.host.scenarios.waiting == 1
         assert whatifs.compare("shut", on="level").mean[-1] < 0
 
 
 def test_that_answers_that_are_made_again_wait_in_the_same_bounded_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rules, "MOST_WAITING", 2)
+    monkeypatch.setattr(rules, "MOST_WAITING", 1)
     with running() as site:
         whatifs = site["tank"].scenarios
         for name in ("a", "b"):
             whatifs.begin(name, {"valve": "0"}, until=f"{1 + (name == 'b')} min")
             whatifs.estimate(name)
-        held_up(whatifs)
-        with pytest.raises(NotReadyError):
-            whatifs.compare("a", on="level", wait_s=0.001)
-        with pytest.raises(BusyError):
-            whatifs.compare("b", on="level", wait_s=0.001)
-        whatifs.cancel("long")
+        with held_up(site):
+            with pytest.raises(NotReadyError):
+                whatifs.compare("a", on="level", wait_s=0.001)
+            with pytest.raises(BusyError):
+                whatifs.compare("b", on="level", wait_s=0.001)
 
 
 @pytest.mark.parametrize("end", ["drop", "cancel"])
@@ -344,17 +348,17 @@ def test_that_one_that_is_ended_while_it_is_made_again_says_so(tmp_path: Path, e
         site["tank"].scenario("shut", {"valve": "0"}, until="1 min")
     with running(store) as site:
         whatifs = site["tank"].scenarios
-        held_up(whatifs)
-        with pytest.raises(NotReadyError):
-            whatifs.estimate("shut", wait_s=0.001)
-        ask = threading.Timer(0.3, getattr(whatifs, end), ("shut",))
-        ask.start()
-        kept = site.host.scenarios
-        record, state = kept._found("tank", "shut")
-        with pytest.raises(StoppedError, match="was ended before it was made again"):
-            kept._values(record, state, PATIENCE_S)
-        ask.join(PATIENCE_S)
-        whatifs.cancel("long")
+        with held_up(site):
+            with pytest.raises(NotReadyError):
+                whatifs.estimate("shut", wait_s=0.001)
+            ask = threading.Timer(0.3, getattr(whatifs, end), ("shut",))
+            ask.start()
+            kept = site.host.scenarios
+            record, state = kept._found("tank", "shut")
+            with pytest.raises(StoppedError, match="was ended before it was made again"):
+                kept._values(record, state, PATIENCE_S)
+            ask.join(PATIENCE_S)
+            assert not ask.is_alive()
         if end == "cancel":
             assert whatifs.record("shut").progress is Progress.DONE
             assert whatifs.estimate("shut")["level"].mean[-1] < 2.0
@@ -365,7 +369,7 @@ def test_that_nothing_is_begun_that_would_keep_a_site_from_stopping() -> None:
         whatifs = site["tank"].scenarios
         site.host.scenarios.close()
         with pytest.raises(StoppedError, match="The site stops"):
-            held_up(whatifs)
+            whatifs.begin("long", until="1 min")
         assert whatifs.record("long").progress is Progress.INTERRUPTED
 
 

@@ -11,7 +11,6 @@ import faulthandler
 import gc
 import importlib
 import os
-import select
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from typing import Final, NoReturn, assert_never, final
 
 from gemeos.engines import frames
 from gemeos.engines.inside import Inside, NudgeInside
+from gemeos.engines.lifeline import die_with
 from gemeos.engines.rows import moved
 
 TASKS: Final = Path("/proc/self/task")
@@ -54,7 +54,7 @@ class _Server:
         self._socket = socket.socket(fileno=control)
         self._frames = frames.Frames()
         self._lifeline = lifeline
-        _die_with(lifeline)
+        die_with(lifeline)
 
     def serve(self) -> NoReturn:
         while (came := frames.received(self._socket, self._frames)) is not None:
@@ -187,26 +187,6 @@ def _made(factory: str, settings: bytes) -> Inside:
     module, _, name = factory.partition(":")
     make: Callable[[bytes], Inside] = getattr(importlib.import_module(module), name)
     return make(settings)
-
-
-def _die_with(lifeline: int) -> None:
-    """Have the system kill this process when the keeper's end of ``lifeline`` closes.
-
-    A process that waits in foreign code does not see that its socket was closed. Linux alone
-    can signal the end of a pipe; elsewhere an orphan lives until its call returns.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    import fcntl  # noqa: PLC0415 - not there on every system
-
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-    flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | fcntl.FASYNC)
-    watched = select.poll()
-    watched.register(lifeline, select.POLLIN)
-    if watched.poll(0):  # it closed before anybody was told
-        os._exit(1)
 
 
 def _flush() -> None:

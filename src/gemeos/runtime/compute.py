@@ -2,7 +2,8 @@
 
 Everything that changes twins or writes the store runs on one thread, in the order in which it was
 asked for; questions run beside it on others, and what takes longer behind both: what-ifs must not
-make readings late. Kernels and the store release the interpreter's lock.
+make readings late. Kernels and the store release the interpreter's lock; what-ifs that are long
+have processes of their own (``runtime.executors``).
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from gemeos.errors import StoppedError
+from gemeos.runtime.turns import Turns
+from gemeos.units.instant import Span
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 QUESTION_THREADS = 2
+BACKGROUND_AT_ONCE = 3
+"""Pieces of work that take turns; further ones wait until one of them has ended."""
 BACKGROUND_NICENESS = 10
 """Of 0 to 19: the scheduler gives such a thread a tenth of what one of niceness 0 gets."""
 
@@ -32,7 +37,8 @@ class Compute:
         self._path = ThreadPoolExecutor(1, "gemeos-path")
         self._questions = ThreadPoolExecutor(QUESTION_THREADS, "gemeos-question")
         self._acting = ThreadPoolExecutor(1, "gemeos-acting")
-        self._background = ThreadPoolExecutor(1, "gemeos-background", _stand_back)
+        self._background = ThreadPoolExecutor(BACKGROUND_AT_ONCE, "gemeos-background", _stand_back)
+        self._turns = Turns()
 
     async def on_path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run ``call`` on the thread that owns twins and store; one at a time, in order."""
@@ -61,13 +67,34 @@ class Compute:
         """``beside`` for callers without an event loop."""
         return self._questions.submit(call, *args, **kwargs)
 
-    def background(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Run ``call`` when it is its turn, one after the other, giving way to all else.
+    def background(
+        self, call: Callable[[], _T], wanted: Callable[[], bool] | None = None
+    ) -> Future[_T]:
+        """Run ``call`` when it is its turn, giving way to all else.
+
+        One at a time; long ones call ``give_way``, so that none waits for another's end.
+
+        Args:
+            call: What is done.
+            wanted: Looked at while it waits; what is not wanted any more is cancelled.
 
         Raises:
             StoppedError: nothing is taken any more.
         """
-        return _submitted(self._background, call, *args, **kwargs)
+
+        def in_turn() -> _T:
+            with self._turns.taken(wanted):
+                return call()
+
+        return _submitted(self._background, in_turn)
+
+    def give_way(self) -> Span:
+        """Called by what runs in the background: others may have their turn, if they wait.
+
+        Returns:
+            How long it waited for its next one.
+        """
+        return self._turns.give_way()
 
     def close(self) -> None:
         """Wait for what is running; take nothing more."""

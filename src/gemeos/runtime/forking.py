@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from gemeos.clock import Clock
 from gemeos.ensemble.state import TwinState
-from gemeos.foresee.fork import Forks, blocks, played
+from gemeos.foresee.executor import Batch, Executor
 from gemeos.foresee.intervene import Acts
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.named import Pursuit, ended
@@ -41,6 +41,11 @@ class Running(Protocol):
     @property
     def clock(self) -> Clock:
         """The machine's time, for budgets."""
+        ...
+
+    @property
+    def executor(self) -> Executor:
+        """Runs batches."""
         ...
 
     def fleet(self, twin: str) -> Fleet:
@@ -95,14 +100,15 @@ class Forking:
 
     def run(self, job: Job) -> None:
         """All of its members, batch after batch."""
-        fleet, began = self._running.fleet(job.record.twin), self._running.clock.wall()
+        fleet = self._running.fleet(job.record.twin)
+        began = self._running.clock.wall() - job.waited
         job.record = replace(job.record, progress=Progress.RUNNING)
         size, asked = fleet.members, job.record.members
         width = size * width_of(fleet, job.record.until // fleet.schema.step)
         at_once = max(1, min(AT_ONCE, MOST_NUMBERS // width))
         first, batch, total = 0, 1, math.ceil(asked / size)
         while first < total:
-            took = self._running.clock.wall() - began
+            took = self._running.clock.wall() - job.waited - began
             if first and job.record.budget is not None:
                 # Another batch only where it should end within the budget.
                 batch = min(batch, math.floor((job.record.budget - took) / max(took / first, 1)))
@@ -111,7 +117,7 @@ class Forking:
             batch = min(batch, at_once, total - first)
             self._batch(fleet, job, np.arange(first, first + batch), total)
             first, batch = first + batch, 2 * batch
-            took = self._running.clock.wall() - began
+            took = self._running.clock.wall() - job.waited - began
             job.record = replace(job.record, ran=min(first * size, asked), took=took)
 
     def _batch(self, fleet: Fleet, job: Job, numbers: np.ndarray, total: int) -> None:
@@ -123,15 +129,16 @@ class Forking:
             done = numbers[0] + len(numbers) * (tick - start) / steps
             job.at(float(done) / total)
 
-        state, crew = blocks(job.state, crew_of(fleet, record.twin), numbers)
-        gone = played(
-            fleet.cycle.stepper,
-            Forks(state, crew, [job.acts] * len(numbers)),
-            until=start + steps,
-            every=record.every // step,
-            inputs=fleet.school.inputs,
-            watch=watch,
+        batch = Batch(
+            job.state,
+            crew_of(fleet, record.twin),
+            numbers,
+            (job.acts,) * len(numbers),
+            steps,
+            record.every // step,
+            fleet.school.input_span,
         )
+        gone = self._running.executor.played(fleet.cycle.stepper, batch, watch)
         rows = zip(numbers, gone.values, gone.failures, gone.failed, strict=True)
         for number, values, failure, failed in rows:
             first = int(number) * fleet.members

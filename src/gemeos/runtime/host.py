@@ -17,6 +17,7 @@ from gemeos.link.base import Arrival, Source
 from gemeos.runtime.alerts import Alerts
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.compute import Compute
+from gemeos.runtime.executors import Executors
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
@@ -65,6 +66,7 @@ class Host:
             else SystemClock()
         )
         self.compute = Compute()
+        self.executor = Executors()
         self.feed = Feed()
         self.questions = Questions(self)
         self.scenarios = Scenarios(self)
@@ -195,6 +197,7 @@ class Host:
         self.optimisations.close()
         self.hindcasts.close()
         self.compute.close()
+        self.executor.close()
         for fleet in self._fleets:
             fleet.close()
         self.timeline.close()

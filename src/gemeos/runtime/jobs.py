@@ -1,4 +1,4 @@
-"""Work that takes long, one after the other behind the live path, and how each piece ends."""
+"""Work that takes long, by turns behind the live path, and how each piece ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, final
 
 from gemeos.errors import StoppedError
 from gemeos.runtime.compute import Compute
+from gemeos.units.instant import Span
 
 
 class End(Enum):
@@ -43,17 +44,23 @@ class Work:
     end: End | None = field(default=None, init=False)
     reason: str = field(default="", init=False)
     """Why it failed."""
+    waited: Span = field(default=0, init=False)
+    """How long it waited for others since it began."""
+    way: Callable[[], Span] | None = field(default=None, init=False)
+    """Lets others have their turn, and says how long that took."""
     future: Future[None] | None = field(default=None, init=False)
     over: Flag = field(default_factory=Flag, init=False)
     """Set when all is kept that came of it; a future is done before its callbacks are."""
 
     def at(self, fraction: float) -> None:
-        """It has come so far.
+        """It has come so far; others may have their turn.
 
         Raises:
             EndedError: somebody wants it to end.
         """
         self.fraction = fraction
+        if self.way is not None and not self.stop:
+            self.waited += self.way()
         if self.stop:
             raise EndedError(f"{self.name} was ended.")
 
@@ -63,10 +70,10 @@ _W = TypeVar("_W", bound=Work)
 
 @final
 class Jobs(Generic[_W]):
-    """Those that wait and the one that is done at present. One of each twin and name."""
+    """Those that wait and those that are under way. One of each twin and name."""
 
     def __init__(self, compute: Compute) -> None:
-        """``compute`` has the thread."""
+        """``compute`` has the threads."""
         self._compute = compute
         self._lock = Lock()
         self._closing = False
@@ -74,7 +81,7 @@ class Jobs(Generic[_W]):
 
     @property
     def waiting(self) -> int:
-        """How many there are, the one under way included."""
+        """How many there are, those under way included."""
         return len(self._jobs)
 
     def of(self, twin: str, name: str) -> _W | None:
@@ -91,7 +98,8 @@ class Jobs(Generic[_W]):
         with self._lock:
             if self._closing:
                 raise StoppedError(f"The site stops: {job.name} is not begun any more.")
-            job.future = self._compute.background(run, job)
+            job.way = self._compute.give_way
+            job.future = self._compute.background(partial(run, job), lambda: not job.stop)
             self._jobs[job.twin, job.name] = job
         job.future.add_done_callback(partial(self._over, job, over))
 

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol, TypeVar, final
 
 import msgspec
@@ -185,7 +186,7 @@ class Ledgers:
                 if now <= known_by and not last:
                     continue
                 self._tried[plan] += 1
-                work = self._running.compute.background(self._worked_out, plan, known_by)
+                work = self._running.compute.background(partial(self._worked_out, plan, known_by))
                 score = await asyncio.wrap_future(work)
                 await self._running.compute.on_path(self._written, score)
                 self._scores[plan] = score
@@ -251,6 +252,7 @@ class Ledgers:
         self._closing = True
 
     def _watch(self, _: int) -> None:
+        self._running.compute.give_way()
         if self._closing:
             raise StoppedError("The site is being stopped.")
 

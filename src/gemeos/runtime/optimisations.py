@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Protocol, final
 
 import numpy as np
@@ -203,7 +204,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         return found
 
     def _run(self, job: _Job) -> None:
-        began = self._running.clock.wall()
+        began = self._spent(job)
         job.record = replace(job.record, progress=Progress.RUNNING)
         if self._is_refused(job):
             return
@@ -217,6 +218,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             until=job.record.until // step,
             every=job.record.every // step,
             at=lambda: job.at(job.fraction),
+            executor=self._running.executor,
         )
         pace = None if job.record.runs else self._paced(job, trial)
 
@@ -256,11 +258,15 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             fresh=fresh.count,
             first_fresh=fresh.first,
             latest=latest,
-            took=self._running.clock.wall() - began,
+            took=self._spent(job) - began,
         )
         # Meanwhile it may have fallen out of step.
         if not self._is_refused(job):
             job.record = with_verdict(job.record, fleet, judged)
+
+    def _spent(self, job: _Job) -> Instant:
+        """The machine's time without that in which others had their turn."""
+        return self._running.clock.wall() - job.waited
 
     def _is_refused(self, job: _Job) -> bool:
         """A twin that is out of step gives no advice (contract 8)."""
@@ -276,7 +282,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
 
     def _paced(self, job: _Job, trial: Trial) -> Pace:
         """The budget of time, with a first look at what runs take; turned into runs, two digits."""
-        wall = self._running.clock.wall
+        wall = partial(self._spent, job)
         pace = Pace(
             wall,
             span(job.record.budget),

@@ -13,6 +13,7 @@ from gemeos.ensemble.estimate import Estimate, Scenario
 from gemeos.ensemble.provenance import Provenance
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import OutOfReachError
+from gemeos.foresee.executor import InProcess
 from gemeos.foresee.goal import Goal
 from gemeos.foresee.intervene import NOTHING, Acts, acts
 from gemeos.foresee.search import Members
@@ -91,6 +92,7 @@ class _Checking:
     def __init__(self, dossier: Dossier, fleet: Fleet) -> None:
         self._dossier, self._told, self._fleet = dossier, dossier.told, fleet
         self.clock = SystemClock()
+        self.executor = InProcess()
 
     def fleet(self, twin: str) -> Fleet:  # noqa: ARG002 -- as forks ask; there is one
         return self._fleet

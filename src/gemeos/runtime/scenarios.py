@@ -26,6 +26,7 @@ from gemeos.errors import (
     OutOfReachError,
     StoppedError,
 )
+from gemeos.foresee.executor import Executor
 from gemeos.foresee.fork import instants
 from gemeos.foresee.intervene import NOTHING, acts
 from gemeos.runtime import named
@@ -55,6 +56,11 @@ BASELINE: Final = ""
 
 class Running(named.Running, Protocol):
     """What scenarios need of the running site."""
+
+    @property
+    def executor(self) -> Executor:
+        """Runs batches of forks."""
+        ...
 
     @property
     def questions(self) -> Questions:

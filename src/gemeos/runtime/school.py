@@ -51,6 +51,11 @@ class School:
         return f"+foresight-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
 
     @property
+    def input_span(self) -> int | None:
+        """Steps that one remembered mean of an input covers; None where inputs are held."""
+        return None if self.inputs is None else self.inputs.span
+
+    @property
     def unlearned(self) -> Unlearned:
         """What newborn twins begin with."""
         begin = NOTHING_TO_LEARN if self.reissue is None else self.reissue.unlearned

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float
 
-from gemeos.ensemble.noise import apart
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
-from gemeos.foresee.fork import Forks, Played, other_chances, played, slim
+from gemeos.foresee.executor import Batch, Executor, InProcess
+from gemeos.foresee.fork import Played, slim
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.intervene import Acts, acts
 from gemeos.foresee.search.base import Members
@@ -64,6 +64,8 @@ class Trial:
     """Called while forks go on; may raise to end them."""
     after: Span = 0
     """How much later than the fork candidates are put into force."""
+    executor: Executor = field(default_factory=InProcess)
+    """Runs them."""
 
     @property
     def origins(self) -> int:
@@ -166,26 +168,21 @@ class Trial:
         return state
 
     def _gone(self, made: Sequence[Acts], state: TwinState, numbers: np.ndarray) -> Played:
-        every = np.zeros(len(made) * len(numbers), np.intp)
-        crew = crew_of(self.fleet, self.twin).take(every)
-        each = np.tile(numbers, len(made))
-        crew = replace(crew, keys=apart(crew.keys, each))
-        copies = other_chances(state.take(every), each)
-        forks = Forks(copies, crew, [a for a in made for _ in numbers])
-        start = int(self.state.tick[0])
+        batch = Batch(
+            state,
+            crew_of(self.fleet, self.twin),
+            np.tile(numbers, len(made)),
+            tuple(a for a in made for _ in numbers),
+            self.until,
+            self.every,
+            self.fleet.school.input_span,
+            tuple(self._rows),
+        )
 
         def watch(_: int) -> None:
             self.at()
 
-        return played(
-            self.fleet.cycle.stepper,
-            forks,
-            until=start + self.until,
-            every=self.every,
-            inputs=self.fleet.school.inputs,
-            rows=self._rows,
-            watch=watch,
-        )
+        return self.executor.played(self.fleet.cycle.stepper, batch, watch)
 
 
 def width_of(fleet: Fleet, until: int) -> int:

@@ -139,6 +139,8 @@ class BatchedSimulator:
     def __init__(self, lowered: LoweredModel) -> None:
         """Print and compile both methods."""
         self._schema = lowered.schema
+        self.lowered = lowered
+        """What was printed."""
         self._identity = hashlib.sha256(f"{PRINTER} {lowered.fingerprint}".encode()).hexdigest()
         self._step = _Method(lowered.step, "step", lowered.schema)
         self._observe = _Method(lowered.observe, "observe", lowered.schema)

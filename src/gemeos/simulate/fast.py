@@ -54,6 +54,10 @@ class FastSimulator(MovesEnsembles):
     def __init__(self, lowered: LoweredModel, kernels: Path | None) -> None:
         """Compile, or load what ``kernels`` keeps; prefer ``compiled``, which tells what fails."""
         schema = self._schema = lowered.schema
+        self.lowered = lowered
+        """What was compiled."""
+        self.folder = kernels
+        """Where it is kept."""
         self._identity = hashlib.sha256(f"{PRINTER} {lowered.fingerprint}".encode()).hexdigest()
         module: Any = loaded(lambda cached: printed(lowered, cached=cached), kernels)
         self._kernels = module
