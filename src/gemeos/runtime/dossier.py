@@ -54,7 +54,8 @@ class Declared:
 
     name: str
     model: str
-    """Where the model was declared, as in ``boiler:Boiler``; for people."""
+    """Where the model was declared, as in ``boiler:Boiler``, and which engine it is of; for
+    people."""
     identity: str
     """Hash of model, filter, lessons and memories; what is built again has to have it."""
     members: int

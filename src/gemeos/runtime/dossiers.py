@@ -12,12 +12,14 @@ from gemeos.errors import UnknownNameError
 from gemeos.runtime import ledgers
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.dossier import FORMAT, Declared, Dossier, Known, Told, packed_readings
+from gemeos.runtime.engine_model import EngineModel
 from gemeos.runtime.ledger_row import APPLIED, AppliedPlan
 from gemeos.runtime.ledgers import Sources, sources_of
 from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.plan import unpacked
 from gemeos.runtime.plans import Plans
 from gemeos.runtime.scenario import ScenarioRecord
+from gemeos.runtime.twin import Twin
 from gemeos.schema.plan import Plan
 from gemeos.timeline.base import Event
 
@@ -81,7 +83,7 @@ def gathered(running: Running, twin: str, name: str) -> Dossier:
         written_at=max((event.known_at for event in events), default=plan.made_at),
         twin=Declared(
             name=twin,
-            model=_where(declared.model or type(declared.simulator)),
+            model=_where(declared),
             identity=fleet.identity,
             members=declared.members,
             seed=declared.seed,
@@ -120,5 +122,8 @@ def _events(running: Running, plan: Plan) -> Iterator[Event]:
             yield event
 
 
-def _where(made: type) -> str:
+def _where(twin: Twin) -> str:
+    if isinstance(twin.simulator, EngineModel):
+        return twin.simulator.told
+    made = twin.model or type(twin.simulator)
     return f"{made.__module__}:{made.__qualname__}"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -206,6 +206,19 @@ class EngineModel:
         counters = frozenset(s.of for s in self._outputs if s.counter)
         asked = Asked(tuple(s.of for s in self._outputs), counters)
         return Keeper(self.opened, asked, identity=self._of_files.hex(), most=self.most_processes)
+
+    @property
+    def told(self) -> str:
+        """Which engine it is, and what opens it, for people."""
+        opened = self.opened.func if isinstance(self.opened, partial) else self.opened
+        made = opened if isinstance(opened, type | FunctionType) else type(opened)
+        spec = self._keeper.spec
+        return f"{made.__module__}:{made.__qualname__}, engine {spec.name} {spec.version}"
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its simulations, begun again, come to the same numbers, as it says of itself."""
+        return self._keeper.spec.capabilities.deterministic
 
     @property
     def processes(self) -> int:

@@ -20,6 +20,7 @@ from gemeos.foresee.search import Members
 from gemeos.foresee.space import Candidate
 from gemeos.foresee.verdict import verdict
 from gemeos.runtime.dossier import Dossier
+from gemeos.runtime.engine_model import EngineModel
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.forking import Answer, Forking, Job
@@ -57,9 +58,15 @@ def fleet_of(dossier: Dossier, twin: Twin) -> Fleet:
         twin: Has the model; of the rest nothing counts.
 
     Raises:
-        OutOfReachError: this is another model, or another filter.
+        OutOfReachError: this is another model, or another filter; or an engine that does not
+            repeat itself.
     """
     told = dossier.told.twin
+    if isinstance(twin.simulator, EngineModel) and not twin.simulator.repeats:
+        raise OutOfReachError(
+            f"{twin.simulator.told} says of itself that it does not repeat itself: what it told "
+            "cannot be worked out anew. That nobody changed the file its hashes have shown."
+        )
     fleet = Fleet(
         twin.cycle(),
         [Enrolment(told.name, told.consts, told.bindings)],
@@ -72,7 +79,8 @@ def fleet_of(dossier: Dossier, twin: Twin) -> Fleet:
         raise OutOfReachError(
             f"This dossier was made by the model {told.model} with the identity "
             f"{told.identity[:16]}; the one given has the identity {fleet.identity[:16]}. "
-            "Give the model as it was then, and the same version of Gemeos."
+            "Give the model as it was then, an engine of the same version with the same files, and "
+            "the same version of Gemeos."
         )
     return fleet
 

@@ -232,7 +232,7 @@ def _alert(told_of: AlertStanding) -> Sequence[str]:
 
 
 def _hindcasts(view: View, twin: str) -> str:
-    """What it would have warned of; nothing where nobody asked."""
+    """What it would have warned of, or advised; nothing where nobody asked."""
     count = view.host.timeline.record_counts(HINDCAST).get(twin, 0)
     if not count:
         return ""
@@ -247,6 +247,15 @@ def _hindcasts(view: View, twin: str) -> str:
 
 def _hindcast(view: View, told_of: HindcastRecord) -> Sequence[str]:
     leads = sorted(told_of.leads)
+    if told_of.advice is not None:
+        asked = f"advice on {', '.join(told_of.advice.over)}"
+        return (
+            told_of.name,
+            told_of.progress.value,
+            markup.joined([asked, ", from ", view.time(told_of.since)]),
+            view.time(told_of.until),
+            *("-",) * 4,
+        )
     return (
         told_of.name,
         told_of.progress.value,
