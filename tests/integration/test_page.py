@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,6 +23,7 @@ from gemeos.ensemble.marginal import told as told_of
 from gemeos.errors import GuardError
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.scenario import Progress
+from gemeos.schema.phase import Phase
 from gemeos.schema.plan import Band, Gain, Promise
 from gemeos.schema.role import Role
 from gemeos.serve import page_plans, page_scenarios
@@ -32,6 +33,7 @@ from gemeos.serve.view import RENEW_MS, SOON_MS
 from gemeos.testing.device import Device, DeviceLink
 from gemeos.testing.served import Serving, served
 from gemeos.testing.valve import PLACE, feed, made, over, until, valve_site, valve_twin
+from gemeos.timeline.base import Event
 from gemeos.units.instant import SECOND
 
 ELSEWHERE: Final = {"x-forwarded-for": "203.0.113.9"}
@@ -161,6 +163,25 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         yield Plant(serving, device, tokens, client)
 
 
+@contextmanager
+def fed(plant: Plant) -> Iterator[None]:
+    """Readings come all the while, and the twin is in step: one that is blind advises nothing."""
+    ends = threading.Event()
+
+    def feeding() -> None:
+        while not ends.wait(0.03):
+            feed(plant.serving)
+
+    thread = threading.Thread(target=feeding)
+    thread.start()
+    try:
+        until(lambda: plant.serving.host.questions.trust("tank").phase is Phase.IN_STEP)
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
 def forked(plant: Plant, name: str, **changes: str) -> None:
     """A scenario that is through."""
     scenarios = plant.serving.host.scenarios
@@ -239,17 +260,19 @@ def test_that_another_variable_can_be_asked_for_and_an_unknown_one_is_told(plant
 
 def test_that_a_search_tells_its_advice_gain_and_last_moment(plant: Plant) -> None:
     searches = plant.serving.host.optimisations
-    searches.begin(
-        "tank",
-        "calm",
-        {"valve": "0 m^3/s, 1 m^3/s, 2 m^3/s"},
-        until="1 s",
-        minimise="mean(level)",
-        budget="60 runs",
-        replacing=True,
-    )
-    record = searches.record("tank", "calm", wait_s=30)
+    with fed(plant):
+        searches.begin(
+            "tank",
+            "calm",
+            {"valve": "0 m^3/s, 1 m^3/s, 2 m^3/s"},
+            until="1 s",
+            minimise="mean(level)",
+            budget="60 runs",
+            replacing=True,
+        )
+        record = searches.record("tank", "calm", wait_s=30)
     assert record.progress is Progress.DONE
+    assert record.winner is not None
     told = seen(plant.client, "/twins/tank/optimisations/calm")
     # The valve moves nothing in this tank, so nothing is to be gained; a plan of another test may
     # be in force.
@@ -342,6 +365,38 @@ def test_that_an_alert_that_is_on_comes_first_with_its_own_record(plant: Plant) 
     record = seen(plant.client, "/twins/tank")
     assert "hits misses false alarms median lead" in record
     assert "flood on" in record
+
+
+def test_that_a_hindcast_tells_hits_misses_and_false_alarms(plant: Plant) -> None:
+    hindcasts, now = plant.serving.host.hindcasts, plant.serving.host.clock.now()
+    feed(plant.serving, count=5)
+    hindcasts.begin(
+        "tank",
+        "before",
+        "level > 1.5 m",
+        within="1 s",
+        since=now - 2 * SECOND,
+        until=now,
+        every="500 ms",
+    )
+    record = hindcasts.record("tank", "before", wait_s=30)
+    told = seen(plant.client, "/twins/tank")
+    assert f"before {record.progress.value} level > 1.5 m, from" in told
+
+
+def test_that_changes_of_phase_in_a_row_are_one_line(plant: Plant) -> None:
+    timeline, now = plant.serving.host.timeline, plant.serving.host.clock.now()
+    turns = [
+        Event("phase", "tank", now + place, "runtime", "a test", {"phase": f"phase-{place}"})
+        for place in range(5)
+    ]
+    others = [Event("mark", "tank", now - 1, "kim", "a test", {"told": "f" * 40})]
+    plant.serving.host.compute.path(timeline.put_events, [*others, *turns], known_at=now).result(9)
+    told = seen(plant.client, "/")
+    assert re.search(r"phase-4; (4|5|6|7|8) further changes of phase since", told)
+    assert "phase-3" not in told
+    # Of a hash the beginning is enough to know it by.
+    assert "told ffffffff…" in told
 
 
 def test_that_an_engaged_kill_switch_stands_on_every_page(plant: Plant) -> None:

@@ -33,6 +33,8 @@ MOST_WAITING: Final = 20
 NEWS: Final[Span] = 86_400 * SECOND
 """How long it is told first that a plan was undone, overridden or stopped."""
 MOST_EVENTS: Final = 20
+MOST_READ: Final = 100
+"""Events that are read for those that are shown."""
 MOST_REFUSED: Final = 5
 _HASH: Final = re.compile(r"\b[0-9a-f]{20,}\b")
 _ASTRAY: Final = {Phase.DRIFTING: "warn", Phase.BLIND: "bad"}
@@ -307,21 +309,35 @@ def _events(view: View) -> Html:
     host = view.host
     asked: Iterable[str | None] = (None,) if view.actor.scope is None else view.twins
     found: list[Event] = [
-        event for twin in asked for event in host.timeline.events(twin=twin, limit=MOST_EVENTS)
+        event for twin in asked for event in host.timeline.events(twin=twin, limit=MOST_READ)
     ]
     found.sort(key=lambda event: (event.valid_at, event.number), reverse=True)
-    rows = [
-        (
-            view.time(event.valid_at),
-            event.twin,
-            event.kind,
-            ", ".join(f"{k} {_brief(v)}" for k, v in event.body.items() if v is not None),
-            event.actor,
-        )
-        for event in found[:MOST_EVENTS]
-    ]
+    rows = [_event(view, run) for run in _runs(found[:MOST_READ])][:MOST_EVENTS]
     head = ("when", "twin", "what", "", "who")
     return section("Recent events", table("events", head, rows, "events") if rows else "")
+
+
+def _runs(newest: Iterable[Event]) -> Iterator[list[Event]]:
+    """Events one by one; changes of phase of one twin in a row together: they crowd out others."""
+    run: list[Event] = []
+    for event in newest:
+        if run and run[0].kind == event.kind == "phase" and run[0].twin == event.twin:
+            run.append(event)
+            continue
+        if run:
+            yield run
+        run = [event]
+    if run:
+        yield run
+
+
+def _event(view: View, run: Sequence[Event]) -> Sequence[str]:
+    event = run[0]
+    told: str = ", ".join(f"{k} {_brief(v)}" for k, v in event.body.items() if v is not None)
+    if len(run) > 1:
+        since = view.time(run[-1].valid_at)
+        told = markup.joined((told, f"; {len(run) - 1} further changes of phase since ", since))
+    return (view.time(event.valid_at), event.twin, event.kind, told, event.actor)
 
 
 def _brief(told: str | float) -> str:
