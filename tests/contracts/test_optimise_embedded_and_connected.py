@@ -99,6 +99,8 @@ def test_that_the_valve_that_brings_the_level_where_it_should_be_is_found(
     assert found.unmodelled == (
         "where inputs go: inflow is held as last heard",
         "anybody who sets lamp meanwhile: it is held",
+        "how devices carry it out: valve is where told, at once and all the time",
+        "what the model leaves out: members differ by what it says it does not know",
     )
     tank.optimisations.drop(found.name)
 
@@ -263,6 +265,30 @@ def test_that_what_the_worst_members_come_to_is_sought(tank: AsksWhatIf, risk: s
     assert gain.winner == pytest.approx(level_at(0.0, 600.0) + above, abs=0.6 * sd)
     assert gain.gain == pytest.approx(level_at(1.0, 600.0) - level_at(0.0, 600.0), abs=0.6 * sd)
     tank.optimisations.drop("wary")
+
+
+def test_that_what_a_plan_costs_is_told_beside_what_it_gains(tank: AsksWhatIf) -> None:
+    found = tank.optimise(
+        "priced",
+        over={"valve": "0.5, 1", "lamp": "20 W, 60 W if valve = 0.5"},
+        until="10 min",
+        every="1 min",
+        minimise="last(abs(level - 1 m)) + mean(bill) * 0.0001 m/W",
+        budget="60 runs",
+        cost="total(lamp) * 0.3 1/kWh",
+    )
+    # From the first instant that is looked at to the last are nine minutes: twenty watts for so
+    # long are 0.003 kWh. A lamp that is off costs nothing.
+    assert found.price is not None
+    assert (found.cost, found.price.of) == ("total(lamp) * 0.3 1/kWh", "total(lamp) * 0.3 1/kWh")
+    assert found.price.plan == pytest.approx(0.0009)
+    assert found.price.nothing == 0.0
+    assert [found.price.low, found.price.high] == pytest.approx([0.0009] * 2)
+    assert "Cost: total(lamp) * 0.3 1/kWh = 0.0009, +0.0009 (+0.0009 to +0.0009)" in found.told
+    assert found.took > 0
+    with pytest.raises(UnknownNameError, match="lmap"):
+        tank.optimise(over={"valve": "0.5, 1"}, until="1 min", minimise="level", cost="total(lmap)")
+    tank.optimisations.drop("priced")
 
 
 def test_that_the_shortest_time_is_enough_to_try_something(tank: AsksWhatIf) -> None:

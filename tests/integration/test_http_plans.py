@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -249,6 +250,59 @@ def test_that_the_command_line_lists_tells_and_drops_searches_and_hindcasts(
     assert said("optimisations") == "tank has no optimisations yet.\n"
     assert said("hindcasts", "tank") == "tank has no hindcasts yet.\n"
     said("hindcasts", "--show", "flood", code=1)
+
+
+def test_that_a_plan_of_a_search_tells_what_it_cost_and_until_when_it_is_of_use(
+    serving: Serving, people: dict[str, Connection], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tank = people["kim"]["tank"]
+    feed(serving)
+    tank.optimisations.begin(
+        "low",
+        {"valve": "0.5 m^3/s, 0.8 m^3/s"},
+        until="80 s",
+        every="10 s",
+        minimise="mean(max(valve))",
+        budget="60 runs",
+        cost="mean(valve) * 3 s/m^3",
+    )
+
+    def is_over() -> bool:
+        feed(serving)
+        return tank.optimisations.record("low").progress.is_over
+
+    until(is_over)
+    assert main(["optimisations", "--show", "low", "--url", serving.url]) == 0
+    assert "Cost: mean(valve) * 3 s/m^3 = 1.5, -1.5 (-1.5 to -1.5)" in capsys.readouterr().out
+    feed(serving)
+    kept = tank.plans.of_optimisation("low").plan
+    found = tank.optimisations.record("low")
+    assert kept == people["eve"]["tank"].plans.record("low").plan
+    assert kept.id == serving.host.plans.record("tank", "low").plan.id
+    assert kept.cost is not None
+    assert (kept.cost.runs, kept.cost.checked) == (found.ran, found.fresh)
+    assert kept.cost.took == found.took > 0
+    # The valve stands at 1 m^3/s: three a second, half of it saved. 0.5 is less than 0.8 for all.
+    assert kept.cost.price == found.price
+    assert kept.cost.price is not None
+    assert (kept.cost.price.plan, kept.cost.price.nothing) == (1.5, 3.0)
+    assert kept.best == found.chances[0] == 1.0
+    # The first instant that is looked at is ten seconds ahead: set later, the valve was at 1 there.
+    assert kept.latest == found.latest == found.forked_at + 10 * SECOND
+    assert kept.expires_at == kept.latest
+    assert (
+        kept.not_modelled
+        == found.unmodelled
+        == (
+            "how devices carry it out: valve is where told, at once and all the time",
+            "what the model leaves out: members differ by what it says it does not know",
+        )
+    )
+    for told in ("P(best) = 1.00 of 2", f"found by {found.ran} runs", "costs: ", "begun by "):
+        assert told in repr(kept)
+    # Made and sent by a program, it is the same.
+    again = replace(kept, name="sent")
+    assert replace(tank.plans.keep(again).plan, name="low", actor=kept.actor) == kept
 
 
 def test_that_the_command_line_asks_for_what_depends_on_another_choice(

@@ -22,6 +22,7 @@ from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection
 from gemeos.units import iso, span_told, zone
+from gemeos.units.instant import SECOND
 
 COMMANDS = {
     "scenario": "What would be if something were done, beside doing nothing.",
@@ -82,6 +83,9 @@ def _add_optimise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", help="time between two instants that are looked at")
     parser.add_argument("--budget", default=DEFAULT_BUDGET, help="as in '20 s' or '5000 runs'")
     parser.add_argument(
+        "--cost", default="", help="what plans cost, as in 'total(power) * 0.3 1/kWh'; told only"
+    )
+    parser.add_argument(
         "--present",
         metavar="NAME",
         help="the optimisation whose advice was followed; '' where no plan is in force; by default "
@@ -116,6 +120,7 @@ def _optimise(args: argparse.Namespace) -> None:
             subject_to=args.subject_to,
             every=args.every,
             budget=args.budget,
+            cost=args.cost,
             present=args.present,
             seed=args.seed,
             replacing=args.replace,
@@ -126,7 +131,11 @@ def _optimise(args: argparse.Namespace) -> None:
             print(json_of(site, path, {}, args))
             return
         record = searches.record(plan)
-        print(f"{plan} of {name}, {record.tried} candidates, {record.ran} runs: {record.method}")
+        took = f"{record.took / SECOND:.3g} s"
+        print(
+            f"{plan} of {name}, {record.tried} candidates, {record.ran} runs, {took}: "
+            f"{record.method}"
+        )
         print(record.told)
 
 

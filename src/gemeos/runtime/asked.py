@@ -167,6 +167,7 @@ class Searches(KeptByName[OptimisationRecord], Protocol):
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
+        cost: str = "",
         present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
@@ -185,6 +186,8 @@ class Searches(KeptByName[OptimisationRecord], Protocol):
             every: Between two instants that are looked at; by default a hundredth of ``until``.
             budget: Of the search, as in ``"20 s"`` or ``"5000 runs"``; one run is one
                 candidate with half of the twin's members.
+            cost: What plans cost, written as an objective: it is told of the winner beside doing
+                nothing, and not sought.
             present: The optimisation whose advice was followed: the plan that it found, or kept,
                 is in force, and stays unless another is shown to be better. None: the plan that
                 was applied last, as long as its controls stand where it set them. Empty: none is.
@@ -333,6 +336,7 @@ class AsksWhatIf(ABC):
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
+        cost: str = "",
         present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
@@ -354,6 +358,7 @@ class AsksWhatIf(ABC):
             subject_to=subject_to,
             every=every,
             budget=budget,
+            cost=cost,
             present=present,
             seed=seed,
             replacing=replacing,

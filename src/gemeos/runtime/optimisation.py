@@ -9,6 +9,7 @@ from typing import Final
 
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.scenario import Progress
+from gemeos.schema.plan import Price
 from gemeos.units import span_told
 from gemeos.units.instant import Instant, Span
 
@@ -101,6 +102,10 @@ class OptimisationRecord:
     unmodelled: tuple[str, ...] = ()
     in_force: dict[str, float | int | str] = field(default_factory=dict)
     """What the present plan sets, in declared units; empty where none is in force."""
+    cost: str = ""
+    """What plans cost, as somebody declared it; written as an objective is."""
+    price: Price | None = None
+    """What the winner costs by that; None where it was not declared, or cannot be told."""
     took: Span = 0
     reason: str = field(default="")
     """Why it failed."""
@@ -122,7 +127,13 @@ class OptimisationRecord:
             Advice.NOTHING: "No recommendation: do nothing.",
         }[self.advice]
         return "\n".join(
-            [head, *self.reasons, *self._beside(), *(f"Not modelled: {u}" for u in self.unmodelled)]
+            [
+                head,
+                *self.reasons,
+                *self._beside(),
+                *self._costs(),
+                *(f"Not modelled: {u}" for u in self.unmodelled),
+            ]
         )
 
     def _beside(self) -> Iterator[str]:
@@ -136,6 +147,11 @@ class OptimisationRecord:
             late = self.latest - self.forked_at
             until = f"within {span_told(late)}" if late else "at once"
             yield f"To be put into force {until}: later it may gain nothing."
+
+    def _costs(self) -> Iterator[str]:
+        """What the winner costs, where somebody declared it."""
+        if self.cost and self.winner is not None:
+            yield f"Cost: {self.price or f'{self.cost} could not be told'}."
 
     def _winner(self) -> str:
         told = ", ".join(f"{n} = {short(c)}" for n, c in (self.winner or {}).items())

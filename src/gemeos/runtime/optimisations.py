@@ -35,6 +35,7 @@ from gemeos.runtime.optimisation import (
 )
 from gemeos.runtime.pace import Pace
 from gemeos.runtime.present import Present, applied, said
+from gemeos.runtime.price import cost_goal, price_of
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.searching import (
     MOST_RUNS,
@@ -45,11 +46,11 @@ from gemeos.runtime.searching import (
     refusal,
     runs_of,
     several,
-    unmodelled,
 )
 from gemeos.runtime.trial import Trial, changes_of
 from gemeos.runtime.tried import note, told_of
 from gemeos.runtime.twin import Twin
+from gemeos.runtime.unmodelled import unmodelled
 from gemeos.schema.intervention import as_written as changes_as_written
 from gemeos.schema.variable import Const
 from gemeos.units import span
@@ -107,6 +108,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         subject_to: str | Sequence[str] = (),
         every: str | Span | None = None,
         budget: str = DEFAULT_BUDGET,
+        cost: str = "",
         present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
@@ -127,6 +129,8 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
                 winner, which is made in any case. Runs are those of the search; one is one
                 candidate with half of the twin's members, or with two of them where each is a
                 simulation of its own.
+            cost: What plans cost, written as an objective: it is told of the winner beside doing
+                nothing, and not sought.
             present: The optimisation whose advice was followed: the plan that it found, or kept,
                 is in force, and stays unless another is shown to be better. None: the plan that
                 was applied last, as long as its controls stand where it set them. Empty: none is.
@@ -145,6 +149,8 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         units = {v.name: v.unit for v in schema.variables if not isinstance(v, Const)}
         goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
         check_fresh(goal)
+        if cost:
+            cost_goal(schema, cost)
         runs = runs_of(budget)
         check_runs(space, goal, runs)
         ahead, pace = scenarios.reach(until, every, schema.step)
@@ -171,7 +177,8 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             actor=actor,
             created=self._running.clock.now(),
             runs=runs or 0,
-            unmodelled=unmodelled(fleet, space),
+            unmodelled=unmodelled(fleet, {axis.name for axis in space.axes}),
+            cost=cost,
             in_force={} if in_force is None else dict(in_force.sets),
         )
         packed, over_told = origin.state.to_bytes(), ", ".join(record.over)
@@ -248,6 +255,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         found, fresh, judged = decision.found, decision.fresh, decision.verdict
         job.at(0.9)
         latest = self._latest(job, trial, decision, pace)
+        price = price_of(trial, job.record.cost, judged, fresh, seed=job.record.seed, pace=pace)
         job.record = replace(
             job.record,
             ran=found.runs,
@@ -258,6 +266,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             fresh=fresh.count,
             first_fresh=fresh.first,
             latest=latest,
+            price=price,
             took=self._spent(job) - began,
         )
         # Meanwhile it may have fallen out of step.

@@ -13,12 +13,10 @@ from gemeos.foresee.goal import Goal
 from gemeos.foresee.search import Evaluate, Found, Members, Progress, fewest_runs, search
 from gemeos.foresee.space import Candidate, Space
 from gemeos.foresee.verdict import Verdict, fresh_members, verdict
-from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.pace import Pace
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.trial import Trial
 from gemeos.runtime.tried import Once
-from gemeos.schema.variable import Input
 from gemeos.units import span
 
 MOST_RUNS: Final = 1_000_000
@@ -157,25 +155,3 @@ def _start(space: Space, present: Candidate | None) -> Candidate | None:
 def several(texts: str | Sequence[str]) -> tuple[str, ...]:
     """One text, or some."""
     return (texts,) if isinstance(texts, str) else tuple(texts)
-
-
-def unmodelled(fleet: Fleet, space: Space) -> tuple[str, ...]:
-    """What plans are judged without."""
-    names = {axis.name for axis in space.axes}
-    held = [v.name for v in fleet.schema.driven if v.name not in names]
-    told = []
-    if fleet.school.inputs is None:
-        inputs = [v.name for v in fleet.schema.driven if isinstance(v, Input)]
-        if inputs:
-            told.append(f"where inputs go: {_are(inputs)} held as last heard")
-    else:
-        held = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
-    controls = [n for n in held if not isinstance(fleet.schema.variable(n), Input)]
-    if controls:
-        they = "they are" if len(controls) > 1 else "it is"
-        told.append(f"anybody who sets {', '.join(controls)} meanwhile: {they} held")
-    return tuple(told)
-
-
-def _are(names: Sequence[str]) -> str:
-    return f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"

@@ -26,7 +26,7 @@ from gemeos.runtime.scenarios import Scenarios
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.why import Why, why
 from gemeos.schema.binding import Binding
-from gemeos.schema.plan import Band, Gain, Plan, Promise
+from gemeos.schema.plan import Band, Cost, Gain, Plan, Promise
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control, Sensor
 from gemeos.units import iso, span
@@ -134,6 +134,8 @@ class TwinPlans:
             not_modelled=found.unmodelled,
             seeds=(found.seed,),
             candidates=found.tried,
+            cost=Cost(found.ran, found.fresh, found.took, found.price),
+            latest=found.latest if found.is_recommended else None,
         )
         return self.keep(plan, replacing=replacing)
 

@@ -21,8 +21,8 @@ from gemeos.runtime.searching import (
     check_runs,
     runs_of,
     several,
-    unmodelled,
 )
+from gemeos.runtime.unmodelled import unmodelled
 from gemeos.schema.variable import Const
 from gemeos.units import span
 from gemeos.units.instant import Instant, Span
@@ -109,7 +109,7 @@ class Wanted:
             look_every=look,
             budget=self.budget,
             seed=self.seed,
-            unmodelled=unmodelled(fleet, space),
+            unmodelled=unmodelled(fleet, {axis.name for axis in space.axes}),
         )
         return sought, record
 

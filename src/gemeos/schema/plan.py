@@ -14,7 +14,7 @@ from typing_extensions import override
 from gemeos.errors import InputError
 from gemeos.schema.intervention import Changes, changes
 from gemeos.units import iso, known_unit
-from gemeos.units.instant import Instant, Span
+from gemeos.units.instant import SECOND, Instant, Span
 
 LONGEST_NAME: Final = 100
 MOST_INSTANTS: Final = 10_000
@@ -82,6 +82,47 @@ class Gain:
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
         return f"{self.of}: {self.mean:.4g}{unit} ({self.low:.4g} to {self.high:.4g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a plan costs, in the words in which somebody declared it."""
+
+    of: str
+    """As an objective is written."""
+    unit: str
+    plan: float
+    nothing: float
+    """What doing nothing costs."""
+    low: float
+    high: float
+    """Ends of the interval of how much more the plan costs than doing nothing."""
+    share: float
+    """How surely it lies between ``low`` and ``high``, 0..1."""
+
+    @override
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        more = f"{self.plan - self.nothing:+.4g} ({self.low:+.4g} to {self.high:+.4g})"
+        return f"{self.of} = {self.plan:.4g}{unit}, {more} beside nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What it took to find a plan, and what the plan itself costs."""
+
+    runs: int
+    """Of the search: one candidate with a block of members each."""
+    checked: int
+    """Members that no search saw, on which it was held against doing nothing."""
+    took: Span
+    """By the machine's clock, search and check."""
+    price: Price | None = None
+    """None where nobody declared what choices cost, or it could not be told."""
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.runs} runs, {self.checked} members to check it, {self.took / SECOND:.3g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +195,10 @@ class Plan:
     """How many were tried."""
     promise: Promise | None = None
     """What the ledger will hold it to; None where nothing was promised."""
+    cost: Cost | None = None
+    """None where no search found it."""
+    latest: Instant | None = None
+    """The latest useful moment: put into force later than that it was not shown to gain."""
 
     def __post_init__(self) -> None:
         bad = [c for c in self.name if c.isspace() or c in "/?#:%"]
@@ -181,9 +226,10 @@ class Plan:
     def id(self) -> str:
         """Hash of everything in it: a plan of the same name that says otherwise is another one."""
         told = msgspec.to_builtins(self, builtin_types=(bytes,))
-        if self.promise is None:
-            # As plans were hashed before there were promises: what was applied stays known.
-            del told["promise"]
+        for later in ("promise", "cost", "latest"):
+            if told[later] is None:
+                # As plans were hashed before there was such a thing: what was applied stays known.
+                del told[later]
         return sha256(msgspec.msgpack.encode(told)).hexdigest()[:24]
 
     def to_bytes(self) -> bytes:
@@ -214,6 +260,12 @@ class Plan:
             told.append(f"promised, {self.promise.gain.share:.0%}: {self.promise.gain}")
         if self.best is not None:
             told.append(f"P(best) = {self.best:.2f} of {self.candidates}")
+        if self.cost is not None:
+            told.append(f"found by {self.cost}")
+            if self.cost.price is not None:
+                told.append(f"costs: {self.cost.price}")
+        if self.latest is not None:
+            told.append(f"of use if begun by {iso(self.latest)}")
         told += [f"because {each}" for each in self.reasons]
         told += [f"NOT recommended: {each}" for each in self.against]
         told += [f"not modelled: {each}" for each in self.not_modelled]

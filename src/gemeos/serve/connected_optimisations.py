@@ -13,7 +13,7 @@ from gemeos.foresee.choices import text_of
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, GainTold, OptimisationRecord, Tried
 from gemeos.runtime.scenario import Progress
-from gemeos.serve import hear
+from gemeos.serve import hear, tell_plans
 from gemeos.serve import optimisation_messages as om
 from gemeos.serve.connected_named import Asks, ConnectedNamed
 from gemeos.units import instant
@@ -50,6 +50,7 @@ class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationM
         subject_to: str | Sequence[str] = (),
         every: str | None = None,
         budget: str = DEFAULT_BUDGET,
+        cost: str = "",
         present: str | None = None,
         seed: int = 0,
         replacing: bool = False,
@@ -66,6 +67,7 @@ class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationM
             "subject_to": _several(subject_to),
             "every": every,
             "budget": budget,
+            "cost": cost,
             "present": present,
             "seed": seed,
             "replacing": replacing,
@@ -115,6 +117,8 @@ def _record(told: om.OptimisationMessage) -> OptimisationRecord:
         latest=None if told.latest is None else instant(told.latest),
         unmodelled=tuple(told.unmodelled),
         in_force=told.in_force,
+        cost=told.cost,
+        price=tell_plans.price_heard(told.price),
         took=hear.span_of(told.took_s),
         reason=told.reason,
     )

@@ -70,6 +70,8 @@ class ConnectedPlans:
             seeds=list(plan.seeds),
             candidates=plan.candidates,
             promise=tell_plans.promise(plan.promise),
+            cost=tell_plans.cost(plan.cost),
+            latest=None if plan.latest is None else iso(plan.latest),
             replacing=replacing,
         )
         told = self._connection.told("POST", self._path, pm.PlanMessage, msgspec.to_builtins(body))
@@ -217,6 +219,8 @@ def _record(told: pm.PlanMessage) -> PlanRecord:
         seeds=tuple(told.seeds),
         candidates=told.candidates,
         promise=tell_plans.promise_of(told.promise),
+        cost=tell_plans.cost_heard(told.cost),
+        latest=None if told.latest is None else instant(told.latest),
     )
     approvals = tuple(
         Approval(told.id, each.actor, Role(each.role), instant(each.at), each.event)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gemeos.serve.messages import Message, Staleness, Time
+from gemeos.serve.plan_messages import PriceMessage
 from gemeos.serve.scenario_messages import ProgressWord, SpanText
 
 Expressions = Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=20)]
@@ -29,6 +30,8 @@ class OptimisationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     every: SpanText | None = None
     budget: SpanText = "20 s"
     """A time, or as in ``5000 runs``."""
+    cost: Annotated[str, Meta(max_length=1000)] = ""
+    """What plans cost, written as an objective: told of the winner, and not sought."""
     present: str | None = None
     """The optimisation whose advice was followed; empty where no plan is in force, null for the
     plan that was applied."""
@@ -104,6 +107,9 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     latest: Time | None
     """Put into force later than that it was not shown to gain."""
     unmodelled: list[str]
+    cost: str
+    price: PriceMessage | None
+    """What the winner costs; null where nobody declared it, or it cannot be told."""
     took_s: float
     reason: str
     source: str

@@ -53,6 +53,28 @@ class PlanGainMessage(Message, frozen=True, kw_only=True):
     share: float
 
 
+class PriceMessage(Message, frozen=True, kw_only=True):
+    """What a plan costs, in the words in which somebody declared it."""
+
+    of: Annotated[str, Meta(max_length=1000)]
+    unit: str
+    plan: float
+    nothing: float
+    low: float
+    """Ends of the interval of how much more it costs than doing nothing."""
+    high: float
+    share: float
+
+
+class CostMessage(Message, frozen=True, kw_only=True):
+    """What it took to find a plan, and what it costs."""
+
+    runs: Annotated[int, Meta(ge=0, le=2**53)]
+    checked: Annotated[int, Meta(ge=0, le=2**53)]
+    took_s: Annotated[float, Meta(ge=0, le=2**33)]
+    price: PriceMessage | None
+
+
 class PromiseMessage(Message, frozen=True, kw_only=True):
     """What one reality will gain, so that it can be held against what it did."""
 
@@ -89,6 +111,9 @@ class PlanBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seeds: Annotated[list[Annotated[int, Meta(ge=0, le=2**53)]], Meta(max_length=1000)] = []
     candidates: Annotated[int, Meta(ge=0, le=2**53)] = 0
     promise: PromiseMessage | None = None
+    cost: CostMessage | None = None
+    latest: Time | None = None
+    """Put into force later than that it was not shown to gain."""
     replacing: bool = False
     """Take the place of a plan of that name."""
 
@@ -224,6 +249,8 @@ class PlanMessage(Message, frozen=True, kw_only=True):
     seeds: list[int]
     candidates: int
     promise: PromiseMessage | None
+    cost: CostMessage | None
+    latest: Time | None
     approvals: list[ApprovalMessage]
     event: int
     undertaking: UndertakingMessage | None

@@ -8,7 +8,7 @@ from gemeos.act.undertaking import Issued, Undertaking
 from gemeos.errors import InputError
 from gemeos.runtime.plan import PlanRecord
 from gemeos.schema.command import Command
-from gemeos.schema.plan import Band, Gain, Plan, Promise
+from gemeos.schema.plan import Band, Cost, Gain, Plan, Price, Promise
 from gemeos.serve import plan_messages as pm
 from gemeos.serve.messages import Staleness
 from gemeos.units import instant
@@ -49,6 +49,8 @@ def plan(
         seeds=list(told.seeds),
         candidates=told.candidates,
         promise=promise(told.promise),
+        cost=cost(told.cost),
+        latest=None if told.latest is None else time(told.latest),
         approvals=[
             pm.ApprovalMessage(
                 actor=each.actor, role=each.role.value, at=time(each.at), event=each.event
@@ -77,6 +79,44 @@ def gain_of(told: Gain) -> pm.PlanGainMessage:
 def gain_heard(told: pm.PlanGainMessage) -> Gain:
     """The gain that a message tells."""
     return Gain(told.of, told.unit, told.mean, told.low, told.high, told.share)
+
+
+def price(told: Price | None) -> pm.PriceMessage | None:
+    """What a plan costs."""
+    if told is None:
+        return None
+    return pm.PriceMessage(
+        of=told.of,
+        unit=told.unit,
+        plan=told.plan,
+        nothing=told.nothing,
+        low=told.low,
+        high=told.high,
+        share=told.share,
+    )
+
+
+def price_heard(told: pm.PriceMessage | None) -> Price | None:
+    """The price that a message tells."""
+    if told is None:
+        return None
+    return Price(told.of, told.unit, told.plan, told.nothing, told.low, told.high, told.share)
+
+
+def cost(told: Cost | None) -> pm.CostMessage | None:
+    """What it took, and what it costs."""
+    if told is None:
+        return None
+    return pm.CostMessage(
+        runs=told.runs, checked=told.checked, took_s=told.took / SECOND, price=price(told.price)
+    )
+
+
+def cost_heard(told: pm.CostMessage | None) -> Cost | None:
+    """The cost that a message tells."""
+    if told is None:
+        return None
+    return Cost(told.runs, told.checked, round(told.took_s * SECOND), price_heard(told.price))
 
 
 def promise(told: Promise | None) -> pm.PromiseMessage | None:
@@ -207,6 +247,8 @@ def plan_of(
         seeds=tuple(body.seeds),
         candidates=body.candidates,
         promise=promise_of(body.promise),
+        cost=cost_heard(body.cost),
+        latest=None if body.latest is None else read(body.latest),
     )
 
 

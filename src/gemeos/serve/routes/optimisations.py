@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gemeos.runtime.optimisation import GainTold, OptimisationRecord
 from gemeos.serve import optimisation_messages as om
+from gemeos.serve import tell_plans
 from gemeos.serve.auth import Role
 from gemeos.serve.messages import Staleness
 from gemeos.serve.routes.operation import Call, Operation, Query
@@ -26,6 +27,7 @@ def begin(call: Call[Query]) -> om.OptimisationMessage:
         subject_to=body.subject_to,
         every=body.every,
         budget=body.budget,
+        cost=body.cost,
         present=body.present,
         seed=body.seed,
         replacing=body.replacing,
@@ -116,6 +118,8 @@ def _message(
         chances=list(record.chances),
         latest=None if record.latest is None else time(record.latest),
         unmodelled=list(record.unmodelled),
+        cost=record.cost,
+        price=tell_plans.price(record.price),
         took_s=record.took / SECOND,
         reason=record.reason,
         source=call.served.host.site.source,
