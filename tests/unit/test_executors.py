@@ -281,6 +281,21 @@ def test_that_what_cannot_be_handed_over_is_run_here_and_said_once(
     assert caplog.text.count("cannot be handed to another process") == 1
 
 
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
+def test_that_where_no_process_can_be_had_the_site_does_it(
+    fresh: Executors,
+    program: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    here = InProcess().played(stepper(), plain(400), unwatched)
+    for _ in range(2):
+        assert same(here, fresh.played(stepper(), plain(400), unwatched))
+    assert caplog.text.count("There are no processes for what-ifs") == 1
+    assert fresh.processes == []
+
+
 def test_that_no_process_is_started_for_little_work() -> None:
     executors = Executors(worth=100_000)
     try:
