@@ -107,6 +107,53 @@ def test_that_the_lights_of_the_adaptive_rule_break_nothing_that_the_plant_watch
         assert {k: n for k, n in watch.seen.items() if k != "cycle"} == {}
 
 
+def shown_by_cabinets(
+    there: District, told_at: Mapping[int, list[dict[str, object]]], until: int
+) -> dict[str, list[tuple[float, str]]]:
+    """Second by second, with orders as they come."""
+    boxes = {i: Controller(p, rules_of(there, i), 0.0) for i, p in there.programs.items()}
+    shown: dict[str, list[tuple[float, str]]] = {i: [] for i in boxes}
+    for second in range(until):
+        for order in told_at.get(second, []):
+            boxes[str(order["signal"])].order(
+                durations=order["durations"],  # type: ignore[arg-type]
+                offset_s=order.get("offset_s"),  # type: ignore[arg-type]
+            )
+        for name, box in boxes.items():
+            if not shown[name] or shown[name][-1][1] != box.state:
+                shown[name].append((float(second), box.state))
+            box.advance(1.0, second + 1.0)
+    return shown
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_that_the_twin_runs_orders_as_the_cabinets_do_to_the_second(two: Path, seed: int) -> None:
+    made, there, chance = described(two), read(two), random.Random(seed)  # noqa: S311
+    model, places = made.model, made.cabinets
+    assert model.values is not None
+    usual: dict[str, float] = dict.fromkeys((p.name for p in model.params), 0.0)
+    usual |= {p.control: p.default for p in places.places}
+    plans = [drawn(places, chance) for _ in range(3)]
+    at = [200, 200 + chance.randrange(200, 500), 1100]
+    opened = model.opened()
+    assert isinstance(opened, HostedEngine)
+    with opened as engine:
+        told(engine.reset({}, 5, 0))
+        told(engine.set(model.values(usual)))
+        for second, plan in zip(at, plans, strict=True):
+            told(engine.advance(second * SECOND))
+            values = {name: float(value.removesuffix(" s")) for name, value in plan.items()}
+            told(engine.set(model.values(usual | values)))
+        told(engine.advance(2000 * SECOND))
+        logs = told(engine.get([f"signal.{i}.shown" for i in places.junctions]))
+    model.close()
+    orders_at = {s: orders(places, plan) for s, plan in zip(at, plans, strict=True)}
+    expected = shown_by_cabinets(there, orders_at, 2000)
+    for name in places.junctions:
+        log = msgspec.json.decode(str(logs[f"signal.{name}.shown"]), type=list[tuple[float, str]])
+        assert log == expected[name]
+
+
 def test_that_a_copy_of_the_plant_goes_the_same_way_unless_it_is_ordered(
     two: Path, tmp_path: Path
 ) -> None:

@@ -16,15 +16,14 @@ from gemeos.errors import UnknownNameError
 from gemeos.runtime.engine_model import EngineControl
 from gemeos.twins.traffic.district import SignalLimits
 from gemeos.twins.traffic.network import GREEN, Phase, Program
-from gemeos.twins.traffic.signals import Controlled, Fixed, Rule, Timed, written
+from gemeos.twins.traffic.signals import Controlled, Fixed, Ordered, Rule, Timed, written
 from gemeos.twins.traffic.signals.inside import POLICY
 from gemeos.twins.traffic.signals.plans import plan_of
+from gemeos.twins.traffic.signals.rules import LARGEST_STRETCH
 
 SHORTEST_STAGE_S: Final = 5.0
 """A green that is shorter belongs to a change of stages."""
 SAME_S: Final = 1e-6
-STRETCH: Final = 0.25
-"""Share of a cycle by which cabinets lengthen it at most, to come back to their offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,7 @@ class Cabinets:
 
     junctions: Mapping[str, Controlled]
     places: tuple[Place, ...]
+    limits: Mapping[str, SignalLimits]
 
     def rules(self, told: Mapping[str, float]) -> dict[str, str]:
         """What the engine is told of each signal, by the name of its control there."""
@@ -85,7 +85,20 @@ class Cabinets:
             else:
                 at = _stages(self.junctions[signal]).index(place.phase)
                 greens[at] = max(round(told[place.control]), 1)
-        return Timed(usual.order, tuple(greens), round(usual.offset_s + moved))
+        limits, program = self.limits[signal], self.junctions[signal].program
+        most = tuple(
+            limits.maximum_green_s
+            if (told_most := program.phases[k].maximum_s) is None
+            else told_most
+            for k in _stages(self.junctions[signal])
+        )
+        return Ordered(
+            usual.order,
+            tuple(greens),
+            round(usual.offset_s + moved),
+            most,
+            max(limits.maximum_cycle_s, program.cycle_s),
+        )
 
     @cached_property
     def _plans(self) -> dict[str, Timed]:
@@ -120,6 +133,7 @@ def cabinets(
     return Cabinets(
         junctions,
         tuple(p for s in chosen for p in _places(junctions[s], limits[s], names[s])),
+        limits,
     )
 
 
@@ -169,8 +183,8 @@ def _longer(junction: Controlled, stages: Sequence[int], limits: SignalLimits) -
     room = (limits.maximum_cycle_s - cycle) / count
     for link in junction.limits.served:
         others = sum(program.phases[k].state[link] not in GREEN for k in stages)
-        left = junction.limits.longest_red_s - _longest_red(program, link) - STRETCH * cycle
-        room = min(room, left / (others + STRETCH * count))
+        left = junction.limits.longest_red_s - _longest_red(program, link) - LARGEST_STRETCH * cycle
+        room = min(room, left / (others + LARGEST_STRETCH * count))
     return max(room, 0.0)
 
 

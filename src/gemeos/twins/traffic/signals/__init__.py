@@ -7,6 +7,7 @@ from gemeos.twins.traffic.signals.limits import Limits, limits_of
 from gemeos.twins.traffic.signals.optimise import Advice, optimise_now, tuned
 from gemeos.twins.traffic.signals.rules import (
     Fixed,
+    Ordered,
     Pressure,
     Rule,
     Service,
@@ -27,6 +28,7 @@ __all__ = [
     "Kind",
     "Limits",
     "Numbers",
+    "Ordered",
     "Pressure",
     "Rule",
     "Service",

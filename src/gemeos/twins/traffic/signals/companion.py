@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, final
 
@@ -11,9 +12,10 @@ from gemeos.twins.traffic.network import GREEN
 from gemeos.twins.traffic.signals.eyes import Eyes
 from gemeos.twins.traffic.signals.junction import Controlled, phase_at
 from gemeos.twins.traffic.signals.light import Light, Seen
-from gemeos.twins.traffic.signals.plans import check_order, stage_at
+from gemeos.twins.traffic.signals.plans import check_order, cycle_s, place_in, stage_at
 from gemeos.twins.traffic.signals.rules import (
     Fixed,
+    Ordered,
     Pressure,
     Rule,
     Service,
@@ -24,9 +26,14 @@ from gemeos.twins.traffic.signals.rules import (
     service,
     shares,
 )
+from gemeos.twins.traffic.signals.stages import Stages
 
 BARE_YELLOW_S: Final = 3.0
 """All that a rule without limits keeps: Ault & Sharon (2021)."""
+STEP_S: Final = 1.0
+"""Of the simulation: what is shown is seen a step later."""
+SLACK: Final = 1e-9
+"""Of seconds that are added up."""
 LOOK_S: Final = 10.0
 """So often who has waited longest is looked for."""
 
@@ -46,6 +53,10 @@ class Kept(msgspec.Struct):
     """Without limits: when what comes up."""
     shown: Told = []
     """What came up when."""
+    runs: Ordered | None = None
+    """The order whose cycle runs; another one waits for its end."""
+    began: float = 0.0
+    """When that cycle did."""
 
 
 @final
@@ -85,7 +96,10 @@ class Companion:
         """
         if isinstance(rule, Timed):
             check_order(self._junctions[name].stages, rule)
-        self.kept[name].rule = rule
+        kept = self.kept[name]
+        kept.rule = rule
+        if not isinstance(rule, Ordered):
+            kept.runs = None
 
     def let_go(self, name: str) -> None:
         """Somebody else has set the lights: they are not ours any more."""
@@ -117,11 +131,10 @@ class Companion:
 
     def _within_limits(self, name: str, kept: Kept, rule: Rule, now: float) -> None:
         light = self._lights[name]
-        if not kept.holds:
-            if light.seen.stage < 0:
-                return  # its programme is on the way from one green to the next
-            kept.holds = True
-            self._set(name, light.seen.state)
+        if not (kept.holds or self._takes(name, kept, rule, now)):
+            return
+        if isinstance(rule, Ordered):
+            self._turn(name, kept, rule, now)
         if not light.seen.left:
             if isinstance(rule, Fixed) and self._gives_back(name, kept, now):
                 return
@@ -133,6 +146,19 @@ class Companion:
             state = light.step(now)
             if state != before:
                 self._set(name, state)
+
+    def _takes(self, name: str, kept: Kept, rule: Rule, now: float) -> bool:
+        """Hold the lights from now on, if its programme lets us."""
+        light = self._lights[name]
+        if light.seen.stage < 0:
+            return False  # its programme is on the way from one green to the next
+        if isinstance(rule, Ordered):
+            if light.seen.stage != rule.order[0] or now - light.seen.since > STEP_S:
+                return False  # its cycle is not over
+            kept.runs, kept.began = rule, light.seen.since
+        kept.holds = True
+        self._set(name, light.seen.state)
+        return True
 
     def _wanted(self, name: str, kept: Kept, rule: Rule, light: Light, now: float) -> int:
         """The stage to go to now; -1 to stay."""
@@ -158,6 +184,9 @@ class Companion:
             shown, _ = phase_at(junction.program, now)
             states = junction.stages.states
             return states.index(shown) if shown in states else light.seen.stage
+        if isinstance(rule, Ordered):
+            stage = _place(junction.stages, self.kept[name], now)
+            return light.seen.stage if stage is None else stage
         if isinstance(rule, Timed):
             return stage_at(junction.stages, rule, now)
         queues = self._eyes.queues(junction.lanes, behind=isinstance(rule, Pressure))
@@ -167,6 +196,17 @@ class Companion:
         if key not in self._shares:
             self._shares[key] = shares(rule, junction.stages.states, junction.lanes)
         return service(rule, self._shares[key], junction.lanes, queues, light, now)
+
+    def _turn(self, name: str, kept: Kept, rule: Ordered, now: float) -> None:
+        """Begin the next cycle where one is over, as it is ordered by then."""
+        stages = self._junctions[name].stages
+        if kept.runs is None:
+            # Another rule held the lights: no cycle is there to be ended.
+            kept.runs, kept.began = rule, now
+        while _place(stages, kept, now) is None:
+            _, longer = _longer(stages, kept)
+            kept.began += cycle_s(stages, kept.runs) + longer
+            kept.runs = rule
 
     def _gives_back(self, name: str, kept: Kept, now: float) -> bool:
         """Let the programme run on its own, if it shows what we show and for long enough."""
@@ -214,3 +254,18 @@ class Companion:
 
     def _now(self) -> float:
         return float(self._lib.simulation.getTime())
+
+
+def _longer(stages: Stages, kept: Kept) -> tuple[int, float]:
+    """Which green of the cycle that runs is longer than ordered, and by how much."""
+    if kept.runs is None:
+        return 0, 0.0
+    # A cabinet looks how late it is when it shows the new cycle: at a whole second.
+    return kept.runs.stretched(float(cycle_s(stages, kept.runs)), math.ceil(kept.began - SLACK))
+
+
+def _place(stages: Stages, kept: Kept, now: float) -> int | None:
+    """The stage that the cycle that runs is at, or goes to; None when it is over."""
+    if kept.runs is None:
+        return None
+    return place_in(stages, kept.runs, now - kept.began + SLACK, _longer(stages, kept))

@@ -37,14 +37,29 @@ def cycle_s(stages: Stages, plan: Timed) -> int:
 
 def stage_at(stages: Stages, plan: Timed, now: float) -> int:
     """The stage that is shown at that time, or gone to."""
-    into = (now - plan.offset_s) % cycle_s(stages, plan)
+    found = place_in(stages, plan, (now - plan.offset_s) % cycle_s(stages, plan))
+    return plan.order[0] if found is None else found
+
+
+def place_in(
+    stages: Stages, plan: Timed, into: float, longer: tuple[int, float] = (0, 0.0)
+) -> int | None:
+    """The stage that is shown so long after a cycle began, or gone to; None when it is over.
+
+    Args:
+        stages: The signal's.
+        plan: Its cycle.
+        into: Seconds since its first green began.
+        longer: Which of its greens is longer than the plan says, and by how much.
+    """
     for place, (green, way) in enumerate(zip(plan.greens_s, _ways(stages, plan), strict=True)):
-        if into < green:
+        into -= green + (longer[1] if place == longer[0] else 0.0)
+        if into < 0:
             return plan.order[place]
-        into -= green + len(way)
+        into -= len(way)
         if into < 0:
             return plan.order[(place + 1) % len(plan.order)]
-    return plan.order[0]
+    return None
 
 
 def program_of(stages: Stages, plan: Timed, name: str = "gemeos") -> Program:

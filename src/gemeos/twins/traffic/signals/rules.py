@@ -25,6 +25,8 @@ BLOCKED_S: Final = 5.0
 """So long after green began the foremost should have gone."""
 DRIVES_M_PER_S: Final = 2.0
 """Who is slower belongs to a queue."""
+LARGEST_STRETCH: Final = 0.25
+"""Share of a cycle by which a cabinet makes it longer at most."""
 FIRST: Final = 10.0
 """How many times more those count who have stood too long."""
 
@@ -51,6 +53,32 @@ class Timed(msgspec.Struct, frozen=True, tag="timed"):
             raise InputError("A cycle has two stages or more, each with its green.")
         if any(g < 1 for g in self.greens_s):
             raise InputError("Every green of a cycle lasts a second or more.")
+
+
+class Ordered(Timed, frozen=True, tag="ordered"):
+    """A fixed cycle as a cabinet runs it that was told to.
+
+    It begins when the cycle that runs is over. To come to its offset a cycle is made longer, never
+    shorter, at its longest green, by a quarter at most: so it may take some cycles.
+    """
+
+    most_s: tuple[float, ...] = ()
+    """By place in ``order``: the longest green that the cabinet gives."""
+    longest_cycle_s: float = math.inf
+    """The longest cycle that it runs."""
+
+    def stretched(self, cycle: float, begins: float) -> tuple[int, float]:
+        """Which green of the cycle that begins then is longer, by its place, and by how much.
+
+        Args:
+            cycle: How long it is otherwise, ways between stages included.
+            begins: When its first green begins.
+        """
+        place = max(range(len(self.greens_s)), key=self.greens_s.__getitem__)
+        room = self.most_s[place] - self.greens_s[place] if self.most_s else math.inf
+        behind = (self.offset_s - begins) % cycle
+        more = min(behind, room, self.longest_cycle_s - cycle, LARGEST_STRETCH * cycle)
+        return place, max(more, 0.0)
 
 
 class Wave(msgspec.Struct, frozen=True, tag="wave"):
@@ -123,7 +151,7 @@ class Service(msgspec.Struct, frozen=True, tag="service"):
                 raise InputError(f"A signal's rule cannot have {name} {value:g}.")
 
 
-Rule: TypeAlias = Fixed | Timed | Wave | Pressure | Service
+Rule: TypeAlias = Fixed | Timed | Ordered | Wave | Pressure | Service
 
 
 def rule_of(text: str) -> Rule:
@@ -133,7 +161,9 @@ def rule_of(text: str) -> Rule:
         InputError: it is none.
     """
     try:
-        rule: Rule = msgspec.json.decode(text, type=Fixed | Timed | Wave | Pressure | Service)
+        rule: Rule = msgspec.json.decode(
+            text, type=Fixed | Timed | Ordered | Wave | Pressure | Service
+        )
     except msgspec.DecodeError as error:
         raise InputError(f"{text!r} is no rule of a signal: {error}.") from error
     return rule
