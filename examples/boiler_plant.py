@@ -1,13 +1,14 @@
 """A boiler to make a twin of: a process of its own that knows nothing of Gemeos.
 
-    python examples/boiler_plant.py [--port 8123] [--post URL]
+    python examples/boiler_plant.py [--port 8123] [--post URL] [--obey BROKER_PORT]
 
 Three bodies that heat each other, steam that is let off now and then, and a slow thermometer that
 tells tenths of a degree: more than the twin's model in ``boiler.py`` knows. All chance is drawn
 from the system's entropy, so no two runs are alike.
 
 GET / answers the readings as JSON; PUT /heater with a number as its body sets the heater's power
-in watts. With --post it also sends its readings to that address every second.
+in watts. With --post it also sends its readings to that address every second. With --obey the
+heater is set over MQTT, too, by the broker at that port: see ``gemeos_plants.device``.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ import random
 import threading
 import time
 import urllib.request
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from gemeos_plants.device import Device, Line, Watchman
 
 STEP_S = 0.05
 MOST_W = 600.0
@@ -119,20 +123,42 @@ def post(url: str) -> None:
         time.sleep(1)
 
 
+def refuses(_place: str, watts: float) -> str:
+    """The heater's own rule."""
+    return "" if 0 <= watts <= MOST_W else f"it takes 0 .. {MOST_W:g} W"
+
+
+def moved(_place: str, watts: float) -> None:
+    plant.heater = watts
+
+
+def obeying(port: int) -> Watchman:
+    """The heater as a device; without heartbeats it goes back to where it was."""
+    device = Device({"heater": plant.heater}, None, None, refuses=refuses, moved=moved)
+    line = Line(device, "boiler", "none", 0.0, v5=False)
+    line.client.connect_async("127.0.0.1", port, 30)
+    line.client.loop_start()
+    return Watchman(device, line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--post", metavar="URL")
+    parser.add_argument("--obey", type=int, metavar="BROKER_PORT")
     args = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", args.port), Answers)
     threading.Thread(target=plant.run, daemon=True).start()
     if args.post:
         threading.Thread(target=post, args=(args.post,), daemon=True).start()
     print(f"The boiler answers at http://127.0.0.1:{server.server_port}", flush=True)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        server.server_close()
+    with ExitStack() as watched:
+        if args.obey is not None:
+            watched.enter_context(obeying(args.obey))
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            server.server_close()
 
 
 if __name__ == "__main__":

@@ -19,18 +19,21 @@ from statistics import fmean
 
 import pytest
 
+from gemeos.runtime.children import free_port
 from gemeos.serve.client import connect
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 TUTORIALS = ROOT / "docs" / "tutorials"
 WHAT_IF, DECIDE = TUTORIALS / "ask-what-if.md", TUTORIALS / "let-the-twin-decide.md"
+ACT = TUTORIALS / "let-the-twin-act.md"
 FENCE = re.compile(
     r"(?:<!-- (?P<mark>[\w ]+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 SITE, PLANT = "http://127.0.0.1:8000", "http://127.0.0.1:8123"
 """Where the tutorials say that they answer; a test takes what ports are free."""
+BROKER_PORT = "1883"
 READINGS = 14
 """Of the thermometer: a quarter of a minute."""
 SLOWEST_S = 40.0
@@ -55,8 +58,8 @@ class Kitchen:
     site: str
     plant: str
 
-    def ran(self, *words: str) -> str:
-        """What a program says, in a process of its own."""
+    def ran(self, *words: str, code: int = 0) -> str:
+        """What a program says, in a process of its own, that ends with ``code``."""
         run = subprocess.run(
             [sys.executable, *words],
             cwd=self.folder,
@@ -66,7 +69,7 @@ class Kitchen:
             timeout=SLOWEST_S,
             check=False,
         )
-        assert run.returncode == 0, run.stderr
+        assert run.returncode == code, run.stdout + run.stderr
         return run.stdout
 
 
@@ -123,7 +126,7 @@ def started(folder: Path, log: str, *words: str) -> Iterator[str]:
         )
     try:
         end = time.monotonic() + SLOWEST_S
-        while not (found := re.search(r"answers at (http://\S+)", told.read_text("utf-8"))):
+        while not (found := re.search(r"(?:answers|listens) at (\S+)", told.read_text("utf-8"))):
             assert process.poll() is None, told.read_text("utf-8")
             assert time.monotonic() < end, told.read_text("utf-8")
             time.sleep(0.1)
@@ -159,12 +162,40 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         assert python == "python"
         posted = [word.replace(SITE, site) for word in words]
         plant = stack.enter_context(started(folder, "plant.log", *posted, "--port", "0"))
-        with connect(site) as asking:
-            end = time.monotonic() + SLOWEST_S
-            while asking["boiler"].trust().assimilated < READINGS:
-                assert time.monotonic() < end, (folder / "plant.log").read_text("utf-8")
-                time.sleep(0.5)
+        in_step(folder, site)
         yield Kitchen(folder, site, plant)
+
+
+@pytest.fixture(scope="module")
+def acting_kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
+    """Its heater is a device behind a broker."""
+    folder = tmp_path_factory.mktemp("acting")
+    for file in ("boiler.py", "boiler_plant.py", "boiler_acts.toml"):
+        shutil.copy(EXAMPLES / file, folder)
+    port = str(free_port())
+    toml = (EXAMPLES / "boiler_acts.toml").read_text("utf-8").replace(BROKER_PORT, port)
+    (folder / "boiler_acts.toml").write_text(f"{toml}\n[serve]\nport = 0\n", "utf-8")
+
+    def words(mark: str, site: str = SITE) -> list[str]:
+        told = [word.replace(SITE, site) for word in command(ACT, mark)[1:]]
+        return [port if word == BROKER_PORT else word for word in told]
+
+    with ExitStack() as stack:
+        stack.enter_context(started(folder, "broker.log", *words("broker")))
+        site = stack.enter_context(started(folder, "site.log", "-m", "gemeos", *words("site")))
+        told = [*words("plant", site), "--port", "0"]
+        plant = stack.enter_context(started(folder, "plant.log", *told))
+        in_step(folder, site)
+        yield Kitchen(folder, site, plant)
+
+
+def in_step(folder: Path, site: str) -> None:
+    """Wait until the twin has taken in what the tutorials wait for."""
+    with connect(site) as asking:
+        end = time.monotonic() + SLOWEST_S
+        while asking["boiler"].trust().assimilated < READINGS:
+            assert time.monotonic() < end, (folder / "plant.log").read_text("utf-8")
+            time.sleep(0.5)
 
 
 def test_that_the_model_that_is_quoted_stands_in_the_example() -> None:
@@ -175,6 +206,11 @@ def test_that_the_model_that_is_quoted_stands_in_the_example() -> None:
 def test_that_both_tutorials_start_the_same_site_and_boiler() -> None:
     for mark in ("site", "plant"):
         assert command(DECIDE, mark) == command(WHAT_IF, mark)
+
+
+def test_that_what_is_quoted_of_the_acting_site_stands_in_the_example() -> None:
+    (quoted,) = (b.text for b in blocks(ACT) if b.mark == "quoted")
+    assert quoted in (EXAMPLES / "boiler_acts.toml").read_text(encoding="utf-8")
 
 
 def test_that_the_boiler_itself_answers_to_the_plan_as_the_tutorial_tells() -> None:
@@ -212,3 +248,30 @@ def test_that_the_tutorial_runs_and_shows_what_comes(kitchen: Kitchen, page: Pat
             shown += 1
             assert form(came) == form(expected.text)
     assert shown >= 4
+
+
+def later(page: Path) -> list[tuple[list[str], float, int, Block]]:
+    """Commands in order: their words, how long before them is waited, their code, what they show."""
+    listed = [b for b in blocks(page) if b.mark not in {"quoted", "broker", "site", "plant"}]
+    found = []
+    for asked_of, shown in zip(listed[::2], listed[1::2], strict=True):
+        assert (asked_of.kind, shown.kind) == ("console", "text")
+        if asked_of.mark == "later":
+            continue
+        dollar, program, *words = shlex.split(asked_of.text)
+        assert (dollar, program) == ("$", "gemeos")
+        wait = re.fullmatch(r"after (\d+) s", asked_of.mark)
+        code = re.fullmatch(r"code (\d)", shown.mark)
+        found.append((words, float(wait[1]) if wait else 0.0, int(code[1]) if code else 0, shown))
+    return found
+
+
+def test_that_a_plan_is_carried_out_kept_and_another_taken_back(acting_kitchen: Kitchen) -> None:
+    came = []
+    for words, wait_s, code, shown in later(ACT):
+        time.sleep(wait_s)
+        told = acting_kitchen.ran("-m", "gemeos", *words, "--url", acting_kitchen.site, code=code)
+        came.append(told)
+        assert form(told) == form(shown.text), words
+    assert any("kept" in told for told in came)
+    assert any("undo by runtime" in told for told in came)
