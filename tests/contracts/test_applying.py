@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import cycle
@@ -412,3 +413,38 @@ def test_that_the_devices_are_reached_from_the_one_call_alone() -> None:
         assert len(held) == 1
         others = [v for k, v in vars(running.host).items() if k != "applying"]
         assert not any(isinstance(v, Devices) for v in others)
+
+
+def test_that_reality_is_held_against_what_is_foreseen_when_the_plan_is_applied() -> None:
+    """Whoever approves takes time: what was foreseen for a start before it says nothing of now."""
+    plc = device()
+    with acting(plc, twin=valve_twin(watch="1 s")) as running:
+        tank = running["tank"]
+        tank.scenarios.begin("opened", {"valve": "1.5 m^3/s"}, until="10 s", every="1 s")
+        plan = tank.plans.of_scenario("opened", name="open").plan
+        time.sleep(1.0)
+        feed(running, count=10)
+        asked_at = running.host.clock.now()
+        tank.plans.apply("open", approve="ada", dry_run=False)
+        begun = running.host.applying.undertakings.of(plan.id)
+        assert begun is not None
+        (watch,), (first,) = begun.watches, plan.bands
+        assert watch.band.valid_at[0] > asked_at + SECOND // 2 > first.valid_at[0]
+        assert (watch.band.share, len(watch.band.valid_at)) == (first.share, len(first.valid_at))
+        again = tank.scenarios.record("applied-open")
+        assert (again.actor, again.changes) == ("ada", plan.changes)
+        assert plan == tank.plans.record("open").plan
+
+
+def test_that_bands_that_somebody_made_are_kept_to() -> None:
+    plc = device()
+    with acting(plc, twin=valve_twin(watch="1 s")) as running:
+        now = running.host.clock.now()
+        band = Band("gauge", "m", 0.9, (now + SECOND, now + 9 * SECOND), (0.0, 0.0), (9.0, 9.0))
+        plan = made(running, bands=(band,))
+        time.sleep(0.5)
+        feed(running)
+        running["tank"].apply(plan, approve="ada", dry_run=False)
+        begun = running.host.applying.undertakings.of(plan.id)
+        assert begun is not None
+        assert [watch.band for watch in begun.watches] == [band]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar, final
@@ -43,7 +43,7 @@ from gemeos.runtime.switches import Switches
 from gemeos.runtime.undertakings import Undertakings
 from gemeos.schema.command import Command
 from gemeos.schema.phase import Phase
-from gemeos.schema.plan import Plan
+from gemeos.schema.plan import Band, Plan
 from gemeos.schema.role import Role
 from gemeos.timeline.base import Event
 from gemeos.units.instant import Instant
@@ -97,6 +97,7 @@ class Applying:
         role: Role,
         approve: bool = False,
         dry_run: bool = True,
+        bands: Sequence[Band] | None = None,
     ) -> Applied:
         """Have the guard judge a plan that is kept, and, unless it is a dry run, carry it out.
 
@@ -109,6 +110,7 @@ class Applying:
             role: What that person may.
             approve: That person approves it, too. In a dry run this is not written down.
             dry_run: Go all the way to the sending, and tell what would be sent.
+            bands: What reality is held against, where the plan's own are of an earlier moment.
 
         Raises:
             AccessError: a viewer applies nothing.
@@ -117,7 +119,7 @@ class Applying:
             UnknownNameError: there is none of the name.
             NotReadyError: it could not be judged in time; nothing was sent.
         """
-        _operates(actor, role)
+        operates(actor, role)
         record = self._plans.record(twin, name)
         assumed: tuple[Approval, ...] = ()
         if approve and dry_run:
@@ -125,7 +127,8 @@ class Applying:
         elif approve:
             record = self._plans.approve(twin, name, actor=actor, role=role)
         record = replace(record, approvals=(*record.approvals, *assumed))
-        return self._on_loop(self._apply(record, actor, dry_run=dry_run))
+        held = record.plan.bands if bands is None else bands
+        return self._on_loop(self._apply(record, actor, held, dry_run=dry_run))
 
     def give_up(self, plan: Plan, *, actor: str, role: Role, why: str = "") -> Undertaking | None:
         """End a plan that is under way and restore what it moved; None where it never was.
@@ -133,7 +136,7 @@ class Applying:
         Raises:
             AccessError: a viewer ends nothing.
         """
-        _operates(actor, role)
+        operates(actor, role)
         told = f"{actor} gave it up{why and f': {why}'}."
         return self._on_loop(self._give_up(plan, told))
 
@@ -152,11 +155,13 @@ class Applying:
                 return None
             return await self.undertakings.happen(undertaking, Astray(why))
 
-    async def _apply(self, record: PlanRecord, actor: str, *, dry_run: bool) -> Applied:
+    async def _apply(
+        self, record: PlanRecord, actor: str, bands: Sequence[Band], *, dry_run: bool
+    ) -> Applied:
         """Judged in time, or not applied; what is begun is begun whole."""
         try:
             async with asyncio.timeout(APPLY_S) as limit:
-                return await self._begun(record, actor, limit, dry_run=dry_run)
+                return await self._begun(record, actor, bands, limit, dry_run=dry_run)
         except TimeoutError as error:
             raise NotReadyError(
                 f"The plan {record.plan.name} was not judged within {APPLY_S:g} s, and nothing was "
@@ -164,7 +169,13 @@ class Applying:
             ) from error
 
     async def _begun(
-        self, record: PlanRecord, actor: str, limit: asyncio.Timeout, *, dry_run: bool
+        self,
+        record: PlanRecord,
+        actor: str,
+        bands: Sequence[Band],
+        limit: asyncio.Timeout,
+        *,
+        dry_run: bool,
     ) -> Applied:
         plan = record.plan
         async with self._turns[plan.twin]:
@@ -194,7 +205,7 @@ class Applying:
                 commands=commands,
                 before=before,
                 tolerance={control: rules[control].tolerance for control in plan.changes},
-                watches=[Watch(band) for band in plan.bands],
+                watches=[Watch(band) for band in bands],
                 now=now,
                 watch=twin.conduct.watch,
                 settle=twin.conduct.settle,
@@ -345,7 +356,12 @@ class Applying:
         ]
 
 
-def _operates(actor: str, role: Role) -> None:
+def operates(actor: str, role: Role) -> None:
+    """See that somebody with that role may set devices at all.
+
+    Raises:
+        AccessError: a viewer may not.
+    """
     if not role.includes(Role.OPERATOR):
         raise AccessError(f"{actor} is {role.value}; applying a plan needs {Role.OPERATOR.value}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
@@ -11,9 +12,10 @@ import numpy as np
 
 from gemeos.act.undertaking import Undertaking
 from gemeos.ensemble.estimate import Estimate
-from gemeos.errors import InputError
+from gemeos.errors import BusyError, InputError, NotReadyError
 from gemeos.foresee.verdict import LEVEL
 from gemeos.runtime import dossiers
+from gemeos.runtime.apply import operates
 from gemeos.runtime.asked import When
 from gemeos.runtime.dossiers import gathered
 from gemeos.runtime.ledger_row import Ledger
@@ -31,8 +33,14 @@ from gemeos.schema.role import Role
 from gemeos.schema.variable import Control, Sensor
 from gemeos.units import iso, span
 
+logger = logging.getLogger(__name__)
+
 FORECAST_S: Final = 30.0
 """How long a plan's forecast is waited for."""
+AGAIN_S: Final = 5.0
+"""How long the forecast of one that is applied is: somebody waits to see it happen."""
+STEPS_OLD: Final = 2
+"""Of the model, after which a plan's forecast is made again when it is applied."""
 PROGRAM: Final = "program"
 """Who does what a program of its own does without saying for whom."""
 
@@ -212,14 +220,55 @@ class TwinPlans:
 
     def apply(self, name: str, *, approve: str | None = None, dry_run: bool = True) -> Applied:
         """See ``PlansOfTwin``."""
+        actor = approve or self._actor
+        operates(actor, self._role)
         return self._running.applying.apply(
             self._twin,
             name,
-            actor=approve or self._actor,
+            actor=actor,
             role=self._role,
             approve=approve is not None,
             dry_run=dry_run,
+            bands=None if dry_run else self._foreseen_again(self.record(name).plan, actor),
         )
+
+    def _foreseen_again(self, plan: Plan, actor: str) -> tuple[Band, ...] | None:
+        """The plan's bands from this moment on, kept as the scenario ``applied-NAME``.
+
+        Whoever approves takes their time. Held against what was foreseen for a start back then,
+        reality would seem to go astray. None where the plan's own bands hold: they are new, were
+        made by hand, or for a later moment, or the forecast takes longer than somebody waits.
+        """
+        twin, scenarios = self._running.twin(self._twin), self._running.scenarios
+        old = self._running.clock.now() - plan.state_at > STEPS_OLD * twin.schema.step
+        if not (plan.bands and plan.origin and old) or plan.begins_at is not None:
+            return None
+        times = plan.bands[0].valid_at
+        name = f"applied-{plan.name}"
+        try:
+            record = scenarios.begin(
+                self._twin,
+                name,
+                plan.changes,
+                until=times[-1] - plan.state_at,
+                every=times[-1] - times[-2] if len(times) > 1 else None,
+                replacing=True,
+                actor=actor,
+            )
+            return tuple(
+                band(
+                    twin,
+                    scenarios.compare(
+                        self._twin, record.name, on=each.variable, wait_s=AGAIN_S
+                    ).after,
+                    each.variable,
+                    each.share,
+                )
+                for each in plan.bands
+            )
+        except (NotReadyError, BusyError, InputError) as error:
+            logger.warning("%s is held against its first forecast: %s", plan.name, error)
+            return None
 
     def give_up(self, name: str, *, why: str = "") -> Undertaking | None:
         """See ``PlansOfTwin``."""
