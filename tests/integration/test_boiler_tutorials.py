@@ -84,6 +84,8 @@ def form(told: str) -> list[str]:
     told = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "TIME", told)
     told = re.sub(r"; model \S+", "; model IDENTITY", told)
     told = re.sub(r"[-+]?\d[\d.]*(e[-+]\d+)?", "N", told)
+    # Lines of tables are as long as what stands in them.
+    told = re.sub(r"[━─]+", "─", told)
     # A list of as many as there are finalists.
     told = re.sub(r"\['N%'(, 'N%')*\]", "[SHARES]", told)
     return [" ".join(line.split()) for line in told.strip().splitlines()]
@@ -251,7 +253,7 @@ def test_that_the_tutorial_runs_and_shows_what_comes(kitchen: Kitchen, page: Pat
 
 
 def later(page: Path) -> list[tuple[list[str], float, int, Block]]:
-    """Commands in order: their words, how long before them is waited, their code, what they show."""
+    """Commands in order: their words, how long is waited before, their code, what they show."""
     listed = [b for b in blocks(page) if b.mark not in {"quoted", "broker", "site", "plant"}]
     found = []
     for asked_of, shown in zip(listed[::2], listed[1::2], strict=True):

@@ -10,10 +10,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from rich.console import Console
-from rich.table import Table
 
 from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
+from gemeos.cli.show import table_of
 from gemeos.runtime.asked import KeptByName
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.optimisation import OptimisationRecord
@@ -102,7 +102,7 @@ def _kept(args: argparse.Namespace) -> None:
             print(kept.record(args.show).told)
         elif records := kept.all():
             here = zone(site.site().zone)
-            table = Table(*kind.headings, box=None, padding=(0, 2, 0, 0))
+            table = table_of(*kind.headings)
             for record in records:
                 table.add_row(*kind.row(record, here))
             Console().print(table)
