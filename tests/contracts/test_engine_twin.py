@@ -302,6 +302,61 @@ def test_that_a_scenario_is_paired_with_doing_nothing() -> None:
         assert site["tank"].now()["valve"].mean[-1] == 0.0
 
 
+def test_that_simulations_that_break_in_a_scenario_are_left_out_on_both_sides() -> None:
+    with running(tank(model(), members=16), log(12)) as site:
+        leaks = site["tank"].now()["leak"].members[-1]
+        # It breaks above 0.5: about half of the members, and it is known which.
+        wild = float(0.5 / np.median(leaks))
+        broken = int((leaks * wild > 0.5).sum())
+        assert 4 <= broken <= 12
+        site["tank"].scenario("wild", leak=f"times {wild}", until="1 min", every="1 min")
+        record = site["tank"].scenarios.record("wild")
+        assert (record.ran, record.failed) == (16, broken)
+        told = site["tank"].compare("wild", on="gauge")
+        assert told.difference.members.shape[-1] == 16 - broken
+        assert np.isfinite(told.difference.members).all()
+        # The twin itself notices nothing of it.
+        assert site["tank"].trust().failed_members == 0
+
+
+def test_that_each_simulation_waits_for_its_own_condition() -> None:
+    with running(tank(model(gust=0.02), members=16), log()) as site:
+        twin = site["tank"]
+        ahead = twin.forecast("4 min", every="10 s", raw=True)["gauge"].members
+        nothing = np.concatenate([twin.now()["gauge"].members[-1:], ahead])
+        highest = nothing.max(axis=0)
+        limit = float(np.median(highest))
+        words = f"2 when gauge > {limit} m"
+        later = twin.scenario("later", valve=words, until="4 min", every="10 s")
+        told = later["gauge"].members
+        # Where it never came to that nothing has changed; where it did, it has from then on.
+        calm, early = highest < limit, (nothing[:12] > limit).any(axis=0)
+        assert calm.sum() >= 4
+        assert early.sum() >= 2
+        assert (told[:, calm] == ahead[:, calm]).all()
+        assert (told[-1, early] < ahead[-1, early]).all()
+        for member in np.flatnonzero(early):
+            first = int(np.argmax(nothing[:, member] > limit))
+            assert (told[:first, member] == ahead[:first, member]).all()
+
+
+def test_that_a_simulation_is_forked_where_it_was_with_what_was_known_then() -> None:
+    rows = log(40)
+    with running(tank(model(), members=16), rows) as site:
+        then = START + 20 * STEP
+        past = site["tank"].scenario(
+            "then", valve="2", at=then, known_by=then, until="1 min", every="1 min"
+        )
+        record = site["tank"].scenarios.record("then")
+        assert record.forked_at == then
+        nothing = site["tank"].compare("then", on="gauge").before
+        # What came a minute later lies where it was expected, known or not.
+        came = next(r.value for r in rows if r.valid_at == then + 6 * STEP)
+        low, high = nothing["gauge"].interval(0.99)
+        assert low[-1] - 3 * NOISE < came < high[-1] + 3 * NOISE
+        assert float(past["gauge"].mean[-1]) < float(nothing["gauge"].mean[-1])
+
+
 def test_that_more_members_than_the_twin_has_are_others() -> None:
     with running(tank(model(gust=0.02), members=8), log(20)) as site:
         told = site["tank"].scenario("wide", until="1 min", every="1 min", members=24)

@@ -30,6 +30,8 @@ from gemeos.units.instant import SECOND, span
 from tests.integration.fmus.building import built
 
 STATE = {"canGetAndSetFMUstate": "true", "canSerializeFMUstate": "true"}
+STATE_3 = {name.replace("state", "State"): yes for name, yes in STATE.items()}
+"""As FMI 3 spells it."""
 LIMIT_S = 3
 
 
@@ -123,10 +125,12 @@ class TestFmi3ModelExchange(EngineContract):
 
 
 class TestFmi3CoSimulation(EngineContract):
+    options: ClassVar[dict[str, str]] = {}
+
     @pytest.fixture(scope="class")
-    @staticmethod
-    def decay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
-        path = built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3")
+    @classmethod
+    def decay(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
+        path = built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3", **cls.options)
         with opened(Fmi(str(path), step=SECOND // 10)) as engine:
             yield engine
 
@@ -138,6 +142,14 @@ class TestFmi3CoSimulation(EngineContract):
     @pytest.fixture
     def drive(self) -> Drive:
         return Drive(6, {"gain": 1.5}, {"gain": 0.25}, {"rate": 2.0})
+
+    def test_that_its_snapshots_are_what_it_declares(self, engine: Engine) -> None:
+        of = Snapshot.EXACT if self.options else Snapshot.REPLAY
+        assert engine.spec.capabilities.snapshot is of
+
+
+class TestFmi3ThatWritesItsState(TestFmi3CoSimulation):
+    options: ClassVar[dict[str, str]] = STATE_3
 
 
 @pytest.fixture(scope="module")
