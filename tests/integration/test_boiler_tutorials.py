@@ -268,6 +268,7 @@ def later(page: Path) -> list[tuple[list[str], float, int, Block]]:
     return found
 
 
+@pytest.mark.timeout(240)
 def test_that_a_plan_is_carried_out_kept_and_another_taken_back(acting_kitchen: Kitchen) -> None:
     came = []
     for words, wait_s, code, shown in later(ACT):
