@@ -257,6 +257,8 @@ def test_that_a_twin_that_heard_nothing_gave_no_advice() -> None:
     # What stood stays: nobody is told to lift it by a twin that sees nothing.
     assert blind.advice is Advice.KEEP
     assert "blind" in blind.reasons[0]
+    assert blind.values == heard.values
+    assert blind.promised is None
 
 
 def test_that_a_constant_may_be_chosen() -> None:

@@ -32,7 +32,7 @@ class AdvisedAt:
     origin: str
     """Hash of the state as it was known then."""
     promised: Gain | None = None
-    """Over doing nothing; None where nothing stands."""
+    """Over doing nothing; None where nothing stands, or the twin was not to be relied on."""
     delivered: Gain | None = None
     """What it would have brought over what was really done; None where nothing can be said."""
     readings: int = 0
@@ -69,16 +69,21 @@ class AdviceRecord:
 
     @property
     def promised(self) -> Gain | None:
-        """The sum of what was promised, of those whose delivered gain is known."""
-        return _sum(e.promised for e in self.issued if e.delivered is not None)
+        """The sum of what was promised, of those whose delivered gain is known, too."""
+        return _sum(each.promised for each in self._counted)
 
     @property
     def delivered(self) -> Gain | None:
-        """The sum of what it would have brought; None where nothing can be said.
+        """The sum of what these would have brought; None where nothing can be said.
 
         The ends are sums of ends, as if each were wrong in the same way: one model errs in all.
         """
-        return _sum(e.delivered for e in self.issued)
+        return _sum(each.delivered for each in self._counted)
+
+    @property
+    def _counted(self) -> Sequence[AdvisedAt]:
+        """Those of which both are known."""
+        return [e for e in self.issued if e.promised is not None and e.delivered is not None]
 
     @property
     def judged(self) -> int:
@@ -106,8 +111,7 @@ class AdviceRecord:
             if stands:
                 yield "What it would have brought cannot be told of any of them."
             return
-        counted = sum(e.delivered is not None for e in self.issued)
-        yield f"Of {counted} of {stands} plans together: promised {promised}."
+        yield f"Of {len(self._counted)} of {stands} plans together: promised {promised}."
         yield f"By what was really read it would have brought {delivered}."
         if self.judged:
             least, most = accepted(self.judged, promised.share)

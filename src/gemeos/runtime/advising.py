@@ -120,10 +120,7 @@ def _issued(
             progress(OF_SEARCHES * (place + part) / count)
 
         row, present = _asked(twin, fleet, state, now, sought, present, at)
-        if present is not None:
-            promised = _promised(fleet, twin.name, state, present, sought, lambda: at(0.95))
-            row = replace(row, values=dict(present), promised=promised)
-        yield row
+        yield row if present is None else replace(row, values=dict(present))
 
 
 def _asked(
@@ -141,6 +138,7 @@ def _asked(
     phase = phase_by(twin, heard_of(state)[0], now, running=failure is None, finished=False)
     why = refusal(twin.name, phase) if failure is None else str(failure)
     if why is not None:
+        # What stands stays, and nothing is promised of it by a twin that is not to be relied on.
         advice = Advice.NOTHING if present is None else Advice.KEEP
         return AdvisedAt(now, advice, {}, (why,), origin), present
     step = fleet.schema.step
@@ -176,7 +174,11 @@ def _asked(
             stands = None
         case _:
             assert_never(verdict.advice)
-    return AdvisedAt(now, verdict.advice, {}, verdict.reasons, origin), stands
+    row = AdvisedAt(now, verdict.advice, {}, verdict.reasons, origin)
+    if stands is None:
+        return row, None
+    promised = _promised(fleet, twin.name, state, stands, sought, lambda: at(0.95))
+    return replace(row, promised=promised), stands
 
 
 def _promised(
@@ -283,7 +285,6 @@ def _scored(
         notes.append(_meanwhile(moved))
     low, high = found.interval(SHARE)
     gain = Gain(str(sought.objective), sought.objective.unit, found.mean, low, high, SHARE)
-    judged = not moved and row.promised is not None
     if not found.fits:
         notes.append("what was read cannot be had from the model")
     return replace(
@@ -291,7 +292,9 @@ def _scored(
         delivered=gain,
         readings=found.readings,
         fits=found.fits,
-        inside=is_inside(row.promised, found.mean, found.sd) if judged and row.promised else None,
+        inside=None
+        if moved or row.promised is None
+        else is_inside(row.promised, found.mean, found.sd),
         notes=tuple(notes),
     )
 

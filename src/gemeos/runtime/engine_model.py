@@ -213,7 +213,8 @@ class EngineModel:
         opened = self.opened.func if isinstance(self.opened, partial) else self.opened
         made = opened if isinstance(opened, type | FunctionType) else type(opened)
         spec = self._keeper.spec
-        return f"{made.__module__}:{made.__qualname__}, engine {spec.name} {spec.version}"
+        version = spec.version.removeprefix(spec.name).strip()
+        return f"{made.__module__}:{made.__qualname__}, engine {spec.name} {version}"
 
     @property
     def repeats(self) -> bool:
