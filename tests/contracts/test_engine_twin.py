@@ -31,6 +31,7 @@ from gemeos.errors import EngineError, SchemaError, UnknownNameError
 from gemeos.foresee.goal import Goal
 from gemeos.foresee.search import Members
 from gemeos.foresee.space import Candidate
+from gemeos.link.base import Arrival
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import RunningSite
@@ -131,6 +132,7 @@ def running(
     )
     with gm.run(site) as live:
         assert link.played.wait(PATIENCE_S)
+        assert live.caught_up(PATIENCE_S)
         yield live
 
 
@@ -259,8 +261,11 @@ def test_that_what_came_too_late_is_healed() -> None:
     def take(host: Host, some: list[Reading]) -> None:
         assert isinstance(host.clock, ReplayClock)
         host.clock.follow(some[-1].valid_at)
-        readings = Readings.of(some, host.timeline.book)
-        host._assimilate(readings, host.timeline.append(readings, known_at=host.clock.now()))
+        arrival = Arrival(Readings.of(some, host.timeline.book))
+        host._assimilate(arrival.readings, host._store(arrival))
+        (lane,) = host._beside
+        while not lane.is_idle:
+            lane.turn()
 
     host, calm = host_of(), host_of()
     for row in rows:
@@ -269,7 +274,7 @@ def test_that_what_came_too_late_is_healed() -> None:
             take(host, [row])
     take(host, late)
     assert host.snapshot("tank").digest() != calm.snapshot("tank").digest()
-    asyncio.run(host.heal())
+    asyncio.run(host._beside[0].heal(lambda _: None))
     assert host.snapshot("tank").digest() == calm.snapshot("tank").digest()
     host.close()
     calm.close()
@@ -422,6 +427,7 @@ def test_that_it_is_asked_over_http_and_the_command_line_as_every_twin_is(
     site = gm.Site("s", twins=(tank(model(), members=8),), links=(link,), clock=clock)
     with served(site) as serving, connect(serving.url) as connection:
         assert link.played.wait(PATIENCE_S)
+        assert serving.host.wait(PATIENCE_S)
         twin = connection["tank"]
         assert float(twin.now()["leak"].mean[-1]) == pytest.approx(HIDDEN, rel=0.3)
         assert twin.trust().assimilated == 20

@@ -73,6 +73,7 @@ def running(twin: gm.Twin, rows: Sequence[Reading]) -> Iterator[RunningSite]:
     clock = gm.Replay(START, 1.0, "made for a test")
     with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as site:
         assert link.played.wait(PATIENCE_S)
+        assert site.caught_up(PATIENCE_S)
         yield site
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import gemeos as gm
 from gemeos.runtime import resume
-from gemeos.runtime.host import Host, fleets_of
+from gemeos.runtime.host import Host
+from gemeos.runtime.lane import fleets_of
 from gemeos.schema.reading import Reading, Readings, Series
 from gemeos.timeline.memory import MemoryTimeline
 from gemeos.units import span

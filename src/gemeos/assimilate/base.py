@@ -87,6 +87,11 @@ class Follows(Protocol):
         """What its states need beside the ensemble."""
         ...
 
+    @property
+    def takes_long(self) -> bool:
+        """Whether an instant may take so long that readings of other twins must not wait for it."""
+        ...
+
     def __call__(self, state: TwinState, crew: Crew, read: Observed) -> TwinState:
         """The twins at ``read.tick``, after what was read there.
 
@@ -94,11 +99,16 @@ class Follows(Protocol):
 
         Raises:
             TooFewMembersError: too many members of one of the twins failed.
+            StoppedError: it was halted.
         """
         ...
 
     def takes(self, simulation: Simulation) -> bool:
         """Whether members can go on from a simulation that another model of the twin left."""
+        ...
+
+    def halt(self) -> None:
+        """Have what takes long end soon, here and on any thread, and begin nothing more."""
         ...
 
     def close(self) -> None:

@@ -42,6 +42,14 @@ class Cycle:
         """No."""
         return False
 
+    @property
+    def takes_long(self) -> bool:
+        """As the port says: a step of all members is one call."""
+        return False
+
+    def halt(self) -> None:
+        """Nothing takes long."""
+
     def close(self) -> None:
         """Nothing is held open."""
 

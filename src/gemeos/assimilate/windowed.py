@@ -79,6 +79,10 @@ class Reruns(Steps, Protocol):
         """Whether members can go on from it."""
         ...
 
+    def halt(self) -> None:
+        """Have runs under way end soon, with ``StoppedError``."""
+        ...
+
     def close(self) -> None:
         """Let go of processes."""
         ...
@@ -138,6 +142,15 @@ class WindowedCycle:
     def takes(self, simulation: Simulation) -> bool:
         """As the port says."""
         return self.stepper.takes(simulation)
+
+    @property
+    def takes_long(self) -> bool:
+        """As the port says: a fit runs each member through the window several times."""
+        return True
+
+    def halt(self) -> None:
+        """As the port says."""
+        self.stepper.halt()
 
     def close(self) -> None:
         """As the port says."""

@@ -8,9 +8,10 @@ draws by chance is its own: forks of one simulation meet the same chances.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Final, TypeAlias
+from threading import Event
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
@@ -22,7 +23,7 @@ from gemeos.engines.spec import Value
 from gemeos.ensemble import simulation as port
 from gemeos.ensemble.noise import standard_normal, stream_key
 from gemeos.ensemble.state import NEVER, TwinState, natural
-from gemeos.errors import TooFewMembersError
+from gemeos.errors import StoppedError, TooFewMembersError
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import by_member
 from gemeos.simulate.base import Crew
@@ -37,6 +38,7 @@ Params: TypeAlias = Float[np.ndarray, "param member"]
 """Natural values."""
 Simulations: TypeAlias = Shaped[np.ndarray, " member"]
 _Went: TypeAlias = Simulation | Ended
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class EngineStepper:
 
     wiring: Wiring
     keeper: Keeper
+    halted: Event = field(default_factory=Event, compare=False, repr=False)
+    """Set when nothing more is to be run."""
 
     @property
     def schema(self) -> Schema:
@@ -83,6 +87,10 @@ class EngineStepper:
     def takes(self, simulation: port.Simulation) -> bool:
         """Whether members can go on from it."""
         return self.keeper.takes(simulation)
+
+    def halt(self) -> None:
+        """Have runs end soon: those of single members that are under way go on to their ends."""
+        self.halted.set()
 
     def close(self) -> None:
         """End all processes of the model."""
@@ -189,7 +197,7 @@ class EngineStepper:
             since: The tick at which they stand.
         """
         ways = self._held_ways(params, driven, since)
-        told = self.keeper.each(
+        told = self._each(
             [partial(self.keeper.told, s, w) for s, w in zip(simulations, ways, strict=True)]
         )
         scale = np.array(self.wiring.scale)
@@ -296,8 +304,22 @@ class EngineStepper:
             for twin, of_twin in enumerate(ways)
             for member, way in enumerate(of_twin)
         ]
-        went = self.keeper.each(calls)
+        went = self._each(calls)
         return [went[first : first + size] for first in range(0, len(went), size)]
+
+    def _each(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
+        """The answers of all calls.
+
+        Raises:
+            StoppedError: it was halted.
+        """
+
+        def unless_halted(call: Callable[[], _T]) -> _T:
+            if self.halted.is_set():
+                raise StoppedError(f"{self.schema.name} is stopped: no member is run any more.")
+            return call()
+
+        return self.keeper.each([partial(unless_halted, call) for call in calls])
 
     def _arrived(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import zip_longest
+from threading import Lock
 from typing import Final, Protocol, final
 
 from gemeos.clock import Clock
@@ -23,6 +24,7 @@ from gemeos.runtime.compute import Compute
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.hindcast import chance_of, holds_now
 from gemeos.runtime.shelf import Shelf
+from gemeos.runtime.strand import Strand
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.witness import Witness
 from gemeos.timeline.base import Event, Timeline
@@ -56,6 +58,10 @@ class Running(Protocol):
         """The threads."""
         ...
 
+    def strand(self, twin: str) -> Strand:
+        """Those of the twin."""
+        ...
+
     def fleet(self, twin: str) -> Fleet:
         """The fleet that holds it."""
         ...
@@ -63,7 +69,10 @@ class Running(Protocol):
 
 @final
 class Alerts:
-    """``look`` and what follows from it belong to the path's thread; questions to any."""
+    """``look`` and what follows from it belong to who owns the twins; questions to any thread.
+
+    Of each twin its owner alone changes what is held here.
+    """
 
     def __init__(
         self, running: Running, twins: Iterable[Twin], told: Callable[[str], None]
@@ -80,6 +89,7 @@ class Alerts:
         self._records: dict[tuple[str, str], AlertRecord] = {}
         self._begun: dict[tuple[str, str], Instant] = {}
         """The newest instant that each was asked at, also where the answer is still to come."""
+        self._counting = Lock()
         self.under_way = 0
         """Chances that are being worked out."""
         self.left_out = 0
@@ -195,13 +205,15 @@ class Alerts:
         self, twin: str, name: str, issue: Instant, then: TwinState, condition: Condition
     ) -> None:
         self._begun[twin, name] = issue
-        if self.under_way >= MOST_UNDER_WAY:
-            self.left_out += 1
+        with self._counting:
+            is_busy = self.under_way >= MOST_UNDER_WAY
+            self.left_out += is_busy
+            self.under_way += not is_busy
+        if is_busy:
             logger.warning("alert %s of %s is not asked at %s: no time", name, twin, iso(issue))
             return
-        self.under_way += 1
         within = self._records[twin, name].within
-        asked = self._running.compute.aside(
+        asked = self._running.strand(twin).aside(
             chance_of, self._running.fleet(twin), twin, then, condition, within=within
         )
         asked.add_done_callback(partial(self._hand_over, twin, name, issue))
@@ -214,12 +226,13 @@ class Alerts:
     def _hand_over(self, twin: str, name: str, issue: Instant, asked: Future[float]) -> None:
         """From the thread that worked it out to the path's."""
         try:
-            self._running.compute.path(self._asked, twin, name, issue, asked)
+            self._running.strand(twin).path(self._asked, twin, name, issue, asked)
         except RuntimeError:
             logger.info("%s of %s was not asked at %s: the site stops", name, twin, iso(issue))
 
     def _asked(self, twin: str, name: str, issue: Instant, asked: Future[float]) -> None:
-        self.under_way -= 1
+        with self._counting:
+            self.under_way -= 1
         before = self._records[twin, name]
         error = None if asked.cancelled() else asked.exception()
         if asked.cancelled() or error is not None:

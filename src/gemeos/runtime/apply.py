@@ -184,7 +184,7 @@ class Applying:
                 for control in plan.changes
                 if (value := await self._devices.ask(plan.twin, control)) is not None
             }
-            commands, against, now = await self._running.compute.for_acting(
+            commands, against, now = await self._running.strand(plan.twin).for_acting(
                 self._judged, record, standing, actor
             )
             limit.reschedule(None)
@@ -290,7 +290,7 @@ class Applying:
         """What is so, what follows from it, and what is due."""
         happen = self.undertakings.happen
         undertaking = await self._stopped(await self._asked(undertaking))
-        phase = await self._running.compute.for_acting(
+        phase = await self._running.strand(undertaking.twin).for_acting(
             self._running.questions.phase, undertaking.twin
         )
         if phase in BLINDED:
@@ -315,7 +315,7 @@ class Applying:
         return undertaking
 
     async def _watched(self, undertaking: Undertaking) -> Undertaking:
-        watches = await self._running.compute.for_acting(
+        watches = await self._running.strand(undertaking.twin).for_acting(
             compared_with_reality, self._running, undertaking
         )
         if watches == undertaking.watches:
@@ -346,7 +346,7 @@ class Applying:
             return [*self.switches.engaged(twin.name), *late]
         value = await self._devices.ask(twin.name, command.control)
         standing = {} if value is None else {command.control: value}
-        situation = await self._running.compute.for_acting(
+        situation = await self._running.strand(undertaking.twin).for_acting(
             self.undertakings.situation, undertaking, standing
         )
         rules = {control: a.rules for control, a in twin.actuations.items()}

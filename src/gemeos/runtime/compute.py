@@ -1,26 +1,26 @@
 """The one bridge between the event loop and work that blocks.
 
-Everything that changes twins or writes the store runs on one thread, in the order in which it was
+What stores readings and changes twins runs on one thread, the path, in the order in which it was
 asked for; questions run beside it on others, and what takes longer behind both: what-ifs must not
-make readings late. Kernels and the store release the interpreter's lock; what-ifs that are long
-have processes of their own (``runtime.executors``).
+make readings late. Twins whose cycles take long have a ``Strand`` of their own, and what-ifs that
+are long processes (``runtime.executors``). Kernels and the store release the interpreter's lock.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
-from gemeos.errors import StoppedError
+from typing_extensions import override
+
+from gemeos.runtime.strand import Strand, submitted
 from gemeos.runtime.turns import Turns
 from gemeos.units.instant import Span
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 QUESTION_THREADS = 2
@@ -30,42 +30,20 @@ BACKGROUND_NICENESS = 10
 """Of 0 to 19: the scheduler gives such a thread a tenth of what one of niceness 0 gets."""
 
 
-class Compute:
-    """Threads for a running site."""
+class Compute(Strand):
+    """Threads for a running site: the path is its own strand, beside it are those of slow twins."""
 
     def __init__(self) -> None:
-        self._path = ThreadPoolExecutor(1, "gemeos-path")
-        self._questions = ThreadPoolExecutor(QUESTION_THREADS, "gemeos-question")
-        self._acting = ThreadPoolExecutor(1, "gemeos-acting")
+        super().__init__(question_threads=QUESTION_THREADS)
         self._background = ThreadPoolExecutor(BACKGROUND_AT_ONCE, "gemeos-background", _stand_back)
         self._turns = Turns()
+        self._strands: list[Strand] = []
 
-    async def on_path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run ``call`` on the thread that owns twins and store; one at a time, in order."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._path, lambda: call(*args, **kwargs))
-
-    async def beside(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run ``call``, which only asks, beside the path."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._questions, lambda: call(*args, **kwargs))
-
-    async def for_acting(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """``beside`` for what decides about commands: it must not wait behind questions."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._acting, lambda: call(*args, **kwargs))
-
-    def path(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """``on_path`` for callers without an event loop.
-
-        Raises:
-            StoppedError: nothing is taken any more.
-        """
-        return _submitted(self._path, call, *args, **kwargs)
-
-    def aside(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """``beside`` for callers without an event loop."""
-        return self._questions.submit(call, *args, **kwargs)
+    def strand(self, name: str) -> Strand:
+        """Further threads, which end with these."""
+        strand = Strand(name)
+        self._strands.append(strand)
+        return strand
 
     def background(
         self, call: Callable[[], _T], wanted: Callable[[], bool] | None = None
@@ -86,7 +64,7 @@ class Compute:
             with self._turns.taken(wanted):
                 return call()
 
-        return _submitted(self._background, in_turn)
+        return submitted(self._background, in_turn)
 
     def give_way(self) -> Span:
         """Called by what runs in the background: others may have their turn, if they wait.
@@ -96,21 +74,12 @@ class Compute:
         """
         return self._turns.give_way()
 
+    @override
     def close(self) -> None:
-        """Wait for what is running; take nothing more."""
         self._background.shutdown(wait=True, cancel_futures=True)
-        self._path.shutdown(wait=True)
-        self._acting.shutdown(wait=True, cancel_futures=True)
-        self._questions.shutdown(wait=True, cancel_futures=True)
-
-
-def _submitted(
-    pool: ThreadPoolExecutor, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-) -> Future[_T]:
-    try:
-        return pool.submit(call, *args, **kwargs)
-    except RuntimeError as error:
-        raise StoppedError("The site is stopped: nothing more is done.") from error
+        for strand in self._strands:
+            strand.close()
+        super().close()
 
 
 def _stand_back() -> None:

@@ -65,7 +65,9 @@ class Devices:
             for twin, names in acting.items():
                 if self._switches.engaged(twin):
                     continue
-                phase = await self._running.compute.for_acting(self._running.questions.phase, twin)
+                phase = await self._running.strand(twin).for_acting(
+                    self._running.questions.phase, twin
+                )
                 for actuator in self._held(names if phase not in UNSEEN else ()):
                     await actuator.beat(twin, self._running.clock.now())
             await asyncio.sleep(BEAT_EVERY_S)

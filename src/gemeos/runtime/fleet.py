@@ -93,6 +93,15 @@ class Fleet:
             room=self.cycle.room,
         )
 
+    @property
+    def takes_long(self) -> bool:
+        """Whether it has to be kept in step apart from other twins."""
+        return self.cycle.takes_long
+
+    def halt(self) -> None:
+        """Have what it is at end soon, with ``StoppedError``, and all that is asked afterwards."""
+        self.cycle.halt()
+
     def close(self) -> None:
         """Let go of processes that move members, where there are any."""
         self.cycle.close()
@@ -299,6 +308,13 @@ class Fleet:
             too_late=tuple(too_late),
             duplicates=inserted.duplicates,
         )
+
+    def go_on(self, passing: Passing | None = None) -> Mapping[str, Instant]:
+        """Bring on who was kept from it by what was raised, and answer since when they changed."""
+        held = {t: self._windows.ticks(t, int(tick) + 1) for t, tick in enumerate(self._live.tick)}
+        dirty = {t: ticks[0] for t, ticks in held.items() if ticks and t not in self._failures}
+        self._follow(dirty, passing)
+        return {self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)}
 
     def _follow(self, dirty: Mapping[int, int], passing: Passing | None) -> list[int]:
         """Bring the dirty twins from before their first changed tick to their newest reading."""

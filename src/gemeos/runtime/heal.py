@@ -16,7 +16,7 @@ from gemeos.ensemble.condition import Condition
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import packed, unpacked
 from gemeos.runtime.taken import Passing
-from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.twin import Twin
 from gemeos.runtime.witness import Witness
 from gemeos.timeline.base import Keyframe, Timeline
 from gemeos.units.instant import Instant
@@ -77,6 +77,7 @@ class Rerun:
 
 def rerun(
     twin: Twin,
+    fleet: Fleet,
     timeline: Timeline,
     *,
     late: Instant,
@@ -88,13 +89,13 @@ def rerun(
 
     Args:
         twin: The declared twin.
+        fleet: Of this twin alone, before its first reading; nothing comes too late for it.
         timeline: Its readings and keyframes.
         late: Earliest ``valid_at`` that came too late.
         until: The boundary of the live twin.
         known_at: Site time at which this begins.
         watched: The conditions of its alerts, by their names.
     """
-    fleet = together([twin], horizon=_EVER)
     since, before = -_EVER, late - 1
     while (keyframe := timeline.keyframe_before(twin.name, before)) is not None:
         if keyframe.model == fleet.identity:

@@ -5,41 +5,37 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from itertools import chain, groupby
 from threading import Lock
 
 from gemeos.clock import Clock, ReplayClock, SystemClock
 from gemeos.ensemble.state import TwinState
-from gemeos.errors import UnknownNameError
+from gemeos.errors import AssimilationError, UnknownNameError
 from gemeos.link.base import Arrival, Source
 from gemeos.runtime.alerts import Alerts
 from gemeos.runtime.apply import Applying
+from gemeos.runtime.beside import Beside
 from gemeos.runtime.compute import Compute
 from gemeos.runtime.executors import Executors
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.fleet import Fleet
-from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
 from gemeos.runtime.hindcasts import Hindcasts
-from gemeos.runtime.keyframe import packed
+from gemeos.runtime.lane import Lane, cause_of, fleets_of
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.plans import Plans
 from gemeos.runtime.questions import Questions
-from gemeos.runtime.remember import Memory
-from gemeos.runtime.resume import restored, stored
 from gemeos.runtime.scenarios import Scenarios
-from gemeos.runtime.school import Foresight
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.site import Link, LinkContext, Replay, Site
+from gemeos.runtime.strand import Strand
 from gemeos.runtime.supervise import supervised
-from gemeos.runtime.taken import Passing, Taken, Together
-from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.twin import Twin
 from gemeos.runtime.twin_plans import TwinPlans
 from gemeos.runtime.whatif import TwinWhatIfs
 from gemeos.schema.reading import Readings
-from gemeos.timeline.base import Commit, Event, Keyframe, Timeline
+from gemeos.timeline.base import Commit, Event, Timeline
 from gemeos.units.instant import Instant
 
 logger = logging.getLogger(__name__)
@@ -78,16 +74,20 @@ class Host:
         self.counted: Counter[str] = Counter()
         """Readings taken in, duplicates, too late ones, refused ones, commits."""
         self._twins = {t.name: t for t in site.twins}
-        self._fleets = fleets_of(site.twins)
-        self._fleet_of = {name: f for f in self._fleets for name in f.names}
-        self._memory = Memory(site.twins, self._fleet_of)
+        fleets = fleets_of(site.twins)
+        self._fleet_of = {name: f for f in fleets for name in f.names}
         self.scores = Scores(site.twins, self._fleet_of, timeline)
         self.alerts = Alerts(self, site.twins, self._tell_alert)
-        self._lock = Lock()
+        self._path = Lane(self, [f for f in fleets if not f.takes_long], self.compute)
+        self._beside = tuple(
+            Beside(self, f, self.compute.strand(f.names[0])) for f in fleets if f.takes_long
+        )
+        self._lanes: tuple[Lane, ...] = (self._path, *self._beside)
+        self._lane_of = {name: lane for lane in self._lanes for name in lane.names}
+        self._counting = Lock()
         self._sources: dict[str, Source] = {}
         self._ended: set[str] = set()
         self._too_late: Counter[str] = Counter()
-        self._pending = Pending()
         self._phases: dict[str, Phase] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -106,25 +106,49 @@ class Host:
         """The fleet that holds the twin."""
         return self._fleet_of[self.twin(twin).name]
 
+    @property
+    def together(self) -> list[tuple[str, ...]]:
+        """The names of twins by the threads that they have in common, the path's first."""
+        return [lane.names for lane in self._lanes]
+
+    def strand(self, twin: str) -> Strand:
+        """The threads on which it is changed, asked and acted by."""
+        return self._lane_of[self.twin(twin).name].strand
+
     def snapshot(self, twin: str) -> TwinState:
-        """A copy of the twin's state at its newest reading."""
-        with self._lock:
-            return self.fleet(twin).state(twin)
+        """A copy of the twin's state at its newest reading that was taken in."""
+        return self._lane_of[self.twin(twin).name].snapshot(twin)
 
     def everyone(self, fleet: Fleet) -> TwinState:
         """A copy of the states of all its twins."""
-        with self._lock:
-            return fleet.everyone()
+        return self._lane_of[fleet.names[0]].everyone(fleet)
 
     def state_at(self, twin: str, when: Instant) -> TwinState | None:
         """The twin's filtered state then; None where that lies before the horizon."""
-        with self._lock:
-            return self.fleet(twin).state_at(twin, when)
+        return self._lane_of[self.twin(twin).name].state_at(twin, when)
+
+    def failure(self, twin: str) -> AssimilationError | None:
+        """Why the twin stands still; None where it does not."""
+        return self._lane_of[self.twin(twin).name].failure(twin)
+
+    def waiting(self, twin: str) -> Instant | None:
+        """``valid_at`` of its newest reading, where stored ones are still to be taken in."""
+        return self._lane_of[self.twin(twin).name].waiting(twin)
 
     def is_finished(self, twin: str) -> bool:
-        """Every source that the twin is bound to ended."""
+        """Every source that the twin is bound to ended, and what they brought is taken in."""
         links = {b.series.link for b in self.twin(twin).bindings}
-        return bool(links) and links <= self._ended
+        return bool(links) and links <= self._ended and self.waiting(twin) is None
+
+    def count(self, what: str, many: int) -> None:
+        """Note what happened to so many readings."""
+        with self._counting:
+            self.counted[what] += many
+
+    def too_late_by(self, twin: str, many: int) -> None:
+        """So many readings of the twin came too late."""
+        with self._counting:
+            self._too_late[twin] += many
 
     def too_late(self, twin: str) -> int:
         """Readings from before the horizon, since the site started."""
@@ -141,22 +165,16 @@ class Host:
     def resume(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring every twin to where the stored readings lead.
 
-        ``progress`` is told how many readings of how many have been gone through.
+        Those that take long are put back to their keyframes, and go on from there while the site
+        runs: nobody waits for them. ``progress`` is told how many readings of how many have been
+        gone through.
         """
         newest = self.timeline.latest(None, 2**62)
         if isinstance(self.clock, ReplayClock) and len(newest):
             self.clock.follow(int(newest.valid_at.max()))
         self.alerts.resume()
-        for fleet in self._fleets:
-            since = restored(fleet, self.timeline)
-            for piece, done, total in stored(fleet, self._twins, since, self.timeline):
-                taken = fleet.take(piece, self.timeline.book, self._passing(fleet))
-                self.alerts.note(self.alerts.passing(fleet))
-                self._keep(fleet, taken)
-                if progress is not None:
-                    progress(done, total)
-        self.scores.resume()
-        self._pending.remembered(self._twins, self.timeline)
+        for lane in self._lanes:
+            lane.resume(progress)
         self.applying.resume()
 
     async def run(self) -> None:
@@ -168,6 +186,16 @@ class Host:
             twin.attach(self.questions, futures)
             twin.let_apply(plans)
         beside = (
+            *(
+                asyncio.create_task(
+                    supervised(of, partial(run, self.feed.publish)), name=f"gemeos-{of}"
+                )
+                for lane in self._beside
+                for of, run in (
+                    (f"following {', '.join(lane.names)}", lane.follow),
+                    (f"healing {', '.join(lane.names)}", partial(self._mend, lane)),
+                )
+            ),
             asyncio.create_task(self._look(), name="gemeos-look"),
             asyncio.create_task(
                 supervised("what is applied", self.applying.run), name="gemeos-applying"
@@ -180,6 +208,8 @@ class Host:
                         supervised(f"link {link.name}", partial(self._follow, link)),
                         name=f"gemeos-link-{link.name}",
                     )
+            for lane in self._beside:
+                await lane.through()
             self.feed.publish(self._tell_phases())
             await self.applying.wound_up()
         finally:
@@ -196,10 +226,12 @@ class Host:
         self.scenarios.close()
         self.optimisations.close()
         self.hindcasts.close()
+        for lane in self._lanes:
+            lane.halt()
         self.compute.close()
         self.executor.close()
-        for fleet in self._fleets:
-            fleet.close()
+        for lane in self._lanes:
+            lane.close()
         self.timeline.close()
 
     async def _follow(self, link: Link) -> None:
@@ -240,6 +272,8 @@ class Host:
             self.clock.follow(arrival.plant_time)
         commit = await self.compute.on_path(self._store, arrival)
         await source.acknowledge(arrival)
+        for lane in self._beside:
+            lane.wake()
         changed = await self.compute.on_path(self._assimilate, arrival.readings, commit)
         self.feed.publish(changed)
 
@@ -247,76 +281,23 @@ class Host:
         """Make it durable; only now may it be acknowledged."""
         if not (len(arrival.readings) or arrival.refused or arrival.receipts):
             return None
-        self.counted["commits"] += 1
-        self.counted["refused"] += len(arrival.refused)
-        return self.timeline.append(
+        self.count("commits", 1)
+        self.count("refused", len(arrival.refused))
+        commit = self.timeline.append(
             arrival.readings,
             known_at=self.clock.now(),
             refused=arrival.refused,
             receipts=arrival.receipts,
         )
+        for lane in self._beside:
+            lane.heard(arrival.readings, commit)
+        return commit
 
     def _assimilate(self, readings: Readings, commit: Commit | None) -> set[str]:
-        """Bring the twins that the readings concern to their new states."""
-        changed: set[str] = set()
-        for fleet in self._fleets:
-            with self._lock:
-                taken = fleet.take(readings, self.timeline.book, self._passing(fleet))
-            changed.update(taken.changed)
-            self._count(taken, commit)
-            self._keep(fleet, taken)
-            self.alerts.look(taken.changed)
-        self.counted["readings"] += len(readings)
+        """Bring the twins of the path that the readings concern to their new states."""
+        changed = self._path.take(readings, cause_of(commit.number if commit else None))
+        self.count("readings", len(readings))
         return changed
-
-    def _passing(self, fleet: Fleet) -> Passing:
-        """Who looks on while its twins go by."""
-        memory, witness = self._memory.passing(fleet), self.alerts.passing(fleet)
-        return memory if witness is None else Together((memory, witness))
-
-    def _count(self, taken: Taken, commit: Commit | None) -> None:
-        self.counted["duplicates"] += taken.duplicates
-        self.counted["too_late"] += len(taken.too_late)
-        self.counted["rewinds"] += len(taken.rewound)
-        events = []
-        for twin, many in groupby(sorted(taken.too_late), key=lambda late: late[0]):
-            times = [valid_at for _, valid_at in many]
-            self._too_late[twin] += len(times)
-            self._pending.add(twin, times[0])
-            events.append(
-                Event(
-                    kind="late_reading",
-                    twin=twin,
-                    valid_at=times[0],
-                    actor="runtime",
-                    cause=f"commit {commit.number if commit else '-'}",
-                    body={"readings": len(times), "oldest_us": times[0], "newest_us": times[-1]},
-                )
-            )
-        self.timeline.put_events(events, known_at=self.clock.now())
-
-    def _keep(self, fleet: Fleet, taken: Taken) -> None:
-        """What is remembered of the twins that changed: rows, forecasts, states that are final."""
-        now = self.clock.now()
-        with self._lock:
-            rows = self._memory.rows(taken.changed)
-        self.timeline.put_summaries(rows, known_at=now)
-        # Before states become final: what was due long ago is forecast from the states then.
-        self.scores.renew(taken, now)
-        with self._lock:
-            settled = fleet.settle(self.site.keyframes_every)
-        self.timeline.put_keyframes(
-            [
-                Keyframe(
-                    twin=final.twin,
-                    valid_at=int(final.state.tick[0]) * fleet.schema.step,
-                    known_at=now,
-                    model=fleet.identity,
-                    state=packed(fleet, final.twin, final.state),
-                )
-                for final in settled
-            ]
-        )
 
     async def _look(self) -> None:
         """Watch the loop's lag, and tell when a phase changes."""
@@ -329,59 +310,36 @@ class Host:
             await self.heal()
 
     async def heal(self) -> None:
-        """Take in what came too late, twin by twin, beside the path until the last moment."""
-        while (waiting := await self.compute.on_path(self._pending.take)) is not None:
-            name, late = waiting
-            boundary = await self.compute.on_path(self.fleet(name).boundary, name)
-            if boundary is None or late > boundary:
-                continue
-            ahead = await self.compute.beside(
-                rerun,
-                self._twins[name],
-                self.timeline,
-                late=late,
-                until=boundary,
-                known_at=self.clock.now(),
-                watched=self.alerts.watched(name),
-            )
-            await self.compute.on_path(self._exchange, ahead, late)
-            self.feed.publish([name])
+        """Take in what came too late for the twins of the path."""
+        await self._path.heal(self.feed.publish)
 
-    def _exchange(self, ahead: Rerun, late: Instant) -> None:
-        name, fleet = ahead.twin, self.fleet(ahead.twin)
-        boundary = fleet.boundary(name)
-        if boundary is not None and boundary > ahead.until:
-            ahead = continued(ahead, self._twins[name], self.timeline, boundary)
-        with self._lock:
-            exchanged(ahead, fleet, self.timeline, self._passing(fleet))
-            amended = self._memory.between(ahead.fleet, name, late, ahead.until)
-            rows = self._memory.rows({name: ahead.until})
-        now = self.clock.now()
-        for row in (amended, *(r for _, r in rows)):
-            if row is not None:
-                self.timeline.put_summary(name, row, known_at=now)
-        self.alerts.look([name], ahead.witness)
-        self.timeline.put_event(
-            Event(
-                kind="healed",
-                twin=name,
-                valid_at=late,
-                actor="runtime",
-                cause="readings that came too late",
-                body={"from_us": late, "until_us": ahead.until, "known_at_us": ahead.known_at},
-            ),
-            known_at=now,
-        )
+    async def _mend(self, lane: Beside, told: Callable[[Collection[str]], None]) -> None:
+        """The same for those beside it, again and again."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await lane.heal(told)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until all that is stored is taken in beside the path, too; False if it took longer.
+
+        For threads other than the loop's.
+        """
+        return all(lane.wait(timeout_s) for lane in self._beside)
 
     def _tell_alert(self, twin: str) -> None:
         """From the path's thread to the loop's subscribers."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.feed.publish, [twin])
 
+    def _all_phases(self) -> Iterator[tuple[str, Phase]]:
+        for lane in self._lanes:
+            for fleet in lane.fleets:
+                yield from self.questions.phases(fleet)
+
     def _tell_phases(self) -> set[str]:
         """Note which twins are in another phase than before; a silence changes one, too."""
         told = []
-        for name, phase in chain.from_iterable(map(self.questions.phases, self._fleets)):
+        for name, phase in self._all_phases():
             before = self._phases.get(name)
             if phase is before:
                 continue
@@ -399,12 +357,3 @@ class Host:
             )
         self.timeline.put_events(told, known_at=self.clock.now())
         return {event.twin for event in told}
-
-
-def fleets_of(twins: Sequence[Twin]) -> list[Fleet]:
-    """Twins that differ in nothing but name, constants and bindings together, as declared."""
-    groups: dict[tuple[str, int, int, int, Foresight], list[Twin]] = {}
-    for twin in twins:
-        alike = (twin.simulator.identity, twin.members, twin.seed, twin.horizon, twin.foresight)
-        groups.setdefault(alike, []).append(twin)
-    return [together(alike, horizon=alike[0].horizon) for alike in groups.values()]

@@ -35,6 +35,8 @@ class Standing:
     """``valid_at`` of the newest reading that a trusted channel gave; None: the same as newest."""
     rejected: bool = False
     """A sequential test rejects."""
+    waiting: Instant | None = None
+    """``valid_at`` of the newest reading that came and is still to be taken in; None: all are."""
 
 
 # One rule a line, in the order in which they beat each other (blind beats drifting beats catching
@@ -49,6 +51,9 @@ def phase_of(standing: Standing) -> Phase:  # noqa: PLR0911
         return Phase.FINISHED
     behind = None if standing.newest is None else standing.now - standing.newest
     unseen = behind if standing.accepted is None else standing.now - standing.accepted
+    if unseen is not None and standing.waiting is not None:
+        # It is read of, and will see that: it is behind, not blind.
+        unseen = min(unseen, standing.now - standing.waiting)
     silent = (
         unseen is not None
         and standing.usual_interval is not None

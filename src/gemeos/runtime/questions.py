@@ -76,6 +76,14 @@ class Running(Protocol):
         """Its filtered state then; None where that lies before the horizon."""
         ...
 
+    def failure(self, twin: str) -> AssimilationError | None:
+        """Why it stands still; None where it does not."""
+        ...
+
+    def waiting(self, twin: str) -> Instant | None:
+        """``valid_at`` of its newest reading, where stored ones are still to be taken in."""
+        ...
+
     def is_finished(self, twin: str) -> bool:
         """Every source that it is bound to ended."""
         ...
@@ -316,16 +324,21 @@ class Questions:
             self._running.twin(twin),
             heard,
             now,
-            running=self._running.fleet(twin).failure(twin) is None,
+            running=self._running.failure(twin) is None,
             finished=self._running.is_finished(twin),
+            waiting=self._running.waiting(twin),
         )
 
     def _born(self, twin: str, state: TwinState) -> TwinState:
-        failure = self._running.fleet(twin).failure(twin)
+        failure = self._running.failure(twin)
         if failure is not None:
             raise failure
         if state.born[0] != NEVER:
             return state
+        if self._running.waiting(twin) is not None:
+            raise AssimilationError(
+                f"{twin} has no estimate yet: it is going through its first readings."
+            )
         fleet = self._running.fleet(twin)
         unheard = [
             v.name for v, x in zip(fleet.schema.driven, state.driven[0], strict=True) if np.isnan(x)

@@ -13,6 +13,7 @@ from gemeos.runtime.compute import Compute
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.site import Site
+from gemeos.runtime.strand import Strand
 from gemeos.runtime.twin import Twin
 from gemeos.schema.plan import Band
 from gemeos.schema.variable import Sensor
@@ -56,6 +57,10 @@ class Running(Protocol):
 
     def twin(self, name: str) -> Twin:
         """The declared twin."""
+        ...
+
+    def strand(self, twin: str) -> Strand:
+        """The threads on which it is changed, asked and acted by."""
         ...
 
 

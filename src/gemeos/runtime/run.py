@@ -95,6 +95,13 @@ class RunningSite:
         """Wait until every source ended; False if it took longer than ``timeout_s``."""
         return self._over.wait(timeout_s)
 
+    def caught_up(self, timeout_s: float | None = None) -> bool:
+        """Wait until all that is stored is taken in; False if it took longer than ``timeout_s``.
+
+        Only twins whose cycles take long are behind what is stored: those of engines.
+        """
+        return self.host.wait(timeout_s)
+
     def _run(self) -> None:
         with asyncio.Runner() as runner:
             runner.run(self._follow())

@@ -56,7 +56,7 @@ class _Look:
 class Scores:
     """Of all twins of a site that declare leads.
 
-    ``renew`` on the thread that owns the twins; ``of`` on any thread.
+    ``renew`` on the thread that owns the twins, which may be another for others; ``of`` on any.
     """
 
     def __init__(
@@ -71,12 +71,13 @@ class Scores:
             name: gauges_of(fleets[name], name, scoring, timeline)
             for name, scoring in self._scoring.items()
         }
-        self._resumed = False
+        self._resumed: set[str] = set()
 
-    def resume(self) -> None:
-        """Score what the timeline has, once the twins are where its readings lead."""
-        self._resumed = True
-        self._score(_Look(g, -EVER) for gauges in self._gauges.values() for g in gauges)
+    def resume(self, twins: Sequence[str]) -> None:
+        """Score what the timeline has of these, once they are where its readings lead."""
+        mine = [name for name in twins if name in self._gauges]
+        self._resumed.update(mine)
+        self._score(_Look(g, -EVER) for name in mine for g in self._gauges[name])
 
     def renew(self, taken: Taken, known_at: Instant) -> None:
         """Issue what is due, and score whatever the new readings are the truth of.
@@ -84,15 +85,13 @@ class Scores:
         No state may become final meanwhile.
         """
         self._issue([name for name in taken.changed if self._gauges.get(name)], known_at)
-        if not self._resumed:
-            return
         since = {
             name: at - self._fleets[name].schema.step
             for name, at in taken.changed.items()
-            if name in self._gauges
+            if name in self._resumed
         }
         for name, at in taken.too_late:
-            if name in self._gauges:
+            if name in self._resumed:
                 since[name] = min(at - 1, since.get(name, at))
         looks = (
             self._look(gauge, changed)

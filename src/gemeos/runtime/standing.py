@@ -48,7 +48,15 @@ def _whole(number: float) -> int | None:
     return None if np.isnan(number) else int(number)
 
 
-def phase_by(twin: Twin, heard: Heard, now: Instant, *, running: bool, finished: bool) -> Phase:
+def phase_by(
+    twin: Twin,
+    heard: Heard,
+    now: Instant,
+    *,
+    running: bool,
+    finished: bool,
+    waiting: Instant | None = None,
+) -> Phase:
     """The phase of a twin that heard so much by ``now``.
 
     Args:
@@ -57,6 +65,7 @@ def phase_by(twin: Twin, heard: Heard, now: Instant, *, running: bool, finished:
         now: Site time.
         running: It moves on; False where too many members failed.
         finished: Every source that it is bound to ended.
+        waiting: ``valid_at`` of the newest reading that is still to be taken in; None: all are.
     """
     return phase_of(
         Standing(
@@ -70,5 +79,6 @@ def phase_by(twin: Twin, heard: Heard, now: Instant, *, running: bool, finished:
             lateness=twin.lateness,
             accepted=heard.accepted,
             rejected=heard.rejected,
+            waiting=waiting,
         )
     )

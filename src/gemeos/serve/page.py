@@ -77,7 +77,9 @@ def _endpoint(served: Served, drawn: Drawn) -> Callable[[Request], Awaitable[Res
             if "twin" in of:
                 view.actor.require_twin(of["twin"])
             with served.questions.one():
-                text = await served.host.compute.beside(told)
+                host = served.host
+                strand = host.strand(of["twin"]) if "twin" in of else host.compute
+                text = await strand.beside(told)
         except GemeosError as error:
             return _refused(view, error)
         return Response(text, media_type="text/html")

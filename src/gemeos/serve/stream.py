@@ -8,7 +8,7 @@ event a twin.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Final, final
 
 import msgspec
@@ -64,7 +64,13 @@ class Broadcast:
 
     async def run(self) -> None:
         """Tell clients what changes, until cancelled."""
-        with self._host.feed.subscribed() as subscription:
+        async with asyncio.TaskGroup() as group:
+            for twins in self._host.together:
+                group.create_task(self._run(twins), name="gemeos-stream")
+
+    async def _run(self, twins: Collection[str]) -> None:
+        """Of twins that wait for each other, and for no others."""
+        with self._host.feed.subscribed(twins) as subscription:
             while True:
                 changed = await subscription.changed()
                 for twin in sorted(changed):
@@ -85,7 +91,7 @@ class Broadcast:
         def encoded() -> bytes:
             return msgspec.json.encode(teller.summary(twin))
 
-        told = await self._host.compute.beside(encoded)
+        told = await self._host.strand(twin).beside(encoded)
         self._number += 1
         return b"id: %d\nevent: twin\ndata: %s\n\n" % (self._number, told)
 
@@ -103,11 +109,12 @@ class Broadcast:
         self._metrics.streams.inc()
         try:
             yield b"retry: %d\n\n" % RETRY_MS
-            for twin in sorted(client.twins):
-                if self.closed:
-                    return
-                client.tell(twin, await self._event(twin))
-                yield client.taken()
+            for names in self._host.together:
+                for twin in sorted(client.twins.intersection(names)):
+                    if self.closed:
+                        return
+                    client.tell(twin, await self._event(twin))
+                    yield client.taken()
             while not self.closed:
                 try:
                     async with asyncio.timeout(self._limits.ping_s):

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from gemeos.errors import InputError, nearest
 from gemeos.link.message import KEPT_OF_PAYLOAD
 from gemeos.runtime.host import Host
+from gemeos.runtime.strand import Strand
 from gemeos.serve.auth import Actor, Role
 from gemeos.serve.desk import Desk
 from gemeos.serve.guard import ACTOR
@@ -85,6 +86,12 @@ class Call(Generic[_Q]):
     def twin(self) -> str:
         """The twin in the path; the actor may see it."""
         return self.path["twin"]
+
+    @property
+    def strand(self) -> Strand:
+        """Where it is answered: nobody waits for questions to twins that take long."""
+        host, twin = self.served.host, self.path.get("twin")
+        return host.compute if twin is None else host.strand(twin)
 
 
 Answer: TypeAlias = Callable[[Call[Any]], Message]
@@ -192,7 +199,7 @@ async def asked(answer: Answer, call: Call[Any]) -> Response:
         return msgspec.msgpack.encode(told) if call.packed else msgspec.json.encode(told)
 
     with call.served.questions.one():
-        body = await call.served.host.compute.beside(answered)
+        body = await call.strand.beside(answered)
     return Response(body, media_type=MSGPACK if call.packed else JSON)
 
 

@@ -1,0 +1,256 @@
+"""A twin whose cycles take long goes beside the path, and nobody waits for it.
+
+Its fit to a window waits here until it is let go on: what happens meanwhile is what is looked at.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Final
+
+import numpy as np
+import pytest
+
+import gemeos as gm
+from gemeos.assimilate.es_mda import Draws, EsMda, Params, Predict, Smoothed
+from gemeos.assimilate.observed import Observed
+from gemeos.assimilate.windowed import WindowedCycle
+from gemeos.engines.outcome import Outcome
+from gemeos.engines.stepper import EngineStepper
+from gemeos.errors import AssimilationError
+from gemeos.runtime import beside
+from gemeos.runtime.run import RunningSite
+from gemeos.schema.phase import Phase
+from gemeos.schema.reading import Reading, Series
+from gemeos.testing.linear import Linear
+from gemeos.testing.played import Batch, PlayedLink
+from gemeos.units.instant import SECOND, Instant
+from tests.contracts.tank_engine import TankEngine
+from tests.contracts.test_engine_twin import PATIENCE_S, START, STEP, fleet, log, model, taken, tank
+
+INSTANTS: Final = 44
+FREE_FITS: Final = 5
+"""Fits that are not held up: by then the twin has heard enough to be in step."""
+
+
+class CountedTank(TankEngine):
+    """Counts how often members are run."""
+
+    runs: ClassVar[int] = 0
+
+    def advance(self, t: Instant) -> Outcome[None]:
+        type(self).runs += 1
+        return super().advance(t)
+
+
+@dataclass
+class Gate:
+    """Where fits wait, or fail with ``error``, until it is open."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
+    error: str = ""
+    free: int = FREE_FITS
+    fits: int = 0
+
+    def passed(self) -> None:
+        self.fits += 1
+        if self.fits > self.free:
+            self.begun.set()
+            if self.error and not self.open.is_set():
+                raise RuntimeError(self.error)
+            assert self.open.wait(PATIENCE_S)
+
+
+@dataclass(frozen=True)
+class Held(EsMda):
+    """The smoother, behind a gate; of the same identity."""
+
+    gate: Gate = field(default_factory=Gate, compare=False)
+
+    def smoothed(
+        self, params: Params, predict: Predict, observed: Observed, draws: Draws
+    ) -> Smoothed:
+        self.gate.passed()
+        return super().smoothed(params, predict, observed, draws)
+
+
+WALK: Final = Linear(
+    matrix=np.array([[0.95]]),
+    observation=np.array([[1.0]]),
+    prior_mean=np.array([0.0]),
+    prior_sd=np.array([2.0]),
+    step_noise_sd=np.array([0.3]),
+    sensor_noise_sd=0.3,
+)
+
+
+def slow(gate: Gate | None = None, *, horizon: int = 3600) -> gm.Twin:
+    """The tank; without a gate it is as fast as it can be."""
+    of = replace(
+        model(gust=0.01),
+        opened=CountedTank,
+        smoother=EsMda(cut_off=0.0) if gate is None else Held(cut_off=0.0, gate=gate),
+    )
+    twin = tank(of, members=8)
+    twin.horizon = horizon * SECOND
+    return twin
+
+
+def pot_of(row: Reading) -> Reading:
+    """What the other twin reads at the same time."""
+    return Reading(Series("l", "p"), row.valid_at, 0.5)
+
+
+@contextmanager
+def living(
+    twin: gm.Twin, batches: Sequence[Batch], store: Path | None = None
+) -> Iterator[RunningSite]:
+    """A site of the slow twin and another; all that was sent is acknowledged."""
+    pot = gm.Twin("pot", WALK, members=8).bind("l:p", to="y0")
+    link = PlayedLink("l", batches)
+    clock = gm.Replay(START, 1.0, "made for a test")
+    site = gm.Site(
+        "s", twins=(twin, pot), links=(link,), clock=clock, store=store, keyframes_every=60 * SECOND
+    )
+    with gm.run(site) as live:
+        assert link.played.wait(PATIENCE_S)
+        yield live
+
+
+def both(rows: Sequence[Reading]) -> list[Batch]:
+    return [Batch([row, pot_of(row)], row.valid_at) for row in rows]
+
+
+def alone(rows: Sequence[Reading]) -> str:
+    """Digest of the tank that took in all that at once."""
+    with fleet(slow()) as of:
+        return taken(of, [rows]).digest()
+
+
+def test_that_others_are_kept_in_step_and_asked_while_a_fit_is_at_work() -> None:
+    rows, gate = log(INSTANTS), Gate()
+    last = rows[-1].valid_at
+    with living(slow(gate), both(rows)) as site:
+        # All is acknowledged, and the fit has been at work since long before the last of it.
+        assert gate.begun.wait(PATIENCE_S)
+        assert site["pot"].trust().newest == last
+        assert site["pot"].trust().assimilated == INSTANTS
+        assert site["pot"].now().provenance.data_until == last
+        assert len(site.questions.readings("tank", START - 1, last)) == INSTANTS
+        # The one that is behind says so, and answers with what it knows.
+        trust = site["tank"].trust()
+        assert trust.newest is not None
+        assert trust.newest < last - 5 * STEP
+        assert trust.phase is Phase.CATCHING_UP
+        now = site["tank"].now()
+        assert now.times[-1] == last
+        assert now.provenance.data_until == trust.newest
+        assert not gate.open.is_set()
+        gate.open.set()
+        assert site.caught_up(PATIENCE_S)
+        assert site["tank"].trust().newest == last
+        assert site.host.snapshot("tank").digest() == alone(rows)
+
+
+def test_that_one_that_falls_far_behind_reads_from_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beside, "MOST_HELD", 3)
+    monkeypatch.setattr(beside, "AT_ONCE", 7)
+    rows, gate = log(INSTANTS), Gate()
+    amended = [replace(rows[i], value=rows[i].value + 1.0, revision=2) for i in (20, 40)]
+    with living(slow(gate), both([*rows, *amended])) as site:
+        assert gate.begun.wait(PATIENCE_S)
+        gate.open.set()
+        assert site.caught_up(PATIENCE_S)
+        assert site.host.snapshot("tank").digest() == alone([*rows, *amended])
+        assert site.host.counted["too_late"] == 0
+        assert site["tank"].trust().phase is Phase.IN_STEP
+
+
+def test_that_a_kill_in_the_midst_of_a_fit_loses_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    lived = subprocess.run(
+        [sys.executable, "-c", KILLED, str(store)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert lived.returncode == -signal.SIGKILL, lived.stderr
+    rows = log(FEW)
+    assert int(lived.stdout) < rows[-1].valid_at
+    with living(slow(horizon=60), (), store) as site:
+        assert site.caught_up(PATIENCE_S)
+        # What had come too late for it was acknowledged, and never told: it is healed all the same.
+        ends = time.monotonic() + PATIENCE_S
+        while not site.host.timeline.events(kind="healed"):
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        assert site.host.snapshot("tank").digest() == alone(rows)
+
+
+FEW: Final = 28
+KILLED: Final = """
+import os, signal, sys
+from pathlib import Path
+from tests.contracts.test_slow_twins import FEW, PATIENCE_S, Gate, both, living, log, slow
+
+gate, rows = Gate(free=3), log(FEW)
+# The fifth comes last of all.
+with living(slow(gate, horizon=60), both([*rows[:4], *rows[5:], rows[4]]), Path(sys.argv[1])) as s:
+    assert gate.begun.wait(PATIENCE_S)
+    print(s["tank"].trust().newest, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_that_a_stop_does_not_wait_for_a_fit() -> None:
+    gate = Gate()
+    begun: list[int] = []
+    with living(slow(gate), both(log(INSTANTS))) as site:
+        assert gate.begun.wait(PATIENCE_S)
+        cycle = site.host.fleet("tank").cycle
+        assert isinstance(cycle, WindowedCycle)
+        assert isinstance(cycle.stepper, EngineStepper)
+        halted = cycle.stepper.halted
+
+        def let_go() -> None:
+            assert halted.wait(PATIENCE_S)
+            begun.append(CountedTank.runs)
+            gate.open.set()
+
+        waits = threading.Thread(target=let_go)
+        waits.start()
+    waits.join()
+    # It was let go on when the site was to end: no member was run any more.
+    assert begun == [CountedTank.runs]
+
+
+def test_that_a_fit_that_fails_is_told_at_once_and_tried_again() -> None:
+    rows, gate = log(INSTANTS), Gate(error="the network is gone")
+    with living(slow(gate), both(rows)) as site:
+        assert gate.begun.wait(PATIENCE_S)
+        ends = time.monotonic() + PATIENCE_S
+        while not (told := site.host.timeline.events(kind="stands_still")):
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        assert [(e.twin, e.cause) for e in told] == [("tank", "the network is gone")]
+        assert site["tank"].trust().phase is Phase.STOPPED
+        with pytest.raises(AssimilationError, match="the network is gone"):
+            site["tank"].now()
+        assert site["pot"].trust().newest == rows[-1].valid_at
+        assert site["pot"].trust().phase is Phase.IN_STEP
+        gate.open.set()
+        assert site.caught_up(PATIENCE_S)
+        assert site["tank"].trust().phase is Phase.IN_STEP
+        assert site.host.snapshot("tank").digest() == alone(rows)
