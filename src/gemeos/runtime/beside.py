@@ -250,9 +250,12 @@ class Beside(Lane):
             self._count(missed, "readings that waited in the store")
             self._keep(self._fleet, missed, known_at)
         since = {name: max(at, final.get(name, at)) for name, at in behind.items()}
-        begin = min(since.values())
-        until = EVER if begin == -EVER else begin + AT_ONCE * step
         numbers = numbers_of({name: self._running.twin(name) for name in since}, timeline)
+        begin = min(since.values())
+        if begin == -EVER:
+            first = timeline.changed_since(numbers, -EVER, EVER, known_by=None)
+            begin = 0 if first is None else first - 1
+        until = begin + AT_ONCE * step
         newest = int(timeline.latest(numbers, EVER).valid_at.max(initial=-EVER))
         readings = timeline.range(numbers, begin, until)
         if until < newest:
