@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from gemeos.foresee.search import Ending
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.scenario import Progress
 from gemeos.schema.plan import Price
-from gemeos.units import span_told
-from gemeos.units.instant import Instant, Span
+from gemeos.units import span, span_told
+from gemeos.units.instant import SECOND, Instant, Span
 
 KIND: Final = "optimisation"
 DEFAULT_BUDGET: Final = "20 s"
 _LONG_NUMBER: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+LATE: Final = 1.25
+"""Times its budget, after which a search says that it took longer."""
 MOST_TRIED: Final = 2000
-"""Candidates that are kept, the first ones; ``tried`` counts all."""
+"""Candidates that are kept, the first ones; ``tried`` counts all. Finalists are kept beside them,
+with what the first members of the search make of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class OptimisationRecord:
     until: Span
     every: Span
     budget: str
-    """As in ``20 s`` or ``5000 runs``."""
+    """As in ``20 s``, ``5000 runs`` or ``812 of 5000 runs``; see ``again``."""
     seed: int
     present: str
     """The plan in force, by the search that advised it or as it was applied; empty where none
@@ -75,8 +79,8 @@ class OptimisationRecord:
     created: Instant
     progress: Progress = Progress.WAITING
     runs: int = 0
-    """The budget in runs, one candidate with half of the members each; with it the search is made
-    again."""
+    """The budget in runs: what the search was planned for. One is one candidate with a block of
+    members."""
     ran: int = 0
     method: str = ""
     ending: str = ""
@@ -111,6 +115,13 @@ class OptimisationRecord:
     """Why it failed."""
 
     @property
+    def again(self) -> str:
+        """The budget with which the same search is made again, to the last bit."""
+        if self.ending == Ending.STOPPED.value:
+            return f"{self.ran} of {self.runs} runs"
+        return f"{self.runs} runs"
+
+    @property
     def is_recommended(self) -> bool:
         """Whether its winner is to be taken."""
         return self.advice is Advice.CHANGE
@@ -132,6 +143,7 @@ class OptimisationRecord:
                 *self.reasons,
                 *self._beside(),
                 *self._costs(),
+                *self._late(),
                 *(f"Not modelled: {u}" for u in self.unmodelled),
             ]
         )
@@ -147,6 +159,12 @@ class OptimisationRecord:
             late = self.latest - self.forked_at
             until = f"within {span_told(late)}" if late else "at once"
             yield f"To be put into force {until}: later it may gain nothing."
+
+    def _late(self) -> Iterator[str]:
+        """Whether it took longer than it was given: something is tried and checked in any case."""
+        if "run" not in self.budget and self.took > LATE * span(self.budget):
+            took = f"{self.took / SECOND:.2g} s"
+            yield f"It took {took}, longer than the {self.budget} that it was given."
 
     def _costs(self) -> Iterator[str]:
         """What the winner costs, where somebody declared it."""

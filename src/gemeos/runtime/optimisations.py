@@ -1,7 +1,9 @@
 """Searches for plans on forks of a running twin: begun, run behind the live path, kept.
 
 A search draws nothing but what its seed and its budget in runs say, so the record makes it again.
-Where the budget was told as time, a first look at how fast forks run here turns it into runs.
+Where the budget was told as time, a first look at how fast forks run here turns it into runs, and
+its time may end it before they are spent: ``OptimisationRecord.again`` is the budget by which the
+same candidates are run. The check of the winner is then as wide as one would like, not as time let.
 """
 
 from __future__ import annotations
@@ -43,12 +45,13 @@ from gemeos.runtime.searching import (
     check_fresh,
     check_runs,
     decided,
+    ends_of,
     refusal,
     runs_of,
     several,
 )
 from gemeos.runtime.trial import Trial, changes_of
-from gemeos.runtime.tried import note, told_of
+from gemeos.runtime.tried import keep, note, told_of
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.unmodelled import unmodelled
 from gemeos.schema.intervention import as_written as changes_as_written
@@ -125,7 +128,8 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             maximise: The same; one of both at least.
             subject_to: Constraints, as in ``P(stress > 140 MPa) < 0.01``.
             every: Between two instants that are looked at; by default a hundredth of ``until``.
-            budget: As in ``20 s`` or ``5000 runs``. A time is for the search and the check of its
+            budget: As in ``20 s`` or ``5000 runs``, or ``812 of 5000 runs`` to make a search
+                again that its time ended. A time is for the search and the check of its
                 winner, which is made in any case. Runs are those of the search; one is one
                 candidate with half of the twin's members, or with two of them where each is a
                 simulation of its own.
@@ -251,9 +255,13 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             stop=is_spent,
             progress=told,
             pace=pace,
+            ends=ends_of(job.record.budget),
         )
         found, fresh, judged = decision.found, decision.fresh, decision.verdict
         job.at(0.9)
+        unkept = [f for f in found.finalists if f not in job.tried]
+        if unkept:
+            keep(job.tried, unkept, trial.evaluate(unkept, Members(0, trial.block)))
         latest = self._latest(job, trial, decision, pace)
         price = price_of(trial, job.record.cost, judged, fresh, seed=job.record.seed, pace=pace)
         job.record = replace(

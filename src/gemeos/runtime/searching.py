@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gemeos.errors import GemeosError, InputError
-from gemeos.foresee.goal import Goal
+from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.search import Evaluate, Found, Members, Progress, fewest_runs, search
 from gemeos.foresee.space import Candidate, Space
 from gemeos.foresee.verdict import Verdict, fresh_members, verdict
@@ -22,7 +22,7 @@ from gemeos.units import span
 MOST_RUNS: Final = 1_000_000
 MOST_FRESH: Final = 200_000
 """Members of the check of a winner: they show shares down to 0.006 %."""
-_RUNS: Final = re.compile(r"\s*(\d+)\s*runs?\s*")
+_RUNS: Final = re.compile(r"\s*(?:(\d+)\s+of\s+)?(\d+)\s*runs?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ def decided(  # noqa: PLR0913 -- each is one thing that the caller decides
     stop: Callable[[], bool],
     progress: Callable[[Progress], None],
     pace: Pace | None = None,
+    ends: int | None = None,
 ) -> Decided:
     """Search, and check the winner on members that the search never saw.
 
@@ -61,19 +62,30 @@ def decided(  # noqa: PLR0913 -- each is one thing that the caller decides
         stop: Whether the search has to end.
         progress: Told how far the search is.
         pace: How a budget of time is spent, where it is one: on the check, too.
+        ends: Runs after which the search is ended, as one was that its time ended.
     """
     at_once = max(1, trial.at_once // trial.block)
-    if pace is not None:
-        at_once = min(at_once, pace.at_once(runs, fewest_runs(space, trial.goal, runs)))
+    if pace is not None or ends is not None:
+        at_once = min(at_once, Pace.at_once(runs, fewest_runs(space, trial.goal, runs)))
+    spent = 0
+
+    def counted(candidates: Sequence[Candidate], members: Members) -> Samples:
+        nonlocal spent
+        spent += len(candidates) * members.count // trial.block
+        return evaluate(candidates, members)
+
+    def is_over() -> bool:
+        return stop() or (ends is not None and spent >= ends)
+
     began = 0 if pace is None else pace.now()
     found = search(
         space,
         trial.goal,
-        evaluate,
+        counted,
         runs=runs,
         seed=seed,
         start=_start(space, present),
-        stop=stop,
+        stop=is_over,
         progress=progress,
         block=trial.block,
         at_once=at_once,
@@ -135,10 +147,18 @@ def runs_of(budget: str) -> int | None:
         if span(budget) <= 0:
             raise InputError(f"A budget of {budget} searches nothing.")
         return None
-    runs = int(found[1])
+    runs = int(found[2])
     if not 0 < runs <= MOST_RUNS:
         raise InputError(f"A budget is 1 to {MOST_RUNS} runs; {runs} were given.")
+    if found[1] is not None and not 0 < int(found[1]) <= runs:
+        raise InputError(f"A search of {runs} runs cannot be ended after {found[1]}.")
     return runs
+
+
+def ends_of(budget: str) -> int | None:
+    """After how many runs a search is to be ended, as in ``812 of 5000 runs``; None: by itself."""
+    found = _RUNS.fullmatch(budget)
+    return None if found is None or found[1] is None else int(found[1])
 
 
 def _start(space: Space, present: Candidate | None) -> Candidate | None:

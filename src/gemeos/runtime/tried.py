@@ -42,6 +42,14 @@ def note(
             tried[candidate] = samples.of([place])
 
 
+def keep(
+    tried: MutableMapping[Candidate, Samples], candidates: Sequence[Candidate], samples: Samples
+) -> None:
+    """Keep these however many there are: what is advised is among what is kept."""
+    for place, candidate in enumerate(candidates):
+        tried[candidate] = samples.of([place])
+
+
 def told_of(goal: Goal, tried: Mapping[Candidate, Samples]) -> tuple[Tried, ...]:
     """Each candidate as the search saw it."""
     told = []

@@ -19,6 +19,7 @@ from gemeos.runtime.searching import (
     MOST_RUNS,
     check_fresh,
     check_runs,
+    ends_of,
     runs_of,
     several,
 )
@@ -121,7 +122,7 @@ class Wanted:
 
     def _runs(self) -> int:
         runs = runs_of(self.budget)
-        if runs is None:
+        if runs is None or ends_of(self.budget) is not None:
             raise InputError(
                 f"The budget of each search is told in runs, as in '{DEFAULT_RUNS}': in "
                 f"{self.budget} more would be searched at one time than at another."
