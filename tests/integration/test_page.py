@@ -252,10 +252,27 @@ def test_that_another_variable_can_be_asked_for_and_an_unknown_one_is_told(plant
     forked(plant, "higher")
     at = "/twins/tank/scenarios/higher"
     told = text_of(plant, f"{at}?on=level", "level, m")
-    assert "Other variables" in told
+    assert "At the end moved doing nothing" in told
+    # Only what was asked for is drawn.
+    drawn = read(plant.client.get(f"{at}?on=level").text).tags
+    assert sum(tag == "svg" for tag, _ in drawn) == 2
     refused = plant.client.get(f"{at}?on=nonsense")
     assert refused.status_code == 404
     assert "nonsense" in read(refused.text).text
+
+
+def test_that_what_a_scenario_does_not_move_is_named_and_what_it_moves_comes_first(
+    plant: Plant,
+) -> None:
+    # The valve moves nothing in this tank.
+    forked(plant, "still", valve="0.5 m^3/s")
+    told = text_of(plant, "/twins/tank/scenarios/still", "Not moved in any member (2): ")
+    assert "moved doing nothing" not in told
+    assert "gemeos plan --twin tank --scenario still" in told
+    forked(plant, "higher")
+    told = text_of(plant, "/twins/tank/scenarios/higher", "At the end moved")
+    assert "Not moved" not in told
+    assert "gemeos plan" not in told
 
 
 def test_that_a_search_tells_its_advice_gain_and_last_moment(plant: Plant) -> None:
@@ -481,7 +498,15 @@ def test_that_links_within_a_page_have_their_place(plant: Plant) -> None:
         if tag == "a" and (attrs["href"] or "").startswith("/twins/tank#")
     }
     ids = {attrs.get("id") for _, attrs in read(plant.client.get("/twins/tank").text).tags}
-    assert wanted == {"alerts", "plans", "ledger", "scenarios", "searches"}
+    assert wanted == {
+        "alerts",
+        "plans",
+        "ledger",
+        "scenarios",
+        "searches",
+        "channels",
+        "forecasts",
+    }
     assert wanted <= ids
 
 

@@ -268,7 +268,12 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
     print(_line(record, zone(site.site().zone)))
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
     for heading in ("at the end", "doing nothing", name, "difference", "90 % within", "unit"):
-        table.add_column(heading, justify="left" if heading == "at the end" else "right")
+        is_name = heading == "at the end"
+        table.add_column(
+            heading,
+            justify="left" if is_name else "right",
+            overflow="fold" if is_name else "ellipsis",
+        )
     when = ""
     for each in names:
         compared = twin.scenarios.compare(name, on=each.strip())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
 import numpy as np
 
-from gemeos.ensemble.compare import Comparison
+from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.marginal import Marginal
 from gemeos.errors import GemeosError
 from gemeos.runtime.scenario import KIND, ScenarioRecord
@@ -23,6 +23,8 @@ MOST_SHOWN: Final = 10
 """Of a twin."""
 MOST_COMPARED: Final = 2
 """Variables that are drawn at once."""
+MOST_TABLED: Final = 60
+"""Variables that are told in numbers."""
 INSTANTS: Final = 5
 """Of the table beside a chart."""
 WAIT_S: Final = 0.02
@@ -125,7 +127,8 @@ def _is_control(schema: Schema, name: str) -> bool:
 
 
 def _compared(view: View, record: ScenarioRecord) -> Iterator[Html]:
-    schema = view.host.fleet(record.twin).schema
+    """What it moves, the first of it drawn, all in numbers; and what it does not move."""
+    schema, scenarios = view.host.fleet(record.twin).schema, view.host.scenarios
     if view.on is not None:
         schema.variable(view.on)
     shown = [
@@ -133,19 +136,63 @@ def _compared(view: View, record: ScenarioRecord) -> Iterator[Html]:
         for name in view.host.twin(record.twin).shown
         if isinstance(schema.variable(name), State | Sensor | Virtual)
     ]
-    drawn_now = shown[:MOST_COMPARED] if view.on is None else [view.on]
+    first = view.on or next(iter(shown), None)
+    if first is None:
+        return
+    try:
+        told = scenarios.compare(record.twin, record.name, on=first, wait_s=WAIT_S)
+        # All variables are of the same two forks: none has to be made, or fetched, again.
+        every = {n: compare(told.before, told.after, on=n) for n in shown[:MOST_TABLED]}
+    except GemeosError as error:
+        yield markup.section("Compared", markup.paragraph(str(error), "note"))
+        return
+    moved = {name: each for name, each in every.items() if each.difference.members.any()}
+    # In the order in which the twin shows them: what tells most comes first there.
+    first_moved = list((moved or every).values())[:MOST_COMPARED]
+    for place, each in enumerate([told] if view.on else first_moved):
+        yield _beside_nothing(record, each, f"c{place}")
+    yield _at_the_end(record, moved, [name for name in every if name not in moved])
+
+
+def _at_the_end(
+    record: ScenarioRecord, moved: Mapping[str, Comparison], unmoved: Sequence[str]
+) -> Html:
+    """Each variable that is moved in a line, with a link to its chart; the others by name."""
     here = path("twins", record.twin, "scenarios", record.name)
-    for place, name in enumerate(drawn_now):
-        try:
-            told = view.host.scenarios.compare(record.twin, record.name, on=name, wait_s=WAIT_S)
-        except GemeosError as error:
-            yield markup.section(name, markup.paragraph(str(error), "note"))
-            continue
-        yield _beside_nothing(record, told, f"c{place}")
-    others = [name for name in shown if name not in drawn_now]
-    if others:
-        links = (markup.link(each, f"{here}?on={quote(each, safe='')}") for each in others)
-        yield markup.section("Other variables", Html(f"<p>{markup.joined(links, ' · ')}</p>"))
+    rows = []
+    for name, told in moved.items():
+        before, after = (_at(e[name], told.difference) for e in (told.before, told.after))
+        rows.append(
+            (
+                markup.link(name, _drawn_at(here, name)),
+                *within(before, -1),
+                within(after, -1)[0],
+                *within(told.difference, -1),
+                told.difference.unit or "1",
+            )
+        )
+    head = (
+        "moved",
+        "doing nothing",
+        "90 % of it within",
+        record.name,
+        "difference",
+        "90 % of differences within",
+        "unit",
+    )
+    links = [markup.link(name, _drawn_at(here, name)) for name in unmoved]
+    said = markup.joined(
+        (f"Not moved in any member ({len(unmoved)}): ", markup.joined(links, ", "))
+    )
+    inside = (
+        table(f"{record.name} at the end", head, rows, "ends") if rows else "",
+        markup.paragraph(said) if links else "",
+    )
+    return markup.section("At the end", markup.joined(inside), name="all")
+
+
+def _drawn_at(here: str, name: str) -> str:
+    return f"{here}?on={quote(name, safe='')}"
 
 
 def _beside_nothing(record: ScenarioRecord, told: Comparison, name: str) -> Html:

@@ -7,6 +7,7 @@ from typing import Final
 
 from gemeos.ensemble.estimate import Estimate
 from gemeos.ensemble.marginal import told
+from gemeos.ensemble.state import Verdict
 from gemeos.errors import AssimilationError
 from gemeos.foresee.score import Against
 from gemeos.runtime.alert import AlertStanding
@@ -22,6 +23,7 @@ MOST_VARIABLES: Final = 12
 MOST_CHANNELS: Final = 40
 MOST_SCORES: Final = 24
 MOST_HINDCASTS: Final = 10
+MOST_DOUBTED: Final = 5
 _PHASES: Final = {
     "in step": "good",
     "drifting": "warn",
@@ -53,6 +55,7 @@ def page(view: View, twin: str) -> Page:
         UnknownNameError: there is none of that name.
     """
     view.host.twin(twin)
+    trust, schema = view.host.questions.trust(twin), view.host.fleet(twin).schema
     plans = page_plans.several(view, twin)
     scenarios, are_run = page_scenarios.several(view, twin)
     searches, are_searched = page_searches.several(view, twin)
@@ -66,6 +69,13 @@ def page(view: View, twin: str) -> Page:
             searches,
             scenarios,
             _hindcasts(view, twin),
+            markup.section("Channels", _channels(trust, schema), name="channels"),
+            markup.section(
+                "How its forecasts turned out",
+                _scores(trust),
+                name="forecasts",
+                none="It is not held to any.",
+            ),
         )
     )
     return Page(twin, body, (), SOON_MS if are_run or are_searched or under_way else RENEW_MS)
@@ -73,9 +83,7 @@ def page(view: View, twin: str) -> Page:
 
 def head(view: View, name: str, heading: str) -> Html:
     """How it stands; its name as a heading of that kind."""
-    host = view.host
-    trust = host.questions.trust(name)
-    schema = host.fleet(name).schema
+    trust = view.host.questions.trust(name)
     phase = trust.phase.value
     age = "no data yet" if trust.age is None else f"data {length(trust.age)} old"
     named = markup.html(name) if heading == "h1" else markup.link(name, markup.path("twins", name))
@@ -85,8 +93,7 @@ def head(view: View, name: str, heading: str) -> Html:
         f"{trust.assimilated} readings assimilated"
         f"{f', {trust.too_late} came too late' if trust.too_late else ''}"
         f"{f', lost and found again: {trust.recovered}' if trust.recovered else ''}</p>"
-        f"{_things(view, name) if heading != 'h1' else ''}"
-        f"{_now(view, name)}{_channels(trust, schema)}{_scores(trust)}</article>"
+        f"{_things(view, name)}{_now(view, name)}{_sound(trust)}</article>"
     )
 
 
@@ -107,6 +114,8 @@ def _things(view: View, name: str) -> Html:
         ("ledger", "ledger"),
         ("scenarios", "scenarios"),
         ("searches", "searches"),
+        ("channels", "channels"),
+        ("forecasts", "forecasts"),
     )
     links = [markup.link(text, f"{here}#{at}") for text, at in told if text]
     return Html(f"<p class='things'>{markup.joined(links, ' ')}</p>")
@@ -127,6 +136,20 @@ def _variable(estimate: Estimate, name: str) -> Sequence[str]:
     marginal = estimate[name]
     mean, sd, interval = told(marginal, -1)
     return (name, mean, f"± {sd}", interval.replace("..", "to"), marginal.unit or "1")
+
+
+def _sound(trust: Trust) -> Html:
+    """Which of its channels are not to be trusted."""
+    if not trust.channels:
+        return markup.paragraph("No channel is bound.", "note")
+    doubted = [each for each in trust.channels if each.verdict is not Verdict.SOUND]
+    names = [f"{each.channel} is {each.verdict.name.lower()}" for each in doubted[:MOST_DOUBTED]]
+    further = len(doubted) - len(names)
+    told = f"{len(trust.channels) - len(doubted)} of {len(trust.channels)} channels are sound"
+    if not doubted:
+        return markup.paragraph(f"{told}.")
+    rest = f" and {further} more are not" if further else ""
+    return markup.paragraph(f"{told}: {', '.join(names)}{rest}.", "note")
 
 
 def _channels(trust: Trust, schema: Schema) -> Html:
