@@ -18,7 +18,7 @@ from gemeos.ensemble.clause import Values
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import AssimilationError, InputError
 from gemeos.foresee.delivered import Delivered, gains_of
-from gemeos.foresee.fork import Forks, blocks, played
+from gemeos.foresee.executor import Batch, Executor
 from gemeos.foresee.goal import Goal
 from gemeos.foresee.intervene import NOTHING, acts
 from gemeos.foresee.search import Progress
@@ -75,184 +75,164 @@ class Sought:
         return self.goal.objectives[0]
 
 
-def advised(
-    twin: Twin,
-    timeline: Timeline,
-    known: TwinState,
-    settled: TwinState,
-    sought: Sought,
-    progress: Callable[[float], None],
-) -> tuple[AdvisedAt, ...]:
-    """Go through it.
+@dataclass(frozen=True)
+class Advising:
+    """One stretch of the past being gone through."""
 
-    Args:
-        twin: As declared.
-        timeline: Its readings.
-        known: The twin at ``sought.since``, as it was known then.
-        settled: The same as it is known today.
-        sought: What is gone through.
-        progress: Told how much is done, 0..1; may raise to end it.
-    """
-    rows = list(_issued(twin, timeline, known, sought, progress))
-    standing = {row.at: place for place, row in enumerate(rows) if row.values}
-    found = _brought(
-        twin, timeline, settled, sought, {a: rows[p] for a, p in standing.items()}, progress
-    )
-    for row in found:
-        rows[standing[row.at]] = row
-    return tuple(rows)
+    twin: Twin
+    """As declared."""
+    timeline: Timeline
+    """Its readings."""
+    sought: Sought
+    executor: Executor
+    """Runs forks."""
+    progress: Callable[[float], None]
+    """Told how much is done, 0..1; may raise to end it."""
 
+    def through(self, known: TwinState, settled: TwinState) -> tuple[AdvisedAt, ...]:
+        """Go through it.
 
-def _issued(
-    twin: Twin,
-    timeline: Timeline,
-    known: TwinState,
-    sought: Sought,
-    progress: Callable[[float], None],
-) -> Iterator[AdvisedAt]:
-    """What is advised at each instant, with what it promises."""
-    present: Candidate | None = None
-    count = len(sought.instants)
-    through = lived(twin, timeline, known, sought.since, sought.instants, known_by=None)
-    for place, (now, fleet, state) in enumerate(through):
+        Args:
+            known: The twin at ``sought.since``, as it was known then.
+            settled: The same as it is known today.
+        """
+        rows = list(self._issued(known))
+        standing = {row.at: place for place, row in enumerate(rows) if row.values}
+        for row in self._brought(settled, {at: rows[place] for at, place in standing.items()}):
+            rows[standing[row.at]] = row
+        return tuple(rows)
 
-        def at(part: float, place: int = place) -> None:
-            progress(OF_SEARCHES * (place + part) / count)
+    def _issued(self, known: TwinState) -> Iterator[AdvisedAt]:
+        """What is advised at each instant, with what it promises."""
+        sought = self.sought
+        present: Candidate | None = None
+        count = len(sought.instants)
+        ways = lived(self.twin, self.timeline, known, sought.since, sought.instants, known_by=None)
+        for place, (now, fleet, state) in enumerate(ways):
 
-        row, present = _asked(twin, fleet, state, now, sought, present, at)
-        yield row if present is None else replace(row, values=dict(present))
+            def at(part: float, place: int = place) -> None:
+                self.progress(OF_SEARCHES * (place + part) / count)
 
+            row, present = self._asked(fleet, state, now, present, at)
+            yield row if present is None else replace(row, values=dict(present))
 
-def _asked(
-    twin: Twin,
-    fleet: Fleet,
-    state: TwinState,
-    now: Instant,
-    sought: Sought,
-    present: Candidate | None,
-    at: Callable[[float], None],
-) -> tuple[AdvisedAt, Candidate | None]:
-    """The advice of one instant, and the plan that stands from then on."""
-    at(0.0)
-    origin, failure = state.digest(), fleet.failure(twin.name)
-    phase = phase_by(twin, heard_of(state)[0], now, running=failure is None, finished=False)
-    why = refusal(twin.name, phase) if failure is None else str(failure)
-    if why is not None:
-        # What stands stays, and nothing is promised of it by a twin that is not to be relied on.
-        advice = Advice.NOTHING if present is None else Advice.KEEP
-        return AdvisedAt(now, advice, {}, (why,), origin), present
-    step = fleet.schema.step
-    trial = Trial(
-        fleet,
-        twin.name,
-        state,
-        sought.goal,
-        until=sought.within // step,
-        every=sought.look_every // step,
-        at=lambda: at(0.5),
-    )
+    def _asked(
+        self,
+        fleet: Fleet,
+        state: TwinState,
+        now: Instant,
+        present: Candidate | None,
+        at: Callable[[float], None],
+    ) -> tuple[AdvisedAt, Candidate | None]:
+        """The advice of one instant, and the plan that stands from then on."""
+        at(0.0)
+        twin, sought = self.twin, self.sought
+        origin, failure = state.digest(), fleet.failure(twin.name)
+        phase = phase_by(twin, heard_of(state)[0], now, running=failure is None, finished=False)
+        why = refusal(twin.name, phase) if failure is None else str(failure)
+        if why is not None:
+            # What stands stays, and nothing is promised of it by a twin that cannot be relied on.
+            advice = Advice.NOTHING if present is None else Advice.KEEP
+            return AdvisedAt(now, advice, {}, (why,), origin), present
+        step = fleet.schema.step
+        reached = 0.0
 
-    def told(search: Progress) -> None:
-        at(0.8 * search.runs / search.of)
+        def told(search: Progress) -> None:
+            nonlocal reached
+            reached = 0.8 * search.runs / search.of
+            at(reached)
 
-    verdict = decided(
-        trial,
-        sought.space,
-        runs=sought.runs,
-        seed=sought.seed,
-        present=present,
-        evaluate=trial.evaluate,
-        stop=never,
-        progress=told,
-    ).verdict
-    match verdict.advice:
-        case Advice.CHANGE:
-            stands = verdict.winner
-        case Advice.KEEP:
-            stands = present
-        case Advice.NOTHING:
-            stands = None
-        case _:
-            assert_never(verdict.advice)
-    row = AdvisedAt(now, verdict.advice, {}, verdict.reasons, origin)
-    if stands is None:
-        return row, None
-    promised = _promised(fleet, twin.name, state, stands, sought, lambda: at(0.95))
-    return replace(row, promised=promised), stands
+        trial = Trial(
+            fleet,
+            twin.name,
+            state,
+            sought.goal,
+            until=sought.within // step,
+            every=sought.look_every // step,
+            at=lambda: at(reached),
+            executor=self.executor,
+        )
+        verdict = decided(
+            trial,
+            sought.space,
+            runs=sought.runs,
+            seed=sought.seed,
+            present=present,
+            evaluate=trial.evaluate,
+            stop=never,
+            progress=told,
+        ).verdict
+        match verdict.advice:
+            case Advice.CHANGE:
+                stands = verdict.winner
+            case Advice.KEEP:
+                stands = present
+            case Advice.NOTHING:
+                stands = None
+            case _:
+                assert_never(verdict.advice)
+        row = AdvisedAt(now, verdict.advice, {}, verdict.reasons, origin)
+        if stands is None:
+            return row, None
+        promised = self._promised(fleet, state, stands, lambda: at(0.95))
+        return replace(row, promised=promised), stands
 
+    def _promised(
+        self, fleet: Fleet, state: TwinState, candidate: Candidate, at: Callable[[], None]
+    ) -> Gain | None:
+        """What one reality will gain of it, as it was foreseen then."""
+        sought, schema, stepper = self.sought, fleet.schema, fleet.cycle.stepper
+        names = sorted(sought.objective.names)
+        count = -(-members_relived(fleet) // fleet.members)
+        made = acts(schema, changes_of(schema, candidate))
+        # First those that do nothing, then those with the plan: of one number, so of one luck.
+        batch = Batch(
+            state,
+            crew_of(fleet, self.twin.name),
+            np.tile(np.arange(count), 2),
+            (NOTHING,) * count + (made,) * count,
+            sought.within // schema.step,
+            sought.look_every // schema.step,
+            fleet.school.input_span,
+            tuple(stepper.told_names.index(name) for name in names),
+        )
+        gone = self.executor.played(stepper, batch, lambda _: at())
+        sound = np.where(gone.failed[:, None, None, :], np.nan, gone.values)
+        # [fork, time, row, member] to [arm, row, time, block x member].
+        arms = np.moveaxis(sound.reshape(2, count, *sound.shape[1:]), (3, 2, 1), (1, 2, 3))
+        flat = arms.reshape(*arms.shape[:3], -1)
 
-def _promised(
-    fleet: Fleet,
-    twin: str,
-    state: TwinState,
-    candidate: Candidate,
-    sought: Sought,
-    at: Callable[[], None],
-) -> Gain | None:
-    """What one reality will gain of it, as it was foreseen then."""
-    schema, stepper = fleet.schema, fleet.cycle.stepper
-    names = sorted(sought.objective.names)
-    numbers = np.arange(-(-members_relived(fleet) // fleet.members))
-    one, crew = blocks(state, crew_of(fleet, twin), numbers)
-    both = np.tile(numbers, 2)
-    made = acts(schema, changes_of(schema, candidate))
-    gone = played(
-        stepper,
-        Forks(one.take(both), crew.take(both), [a for a in (NOTHING, made) for _ in numbers]),
-        until=int(state.tick[0]) + sought.within // schema.step,
-        every=sought.look_every // schema.step,
-        inputs=fleet.school.inputs,
-        rows=[stepper.told_names.index(name) for name in names],
-        watch=lambda _: at(),
-    )
-    sound = np.where(gone.failed[:, None, None, :], np.nan, gone.values)
-    # [fork, time, row, member] to [arm, row, time, block x member].
-    arms = np.moveaxis(sound.reshape(2, len(numbers), *sound.shape[1:]), (3, 2, 1), (1, 2, 3))
-    flat = arms.reshape(*arms.shape[:3], -1)
+        def values(arm: int) -> Values:
+            return {n: (flat[arm, i], schema.variable(n).unit) for i, n in enumerate(names)}
 
-    def values(arm: int) -> Values:
-        return {n: (flat[arm, i], schema.variable(n).unit) for i, n in enumerate(names)}
+        gains = gains_of(sought.objective, values(0), values(1), gone.ticks * schema.step)
+        found = foreseen(sought.objective, gains)
+        return None if found is None else found[0]
 
-    gains = gains_of(sought.objective, values(0), values(1), gone.ticks * schema.step)
-    found = foreseen(sought.objective, gains)
-    return None if found is None else found[0]
+    def _brought(
+        self, settled: TwinState, rows: Mapping[Instant, AdvisedAt]
+    ) -> Iterator[AdvisedAt]:
+        """Rows with what each would have brought."""
+        sought, timeline = self.sought, self.timeline
+        numbers = [timeline.book.number(b.series) for b in self.twin.bindings]
+        stops = sorted({*rows, *(at + sought.within for at in rows)})
+        before: dict[Instant, TwinState] = {}
+        done = 0
+        ways = lived(self.twin, timeline, settled, sought.since, stops, known_by=sought.known_by)
+        for now, fleet, state in ways:
+            at = now - sought.within
+            if at in before:
+                readings = timeline.range(numbers, at, now, known_by=sought.known_by)
+                past = Past(before.pop(at), state, readings, timeline.book, sought.known_by)
 
+                def watch(_: int, done: int = done) -> None:
+                    self.progress(OF_SEARCHES + (1.0 - OF_SEARCHES) * done / len(rows))
 
-def _brought(
-    twin: Twin,
-    timeline: Timeline,
-    settled: TwinState,
-    sought: Sought,
-    rows: Mapping[Instant, AdvisedAt],
-    progress: Callable[[float], None],
-) -> Iterator[AdvisedAt]:
-    """Rows with what each would have brought."""
-    ends = {at + sought.within for at in rows}
-    numbers = [timeline.book.number(b.series) for b in twin.bindings]
-    before: dict[Instant, TwinState] = {}
-    done = 0
-    ways = lived(
-        twin,
-        timeline,
-        settled,
-        sought.since,
-        sorted({*rows, *ends}),
-        known_by=sought.known_by,
-    )
-    for now, fleet, state in ways:
-        at = now - sought.within
-        if at in before:
-            readings = timeline.range(numbers, at, now, known_by=sought.known_by)
-            past = Past(before.pop(at), state, readings, timeline.book, sought.known_by)
-
-            def watch(_: int, done: int = done) -> None:
-                progress(OF_SEARCHES + (1.0 - OF_SEARCHES) * done / len(rows))
-
-            watch(0)
-            yield _scored(fleet, twin.name, rows[at], sought, past, watch)
-            done += 1
-        if now in rows:
-            before[now] = state
+                watch(0)
+                yield _scored(fleet, self.twin.name, rows[at], sought, past, watch)
+                done += 1
+            if now in rows:
+                before[now] = state
 
 
 def _scored(

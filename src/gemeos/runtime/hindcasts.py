@@ -16,7 +16,7 @@ from gemeos.foresee.choices import Asked as Choices
 from gemeos.foresee.fork import MOST_INSTANTS
 from gemeos.runtime import scenarios
 from gemeos.runtime.advice import DEFAULT_RUNS
-from gemeos.runtime.advising import Sought, advised
+from gemeos.runtime.advising import Advising, Sought
 from gemeos.runtime.asked import When
 from gemeos.runtime.hindcast import Asked, Hindcast, hindcast
 from gemeos.runtime.hindcast_record import KIND, HindcastRecord
@@ -198,7 +198,8 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
                 found = hindcast(twin, timeline, job.before, job.asked, job.at)
                 job.record = _with(job.record, found, job.asked.likely)
             case Sought():
-                rows = advised(twin, timeline, job.before, job.settled, job.asked, job.at)
+                advising = Advising(twin, timeline, job.asked, self._running.executor, job.at)
+                rows = advising.through(job.before, job.settled)
                 advice = job.record.advice
                 job.record = replace(
                     job.record,
