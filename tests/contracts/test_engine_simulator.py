@@ -172,6 +172,22 @@ def test_that_what_is_closed_says_so(engine: HostedEngine) -> None:
         made.step(*members(5, 3))
 
 
+def test_that_its_processes_end_with_the_site_and_begin_again_with_the_next(
+    engine: HostedEngine,
+) -> None:
+    with swing(engine) as made:
+        values, driven, consts = members(5, 40)
+        for _ in range(2):
+            with gm.run(gm.Twin("s", made, members=8, consts={"loose": 1.0})):
+                assert_equal_bits(made.step(values, driven, consts), moved(values, driven))
+                pids = made.pids
+                assert pids
+            assert made.pids == ()
+            for pid in pids:
+                with pytest.raises(ProcessLookupError):
+                    os.kill(pid, 0)
+
+
 def test_that_a_nudged_swing_is_replayed_as_it_was(engine: HostedEngine) -> None:
     with engine.another() as one, engine.another() as other:
         told(one.reset({}, 1, T0))

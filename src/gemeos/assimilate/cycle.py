@@ -16,7 +16,7 @@ from gemeos.assimilate.parts import fill, part, room_for
 from gemeos.ensemble.simulation import Simulation
 from gemeos.ensemble.state import NEVER, NO_WINDOW, TwinState, WindowRoom
 from gemeos.simulate.advance import Stepper
-from gemeos.simulate.base import Crew
+from gemeos.simulate.base import Crew, HoldsProcesses
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Cycle:
         """Nothing takes long."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Let go of the simulator's processes, where it has some."""
+        if isinstance(self.stepper.simulator, HoldsProcesses):
+            self.stepper.simulator.rest()
 
     @cached_property
     def analyst(self) -> Analyst:

@@ -38,6 +38,13 @@ class Blank:
                 self._worker.close()
                 self._worker = None
 
+    def rest(self) -> None:
+        """End it; whoever asks for a process next begins it anew."""
+        with self._lock:
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None
+
     def worker(self) -> Worker | Ended:
         """A process that has loaded the engine and begun nothing."""
         with self._lock:

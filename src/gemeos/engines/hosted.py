@@ -203,6 +203,10 @@ class HostedEngine:
             case Fork.NONE | Fork.IN_PROCESS:
                 raise InputError(f"{self._spec.name} cannot be forked.")
 
+    def rest(self) -> None:
+        """End the process that others are forked from; they go on, and the next begins it anew."""
+        self._blank.rest()
+
     def close(self) -> None:
         """As the port says."""
         if self._open:

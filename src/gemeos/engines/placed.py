@@ -76,6 +76,10 @@ class Placed:
                 self.why = self.why or str(alone)
         return out
 
+    def rest(self) -> None:
+        """End the process; what is moved next begins it anew."""
+        self._let_go()
+
     def close(self) -> None:
         """Let go of the process. Twice does nothing."""
         if self._open:

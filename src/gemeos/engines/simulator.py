@@ -89,6 +89,7 @@ class EngineSimulator:
         self._free: queue.SimpleQueue[Placed] = queue.SimpleQueue()
         for process in self._processes:
             self._free.put(process)
+        self._resting = threading.Lock()
         self._threads = ThreadPoolExecutor(_AT_ONCE * workers, "gemeos-engine")
         self._ending = weakref.finalize(self, _end, engine, self._processes, self._threads)
 
@@ -142,8 +143,18 @@ class EngineSimulator:
         blank_failed(values, outputs)
         return outputs
 
+    def rest(self) -> None:
+        """End all processes, each when it is free; what is asked afterwards begins them anew."""
+        if not self._ending.alive:
+            return
+        with self._resting:  # two at once would wait for each other's processes
+            for process in [self._free.get() for _ in self._processes]:
+                process.rest()
+                self._free.put(process)
+            self._engine.rest()
+
     def close(self) -> None:
-        """End all processes. Twice does nothing."""
+        """End all processes, for good. Twice does nothing."""
         self._ending()
 
     def _moved(

@@ -72,6 +72,15 @@ class Moved:
 
 
 @runtime_checkable
+class HoldsProcesses(Protocol):
+    """A simulator that works in processes of its own."""
+
+    def rest(self) -> None:
+        """End them; what is asked afterwards begins them anew."""
+        ...
+
+
+@runtime_checkable
 class MovesEnsembles(Protocol):
     """A simulator that moves stored ensembles by itself, many steps in one call.
 
