@@ -15,34 +15,18 @@ import numpy as np
 import pytest
 from jaxtyping import Float64
 
-from gemeos.twins.windfarm.wake import WIDTH_AT_ROTOR, combined, deficit
-
-DIAMETER = 130.0
-EXPANSION = 0.0324555
-THRUST = 8.0 / 9.0
-FREE = 9.8
-CUT_IN, RATED_KW = 4.0, 3350.0
-FREQUENCY = np.array(
-    [
-        *(0.025, 0.024, 0.029, 0.036, 0.063, 0.065, 0.100, 0.122),
-        *(0.063, 0.038, 0.039, 0.083, 0.213, 0.046, 0.032, 0.022),
-    ]
+from gemeos.twins.windfarm.iea37 import (
+    CUT_IN,
+    DIAMETER,
+    ENERGY_MWH,
+    EXPANSION,
+    FREE,
+    FREQUENCY,
+    RATED_KW,
+    THRUST,
+    layout,
 )
-RINGS = {
-    16: ((5, 650.0), (10, 1300.0)),
-    36: ((5, 2000.0 / 3), (12, 4000.0 / 3), (18, 2000.0)),
-    64: ((5, 750.0), (12, 1500.0), (18, 2250.0), (28, 3000.0)),
-}
-ENERGY_MWH = {16: 366_941.57, 36: 737_883.10, 64: 1_294_974.30}
-
-
-def layout(turbines: int) -> Float64[np.ndarray, "turbine 2"]:
-    """One turbine in the middle, the others evenly on rings, the first of each in the east."""
-    places = [(0.0, 0.0)]
-    for count, radius in RINGS[turbines]:
-        turns = 2.0 * math.pi * np.arange(count) / count
-        places += [(radius * math.cos(a), radius * math.sin(a)) for a in turns]
-    return np.array(places)
+from gemeos.twins.windfarm.wake import WIDTH_AT_ROTOR, combined, deficit
 
 
 def annual_energy(places: Float64[np.ndarray, "turbine 2"]) -> float:

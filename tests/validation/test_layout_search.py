@@ -9,33 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from jaxtyping import Float64
 
 from gemeos.errors import InputError
-from gemeos.twins.windfarm.layout import Energy, Ground, Machine, Rose, placed
-from tests.validation.test_gaussian_wake import (
-    CUT_IN,
-    DIAMETER,
-    ENERGY_MWH,
-    EXPANSION,
-    FREE,
-    FREQUENCY,
-    RATED_KW,
-    THRUST,
-    layout,
-)
+from gemeos.twins.windfarm.iea37 import CASE, ENERGY_MWH, FREE, GROUND, MACHINE, RATED_KW, layout
+from gemeos.twins.windfarm.layout import Energy, Ground, Rose, placed
 
 GOAL_MWH = 418_000.0
-GROUND = Ground(radius_m=1300.0, apart_m=2 * DIAMETER)
-
-
-def power(wind: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-    share: Float64[np.ndarray, ...] = np.clip((wind - CUT_IN) / (FREE - CUT_IN), 0.0, 1.0)
-    return RATED_KW * share**3
-
-
-MACHINE = Machine(DIAMETER, EXPANSION, power, lambda wind: np.full_like(wind, THRUST))
-CASE = Energy(Rose(22.5 * np.arange(16), FREQUENCY, np.full(16, FREE)), MACHINE)
 
 
 @pytest.mark.parametrize("turbines", [16, 36, 64])

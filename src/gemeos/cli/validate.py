@@ -22,12 +22,15 @@ from gemeos.errors import SettingsError, nearest
 _REACHED = {True: "reached", False: "missed", None: ""}
 """None is told without a goal."""
 VALIDATIONS = {
+    "plans": "gemeos.twins.windfarm.validate_plans",
     "signals": "gemeos.twins.traffic.validate_signals",
     "traffic": "gemeos.twins.traffic.validate",
     "windfarm": "gemeos.twins.windfarm.validate",
 }
-QUICK = ("signals", "traffic")
+QUICK = ("plans", "signals", "traffic")
 """Those that can be run in little time, to see that they work."""
+WITHOUT_DATA = ("plans",)
+"""Those that need nothing recorded."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +53,7 @@ def _validate(args: argparse.Namespace) -> int:
         raise SettingsError(
             f"There is no validation {args.name!r}.{nearest(args.name, VALIDATIONS)}"
         )
-    if args.data is None or not args.data.is_dir():
+    if args.name not in WITHOUT_DATA and (args.data is None or not args.data.is_dir()):
         given = "" if args.data is None else f" {args.data} is no folder."
         raise SettingsError(
             f"{args.name} is validated on recorded data that is not in the package; name its "
