@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="there are no such pr
 pytestmark = POSIX
 TICK = 1_750_000_000
 MEMBERS = 16
+PATIENCE_S = 50.0
 KEYS = np.array([11], np.uint64)
 
 
@@ -122,14 +124,14 @@ def unwatched(_: int) -> None:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Executors]:
-    executors = Executors(worth=0)
+    executors = Executors(worth=0, start_s=PATIENCE_S)
     yield executors
     executors.close()
 
 
 @pytest.fixture
 def fresh() -> Iterator[Executors]:
-    executors = Executors(worth=0)
+    executors = Executors(worth=0, start_s=PATIENCE_S)
     yield executors
     executors.close()
 
@@ -296,8 +298,26 @@ def test_that_where_no_process_can_be_had_the_site_does_it(
     assert fresh.processes == []
 
 
+def test_that_nobody_waits_long_for_a_process_that_does_not_come_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    executors = Executors(worth=0, start_s=0.2)
+    try:
+        here = InProcess().played(stepper(), plain(400), unwatched)
+        for _ in range(2):
+            assert same(here, executors.played(stepper(), plain(400), unwatched))
+        (pid,) = executors.processes  # the one that still comes
+    finally:
+        executors.close()
+    assert is_gone(pid)
+
+
 def test_that_no_process_is_started_for_little_work() -> None:
-    executors = Executors(worth=100_000)
+    executors = Executors(worth=100_000, start_s=PATIENCE_S)
     try:
         # Few members count as 256: of 300 steps that makes 76,800.
         executors.played(stepper(), plain(300), unwatched)
@@ -311,7 +331,7 @@ def test_that_no_process_is_started_for_little_work() -> None:
 
 
 def test_that_several_have_a_process_each_up_to_the_bound() -> None:
-    executors = Executors(worth=0, most=2)
+    executors = Executors(worth=0, most=2, start_s=PATIENCE_S)
     seen = list[int]()
 
     class Inner:
@@ -334,7 +354,7 @@ def test_that_several_have_a_process_each_up_to_the_bound() -> None:
 
 
 def test_that_closing_leaves_no_process_and_work_goes_on_here() -> None:
-    executors = Executors(worth=0)
+    executors = Executors(worth=0, start_s=PATIENCE_S)
     executors.played(stepper(), plain(400), unwatched)
     (pid,) = executors.processes
     executors.close()
@@ -347,7 +367,7 @@ ORPHAN = """
 import numpy as np, sys
 from tests.unit.test_executors import plain, stepper
 from gemeos.runtime.executors import Executors
-executors = Executors(worth=0)
+executors = Executors(worth=0, start_s=60)
 def watch(_):
     print(*executors.processes, flush=True)
 executors.played(stepper(), plain(1_000_000), watch)

@@ -17,7 +17,7 @@ BUILD = Path("build")
 SUBJECTS = (
     Subject("rates", mqtt.rates, 210, 45),
     Subject("latency", mqtt.latency, 110, 30),
-    Subject("what-ifs", mqtt.what_ifs, 130, 40),
+    Subject("what-ifs", mqtt.what_ifs, 165, 50),
     Subject("append", store.append, 15, 5),
     Subject("as-of", store.as_of, 60, 10),
     Subject("tick", tick.tick, 60, 15),

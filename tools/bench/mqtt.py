@@ -268,22 +268,26 @@ def what_ifs(run: Run) -> Sequence[Check]:
         run.progress.say("the highest rate")
         run.facts["readings_s"] = site_rate(run, "singles", seconds / 3, 1).messages_s
     rate = run.facts["readings_s"] / 2
-    told: dict[int, list[float]] = {0: [], AHEAD: []}
     ran: list[list[float]] = []
-    # Before and after as well: the machine may have changed meanwhile.
-    for members in (0, AHEAD, 0):
-        run.progress.say(f"{members} members ahead")
+
+    def p99(members: int, *more: str, counting: bool = False) -> float:
+        run.progress.say(f"{members} members ahead {' '.join(more)}")
         with broker(run, "ahead") as (mosquitto, folder):
             store = folder / "bench.duckdb"
-            words = ("--twins", TWINS, "--asked", ASKED, "--ahead", members)
+            words = ("--twins", TWINS, "--asked", ASKED, "--ahead", members, *more)
             site = Child("tools.bench.site", mosquitto.port, store, *words)
-            told[members].append(_ages(site, "open", mosquitto, rate, seconds, ran))
-    alone, beside = float(np.mean(told[0])), told[AHEAD][0]
+            return _ages(site, "open", mosquitto, rate, seconds, ran if counting else None)
+
+    # Before and after as well: the machine may have changed meanwhile.
+    before, beside = p99(0), p99(AHEAD, counting=True)
+    on_thread, after = p99(AHEAD, "--on-thread"), p99(0)
+    alone = (before + after) / 2
     took = float(np.median([t for _, t in ran])) / 1e6 if ran else float("nan")
     how = run.how(
-        f"{beside * 1000:.0f} ms, and {told[0][0] * 1000:.0f} and {told[0][1] * 1000:.0f} ms "
+        f"{beside * 1000:.0f} ms, and {before * 1000:.0f} and {after * 1000:.0f} ms "
         f"alone, at {rate:,.0f} readings/s; {len(ran)} scenarios of {AHEAD} members x 6,000 steps "
-        f"ran, {took:.1f} s each"
+        f"ran, {took:.1f} s each; run on a thread of the site instead of a process "
+        f"{on_thread / alone:.2f} x of itself"
     )
     ratio = beside / alone if ran else float("nan")
     return [at_most(name, ratio, 1.5, "x of itself", how)]

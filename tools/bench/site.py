@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("--twins", type=int, required=True)
     parser.add_argument("--asked", type=int, default=0, help="twins asked after each change")
     parser.add_argument("--ahead", type=int, default=0, help="members of scenarios meanwhile")
+    parser.add_argument("--on-thread", action="store_true", help="no process runs scenarios")
     parser.add_argument("--horizon", default=None)
     parser.add_argument("--keyframes", default="10 min")
     args = parser.parse_args()
@@ -138,6 +139,8 @@ def main() -> None:
         args.port, args.store, args.twins, horizon=args.horizon, keyframes=args.keyframes
     )
     host = Host(site, timeline_of(site.store))
+    if args.on_thread:
+        host.executor.close()
     began, through = time.monotonic(), [0]
     host.resume(lambda done, _: through.__setitem__(0, done))
     _say(f"resumed {time.monotonic() - began:.6f} {through[0]}")

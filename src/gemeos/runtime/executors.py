@@ -16,7 +16,7 @@ from gemeos.errors import WorkerError
 from gemeos.foresee.executor import Batch, Executor, InProcess
 from gemeos.foresee.fork import Played, Watch
 from gemeos.runtime.carried import CarriedModel, model_of
-from gemeos.runtime.work_process import Gone, Refused, WorkProcess
+from gemeos.runtime.work_process import START_S, Gone, NotYet, Refused, WorkProcess
 from gemeos.simulate.advance import Stepper
 from gemeos.simulate.base import Steps
 
@@ -38,15 +38,23 @@ _TRIES: Final = 2
 class Executors(Executor):
     """See the module. From any thread."""
 
-    def __init__(self, *, worth: int = WORTH_A_PROCESS, most: int = MOST_PROCESSES) -> None:
+    def __init__(
+        self,
+        *,
+        worth: int = WORTH_A_PROCESS,
+        most: int = MOST_PROCESSES,
+        start_s: float = START_S,
+    ) -> None:
         """Nothing is started.
 
         Args:
             worth: How many steps of members are run on the spot before a process is started.
             most: How many processes there are at once.
+            start_s: How long one that starts is waited for; what comes meanwhile is run on the
+                spot.
         """
         self._here = InProcess()
-        self._worth, self._most = worth, most
+        self._worth, self._most, self._start_s = worth, most, start_s
         self._lock = Lock()
         self._done = 0
         self._idle: list[WorkProcess] = []
@@ -82,9 +90,11 @@ class Executors(Executor):
                     break
                 case Refused(out_of_memory=True):
                     raise WorkerError(f"What was to be run does not fit into memory: {told.why}.")
+                case NotYet():
+                    break
                 case Refused():
                     # What the model or the question is to blame for comes to light here as well.
-                    logger.info("A batch is run by the site itself: %s.", told.why)
+                    logger.info("A batch is run by the site itself: %s", told.why)
                     break
                 case _:
                     return told
@@ -142,7 +152,7 @@ class Executors(Executor):
             if self._is_closed or (not self._idle and (is_small or full)):
                 return None
             try:
-                worker = self._idle.pop() if self._idle else WorkProcess()
+                worker = self._idle.pop() if self._idle else WorkProcess(self._start_s)
             except OSError as error:
                 self._give_up(str(error))
                 return None

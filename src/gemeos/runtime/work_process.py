@@ -12,11 +12,13 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import Final, final
 
 import numpy as np
 
+from gemeos.errors import WorkerError
 from gemeos.foresee.executor import Batch
 from gemeos.foresee.fork import Played, Watch
 from gemeos.runtime import wire
@@ -24,6 +26,8 @@ from gemeos.runtime.carried import CarriedModel
 
 NICENESS: Final = 10
 """Of 0 to 19: the scheduler gives it a tenth of what one of niceness 0 gets beside it."""
+START_S: Final = 3.0
+"""How long a start is waited for; it takes a second where the machine is not busy otherwise."""
 LOOK_MS: Final = 100
 """How often whoever waits looks whether it is still wanted."""
 _PROGRAM: Final = """
@@ -46,6 +50,11 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class NotYet:
+    """The process is still starting."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The process could not do it, and goes on."""
 
@@ -57,8 +66,8 @@ class Refused:
 class WorkProcess:
     """A process of ``work_child``. For one thread at a time; after ``Gone`` it is closed."""
 
-    def __init__(self) -> None:
-        """Start it; it is waited for when it is first asked.
+    def __init__(self, start_s: float = START_S) -> None:
+        """Start it; it is waited for when it is first asked, for ``start_s`` from now at most.
 
         Raises:
             OSError: there is none to be had.
@@ -86,6 +95,7 @@ class WorkProcess:
         self._poll.register(self._socket, select.POLLIN)
         self._models: set[str] = set()
         self._is_ready = False
+        self._ready_by = time.monotonic() + start_s
         self._stands = False
         """Whether it waits for what it is asked next."""
         self._is_closed = False
@@ -95,7 +105,9 @@ class WorkProcess:
         """Its number."""
         return self._child.pid
 
-    def played(self, model: CarriedModel, batch: Batch, watch: Watch) -> Played | Refused | Gone:
+    def played(
+        self, model: CarriedModel, batch: Batch, watch: Watch
+    ) -> Played | NotYet | Refused | Gone:
         """See ``foresee.executor.Executor.played``."""
         try:
             return self._played(model, batch, watch)
@@ -106,24 +118,30 @@ class WorkProcess:
                 self.close()  # it is in the middle of something that nobody wants any more
             raise
 
-    def _played(self, model: CarriedModel, batch: Batch, watch: Watch) -> Played | Refused:
-        at, self._stands = batch.start, False
-
-        def wanted() -> None:
-            while not self._poll.poll(LOOK_MS):
-                watch(at)
-
-        if not self._is_ready:
-            wire.receive(self._socket, wanted)
-            self._is_ready = True
+    def _played(self, model: CarriedModel, batch: Batch, watch: Watch) -> Played | NotYet | Refused:
+        if not self._comes_up(watch, batch.start):
+            return NotYet()
+        self._stands = False
         if model.identity not in self._models:
             given = (model.identity, model.is_compiled, model.packed, model.kernels)
             wire.send(self._socket, ("model", *given))
-            told = wire.receive(self._socket, wanted)
+            told = wire.receive(self._socket, lambda: self._wait(watch, batch.start))
             if told != ("made",):
                 return self._refused(told)
             self._models.add(model.identity)
-        wire.send(self._socket, ("batch", model.identity, batch))
+        try:
+            wire.send(self._socket, ("batch", model.identity, batch))
+        except WorkerError as error:
+            self._stands = True
+            return Refused(str(error), out_of_memory=False)
+        return self._heard(batch.start, watch)
+
+    def _heard(self, at: int, watch: Watch) -> Played | Refused:
+        """What comes of the batch that it was given."""
+
+        def wanted() -> None:
+            self._wait(watch, at)
+
         while True:
             match wire.receive(self._socket, wanted):
                 case ("at", int() as tick):
@@ -144,6 +162,23 @@ class WorkProcess:
                     return Played(ticks, values, failures, failed)
                 case told:
                     return self._refused(told)
+
+    def _wait(self, watch: Watch, at: int) -> None:
+        while not self._poll.poll(LOOK_MS):
+            watch(at)
+
+    def _comes_up(self, watch: Watch, at: int) -> bool:
+        """Wait until it is ready; False where that takes too long."""
+        self._stands = True  # whoever ends the wait need not end the process
+        while not self._is_ready:
+            if self._poll.poll(LOOK_MS):
+                wire.receive(self._socket)
+                self._is_ready = True
+            elif time.monotonic() > self._ready_by:
+                return False
+            else:
+                watch(at)
+        return True
 
     def _refused(self, told: object) -> Refused:
         match told:
