@@ -103,7 +103,8 @@ def test_that_advice_changes_where_its_interval_says_so_and_else_not() -> None:
         twin.bind(f"l:{name}", to=name)
     link = PlayedLink("l", [Batch(plant.lived(HEARD), plant.now)])
     clock = gm.Replay(START, 1.0, "made for a test")
-    before, after = [], []
+    before: list[OptimisationRecord] = []
+    after: list[OptimisationRecord] = []
     with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as site:
         assert link.played.wait(PATIENCE_S)
         present = ""
