@@ -38,6 +38,7 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,fast]'
 	touch $@
 
-$(VENV)/.test: $(VENV)/.run
+# All that .run needs is in it.
+$(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --group docs --editable '.[city,demo,fast,floris,fmi,plot,search,sumo,tables]'
-	touch $@
+	touch $(VENV)/.run $@

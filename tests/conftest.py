@@ -1,14 +1,18 @@
-"""Marks by folder, what a missing program or data folder means, and a run without numba."""
+"""Marks and order by folder, what a missing program or data folder means, no numba if asked."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+LONGEST_FIRST = ("validation", "integration", "contracts", "property", "unit")
+"""So that processes that share the tests end together."""
+TIMED = "timed: held to seconds of wall time; tools/gate.py runs these apart"
 DATA = HERE.parent.parent / "shared" / "data"
 
 
@@ -25,13 +29,22 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules["numba"] = None  # type: ignore[assignment]
     for folder in sorted(p.name for p in HERE.iterdir() if p.is_dir() and p.name[0] not in "._"):
         config.addinivalue_line("markers", f"{folder}: tests of tests/{folder}")
+    config.addinivalue_line("markers", TIMED)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
-        inside = Path(item.path).relative_to(HERE).parts
-        if len(inside) > 1:
-            item.add_marker(inside[0])
+        if folder := folder_of(item):
+            item.add_marker(folder)
+    yield
+    items.sort(key=lambda item: (*LONGEST_FIRST, folder_of(item)).index(folder_of(item)))
+
+
+def folder_of(item: pytest.Item) -> str:
+    """Its folder's name; nothing for a test beside the folders."""
+    inside = Path(item.path).relative_to(HERE).parts
+    return inside[0] if len(inside) > 1 else ""
 
 
 def missing(what: str) -> None:

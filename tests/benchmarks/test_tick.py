@@ -114,6 +114,7 @@ def copying(like: np.ndarray) -> Callable[[], None]:
     return copy
 
 
+@pytest.mark.timed
 def test_that_a_compiled_tick_with_noise_is_far_ahead_of_numpy(
     benchmark: BenchmarkFixture,
 ) -> None:
@@ -132,6 +133,7 @@ def test_that_a_compiled_tick_with_noise_is_far_ahead_of_numpy(
     assert fast / copied < 12
 
 
+@pytest.mark.timed
 def test_that_a_compiled_tick_without_noise_costs_little_more_than_copying_the_state(
     benchmark: BenchmarkFixture,
 ) -> None:
@@ -146,6 +148,7 @@ def test_that_a_compiled_tick_without_noise_costs_little_more_than_copying_the_s
     assert fast / copied < 3
 
 
+@pytest.mark.timed
 def test_that_a_long_gap_costs_its_ticks_and_no_calls(benchmark: BenchmarkFixture) -> None:
     # One twin: what Python does in a call is most of a single tick.
     fleet = started(Noisy)

@@ -100,6 +100,7 @@ def taken_in(
     return digests(fleet)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("model", [MODEL, AVERAGED], ids=["instants", "averages"])
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
@@ -109,6 +110,7 @@ def test_that_a_log_permuted_delayed_duplicated_and_corrected_ends_in_the_equal_
     shuffled_ends_as_in_order(model, seed)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_that_it_does_so_for_what_was_learned_from_forecasts(seed: int) -> None:

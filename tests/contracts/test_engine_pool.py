@@ -255,6 +255,7 @@ def test_that_stragglers_are_left_behind() -> None:
         assert pool.failures[1] == "was not done within 0.5 s"
 
 
+@pytest.mark.timed
 def test_that_a_pool_can_be_cancelled_from_another_thread() -> None:
     with slow_pool() as pool:
         hurry = threading.Timer(0.1, pool.cancel)

@@ -94,6 +94,7 @@ def test_that_the_number_of_processes_does_not_show(engine: HostedEngine, worker
         assert len(made.pids) <= workers
 
 
+@pytest.mark.timed
 def test_that_members_that_end_their_process_hang_or_are_refused_are_nan(
     engine: HostedEngine,
 ) -> None:

@@ -216,6 +216,7 @@ def ended(twin: ConnectedTwin, name: str) -> Undertaking | None:
     return None if found is None or found.stage is Stage.UNDER_WAY else found
 
 
+@pytest.mark.timed
 def test_that_a_district_is_followed_asked_set_and_left_to_itself(tmp_path: Path) -> None:
     with city(tmp_path) as (site, ears, process_of_site, _):
         twin = site["city"]

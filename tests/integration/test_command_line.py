@@ -161,6 +161,7 @@ def test_that_nobody_to_ask_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert f"No site answers at {NOWHERE}" in capsys.readouterr().err
 
 
+@pytest.mark.timed
 def test_that_a_scenario_is_shown_beside_doing_nothing_and_kept(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

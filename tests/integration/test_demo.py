@@ -21,7 +21,7 @@ from gemeos.serve.client import Connection, connect
 from gemeos.testing.mosquitto import program
 from tests.conftest import missing
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.timeout(150), pytest.mark.timed]
 
 
 @contextmanager

@@ -140,6 +140,7 @@ def test_that_neither_the_number_of_processes_nor_how_they_begin_shows(
                 assert other.identity == simulator.identity
 
 
+@pytest.mark.timed
 def test_that_a_member_that_crashes_hangs_or_is_refused_is_nan_and_nothing_else_is(
     engine: HostedEngine,
 ) -> None:

@@ -144,6 +144,7 @@ def site(device: DeviceProcess, store: Path, *more: str) -> subprocess.Popen[byt
     )
 
 
+@pytest.mark.timed
 def test_that_the_plant_is_back_in_its_fixed_programme_5_s_after_the_twin_dies(
     plant: DeviceProcess, tmp_path: Path
 ) -> None:
@@ -162,6 +163,7 @@ def test_that_the_plant_is_back_in_its_fixed_programme_5_s_after_the_twin_dies(
     assert back["at"] - killed <= 5.0
 
 
+@pytest.mark.timed
 def test_that_the_plant_is_back_in_its_fixed_programme_5_s_after_the_twin_goes_blind(
     plant: DeviceProcess,
 ) -> None:

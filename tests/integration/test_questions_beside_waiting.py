@@ -33,6 +33,7 @@ class Tank:
         return self.level
 
 
+@pytest.mark.timed
 def test_that_many_who_wait_for_a_scenario_keep_no_question_waiting() -> None:
     rows = [Reading(Series("l", "g"), START + s * SECOND, 2.0) for s in range(50)]
     link = PlayedLink("l", [Batch(rows, START + 49 * SECOND)])

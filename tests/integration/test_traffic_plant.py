@@ -209,6 +209,7 @@ def test_that_nobody_learns_what_was_drawn_before_the_end_and_no_life_is_lived_t
         assert process.wait(20) == 1
 
 
+@pytest.mark.timed
 def test_that_signals_obey_refuse_report_and_fall_back_when_nobody_sees_them(
     broker: Broker, grid: Path, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def _compiled_block(text: str, number: int) -> CodeType:
     return compile(text, name, "exec")
 
 
+@pytest.mark.timed
 def test_that_the_example_forecasts_and_scores_within_ten_seconds(compiled: None) -> None:  # noqa: ARG001
     # The best of three: what else a machine does can only make a run longer.
     took = math.inf

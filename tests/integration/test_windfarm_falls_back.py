@@ -75,6 +75,7 @@ def test_that_the_farm_refuses_by_its_own_rules(farm: Farm) -> None:
     assert farm.did("moved") == []
 
 
+@pytest.mark.timed
 @pytest.mark.timeout(120)
 def test_that_the_farm_runs_by_its_own_programme_5_s_after_the_twin_dies(
     farm: Farm, tmp_path: Path
@@ -99,6 +100,7 @@ def test_that_the_farm_runs_by_its_own_programme_5_s_after_the_twin_dies(
     assert back["unseen_s"] <= 5.0
 
 
+@pytest.mark.timed
 @pytest.mark.timeout(120)
 def test_that_the_farm_runs_by_its_own_programme_5_s_after_the_twin_goes_blind(
     farm: Farm, tmp_path: Path

@@ -227,6 +227,7 @@ def test_that_the_clock_passes_no_reading_but_the_late_ones_and_no_reading_passe
     assert not waiting
 
 
+@pytest.mark.timed
 def test_that_plant_time_keeps_its_speed_and_ticks_each_second(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -292,6 +293,7 @@ def test_that_a_full_window_stops_plant_time_until_the_site_commits(
             _end(plant)
 
 
+@pytest.mark.timed
 def test_that_what_is_not_noticed_is_sent_again(broker: Broker, tmp_path: Path) -> None:
     record = load()
     first = record.first(micros(START))

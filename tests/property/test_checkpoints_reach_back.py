@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def at(tick: int, cycles: int) -> TwinState:
     return replace(born, tick=np.array([tick]), cycles=np.array([cycles]))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60, deadline=None)
 @example(cycles=281, back=25)
 @given(cycles=st.integers(2, 3000), back=st.integers(1, 1000))

@@ -169,6 +169,7 @@ def test_that_innovations_as_large_as_expected_ask_for_no_change() -> None:
     assert step(1.4) < -3e-4
 
 
+@pytest.mark.no_cover
 def test_that_a_consistent_ensemble_is_hardly_inflated_and_a_poor_one_is() -> None:
     def relaxation(members: int) -> float:
         model = Linear(

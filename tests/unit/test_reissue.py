@@ -127,6 +127,7 @@ def test_that_a_sensor_that_is_no_number_does_not_keep_the_others_from_learning(
     assert (both != lived({0: 1.0}, fleet()).lessons[0, 0]).any()
 
 
+@pytest.mark.no_cover
 def test_that_right_forecasts_are_never_found_to_drift() -> None:
     for seed in range(4):
         state = lived(walk(400, seed), fleet())

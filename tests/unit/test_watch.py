@@ -58,6 +58,7 @@ def test_that_what_the_band_does_not_cover_is_not_compared() -> None:
     assert compared(watch, TIMES[0] - SECOND, 5.0).compared == 0
 
 
+@pytest.mark.no_cover
 def test_that_a_forecast_that_is_right_runs_for_100_comparisons_or_more_on_average() -> None:
     # Lorden (1971): the average run length of Page's test is at least its threshold, 100.
     random = np.random.default_rng(7)

@@ -222,6 +222,7 @@ def test_that_daily_waves_return_after_a_day() -> None:
     assert quarter == pytest.approx(-3.0, abs=1e-3)
 
 
+@pytest.mark.no_cover
 def test_that_the_wind_forgets_and_settles_at_its_middle() -> None:
     """Without chance, direction held and no daily wave, the level goes to where it is drawn to."""
     values = state(air__level=4.0, air__mean_short=4.0, air__mean_long=4.0, air__mean_days=4.0)

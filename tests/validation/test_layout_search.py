@@ -32,6 +32,7 @@ def test_that_one_more_turbine_gives_what_the_whole_layout_gives() -> None:
     assert alone[0] == pytest.approx(ENERGY_MWH[16], rel=1e-6)
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(400)
 def test_that_sixteen_turbines_are_placed_as_well_as_the_best_entries_were() -> None:
     told: list[float] = []

@@ -19,7 +19,7 @@ from gemeos.testing.kettles import Kettles
 from gemeos.testing.valve import until
 
 # It takes some 15 s, which give way to whatever else has the cores.
-pytestmark = pytest.mark.timeout(170)
+pytestmark = [pytest.mark.timeout(170), pytest.mark.no_cover]
 
 WANTED = 330.0
 AHEAD, EVERY = 60, 4

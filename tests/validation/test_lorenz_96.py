@@ -22,6 +22,8 @@ from gemeos.simulate.advance import Stepper
 from gemeos.testing.lorenz import lorenz_96
 from gemeos.testing.truth import followed
 
+pytestmark = pytest.mark.no_cover
+
 EXACT = SerialSquareRoot(inflation=RelaxToPriorSpread(0.0))
 
 

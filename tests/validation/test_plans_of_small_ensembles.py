@@ -14,6 +14,8 @@ from gemeos.runtime.twin import together
 from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
 from gemeos.units.instant import SECOND
 
+pytestmark = pytest.mark.no_cover
+
 PROBLEMS = 40
 
 
