@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gemeos.act.undertaking import Stage
@@ -300,6 +301,9 @@ def test_that_a_plan_of_a_search_tells_what_it_cost_and_until_when_it_is_of_use(
     )
     for told in ("P(best) = 1.00 of 2", f"found by {found.ran} runs", "costs: ", "begun by "):
         assert told in repr(kept)
+    for where in ("plans", "optimisations"):
+        page = httpx.get(f"{serving.url}/twins/tank/{where}/low").text
+        assert "mean(valve) * 3 s/m^3 = 1.5, -1.5 (-1.5 to -1.5) beside nothing" in page
     # Made and sent by a program, it is the same.
     again = replace(kept, name="sent")
     assert replace(tank.plans.keep(again).plan, name="low", actor=kept.actor) == kept

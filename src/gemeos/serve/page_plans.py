@@ -157,7 +157,7 @@ def _page(view: View, record: PlanRecord) -> Page:
 
 def _what(view: View, record: PlanRecord) -> Html:
     plan = record.plan
-    told = plan.promise
+    told, price = plan.promise, None if plan.cost is None else plan.cost.price
     approvals = [
         markup.joined((each.actor, f" ({each.role.value}), ", view.time(each.at)))
         for each in record.approvals
@@ -177,6 +177,8 @@ def _what(view: View, record: PlanRecord) -> Html:
                 "P(best)",
                 "" if plan.best is None else f"{plan.best:.0%}, {plan.candidates} were tried",
             ),
+            ("costs", "" if price is None else str(price)),
+            ("found by", "" if plan.cost is None else str(plan.cost)),
             ("to be begun until", until(view, plan)),
             (
                 "rests on",

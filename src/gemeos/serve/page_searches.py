@@ -92,6 +92,7 @@ def _verdict(view: View, record: OptimisationRecord) -> Html:
                         "latest useful moment",
                         _latest(view, record) if record.latest is not None else "",
                     ),
+                    ("costs", "" if record.price is None else str(record.price)),
                     ("failed", record.reason),
                 )
             ),
