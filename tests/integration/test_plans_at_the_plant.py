@@ -22,7 +22,7 @@ from gemeos_plants.traffic.district import District, read
 from gemeos_plants.traffic.watch import Watch
 from tests.integration.test_city_lives import district
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(170)
 PLANS = 40
 LIVED_S = 400
 

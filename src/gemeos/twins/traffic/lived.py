@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -232,11 +231,11 @@ def _site(made: Described, heard: Heard, course: Course, desk: Path) -> Iterator
         "signals", twins=(tied(twin, made, link=LINK, actuator=None),), links=(link,), clock=clock
     )
     with run(site) as running:
-        deadline = time.monotonic() + PATIENCE_S
-        while running[TWIN].trust().assimilated < heard.minutes * len(heard.counts):
-            if time.monotonic() > deadline:
-                raise LinkError("The twin has not taken in what was heard.")
-            time.sleep(0.1)
+        # The file ends first; then what was stored of it is taken in.
+        if not (running.wait(PATIENCE_S) and running.caught_up(PATIENCE_S)):
+            raise LinkError("The twin has not taken in what was heard.")
+        if running[TWIN].trust().assimilated < heard.minutes * len(heard.counts):
+            raise LinkError("The twin has passed over some of what was heard.")
         yield running
 
 
