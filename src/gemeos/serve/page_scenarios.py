@@ -152,6 +152,10 @@ def _compared(view: View, record: ScenarioRecord) -> Iterator[Html]:
     for place, each in enumerate([told] if view.on else first_moved):
         yield _beside_nothing(record, each, f"c{place}")
     yield _at_the_end(record, moved, [name for name in every if name not in moved])
+    if len(shown) > MOST_TABLED:
+        api = path("api", "twins", record.twin, "scenarios", record.name, "estimate")
+        told_of = f"{len(shown) - MOST_TABLED} more variables are told only by "
+        yield markup.paragraph(markup.joined((told_of, markup.link(api, api), ".")))
 
 
 def _at_the_end(

@@ -85,7 +85,7 @@ def head(view: View, name: str, heading: str) -> Html:
     """How it stands; its name as a heading of that kind."""
     trust = view.host.questions.trust(name)
     phase = trust.phase.value
-    age = "no data yet" if trust.age is None else f"data {length(trust.age)} old"
+    age = "no data yet" if trust.age is None else f"data {length(max(trust.age, 0))} old"
     named = markup.html(name) if heading == "h1" else markup.link(name, markup.path("twins", name))
     return Html(
         f"<article><{heading}>{named} {badge(phase, _PHASES.get(phase, 'calm'))}</{heading}>"
@@ -179,7 +179,7 @@ def _channel(channel: ChannelTrust, trust: Trust, schema: Schema) -> Sequence[st
         channel.verdict.name.lower(),
         number(channel.last_value),
         schema.variable(channel.variable).unit or "1",
-        "never heard" if channel.last_at is None else length(trust.now - channel.last_at),
+        "never heard" if channel.last_at is None else length(max(trust.now - channel.last_at, 0)),
         str(channel.readings),
         number(channel.innovation, 2),
         number(channel.surprise, 2),
