@@ -26,6 +26,8 @@ from gemeos.assimilate.windowed import WindowedCycle
 from gemeos.engines.outcome import Outcome
 from gemeos.engines.stepper import EngineStepper
 from gemeos.errors import AssimilationError
+from gemeos.foresee import once
+from gemeos.foresee.issue import readings_ahead
 from gemeos.runtime import beside
 from gemeos.runtime.run import RunningSite
 from gemeos.schema.phase import Phase
@@ -254,3 +256,36 @@ def test_that_a_fit_that_fails_is_told_at_once_and_tried_again() -> None:
         assert site.caught_up(PATIENCE_S)
         assert site["tank"].trust().phase is Phase.IN_STEP
         assert site.host.snapshot("tank").digest() == alone(rows)
+
+
+def test_that_a_forecast_that_is_learned_from_and_scored_is_run_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = 0
+
+    def counted(*args: object, **more: object) -> object:
+        nonlocal runs
+        runs += 1
+        return readings_ahead(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(once, "readings_ahead", counted)
+    rows = log(26)
+
+    def lived() -> tuple[str, int]:
+        nonlocal runs
+        runs = 0
+        twin = tank(replace(model(gust=0.01), smoother=EsMda()), members=8, leads=("1 min",))
+        with living(twin, both(rows)) as site:
+            assert site.caught_up(PATIENCE_S)
+            stored = site.host.timeline.forecasts("tank", "gauge", START - 1, 2**62)
+            # At whole minutes, the first of which is that of its birth.
+            assert np.unique(stored.issued_at).tolist() == [START + k * 6 * STEP for k in range(5)]
+            return site.host.snapshot("tank").digest(), runs
+
+    digest, times = lived()
+    assert times == 5
+    monkeypatch.setattr(once, "MOST_KEPT", 0)
+    again, times = lived()
+    # Nothing is remembered: each is run to be stored, and to be learned from at the next reading.
+    assert times == 2 * 5
+    assert again == digest

@@ -10,7 +10,7 @@ forecasts *as issued*, which users saw, are scored elsewhere, and nothing feeds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -32,6 +32,7 @@ from gemeos.errors import TooFewMembersError
 from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.issue import Scoring, readings_ahead, slack
 from gemeos.foresee.lessons import Ears, as_read, read_last, settings_of
+from gemeos.foresee.once import Foretells
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Sensor
 from gemeos.simulate.base import Crew, Steps
@@ -53,6 +54,8 @@ class Reissue:
     scoring: Scoring
     inputs: InputMemory | None = None
     """Says where inputs go."""
+    foretell: Foretells = field(default=readings_ahead, compare=False)
+    """Runs the forecasts."""
 
     @property
     def schema(self) -> Schema:
@@ -226,7 +229,7 @@ class Reissue:
             begin = self.stepper.advance(state, crew, tick)
             if self.inputs is not None:
                 begin = self.inputs.ahead(state, ears.inputs, begin)
-            members = readings_ahead(
+            members = self.foretell(
                 self.stepper,
                 begin,
                 crew,

@@ -19,6 +19,8 @@ from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, TwinState, newborn
 from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
 from gemeos.foresee.forecast import Path
+from gemeos.foresee.issue import readings_ahead
+from gemeos.foresee.once import Once
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
 from gemeos.runtime.enrolment import Enrolment, consts_of
@@ -77,7 +79,12 @@ class Fleet:
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
         self.channel_rows = max((len(c) for c in self.channels), default=0)
         """Rows of monitors that each twin has: as many as the one with most channels needs."""
-        self.school = school(cycle.stepper, foresight or Foresight(), self.channels)
+        self.school = school(
+            cycle.stepper,
+            foresight or Foresight(),
+            self.channels,
+            foretell=Once() if cycle.takes_long else readings_ahead,
+        )
         self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
         self._windows = Windows(len(enrolled), self.schema.step)

@@ -13,8 +13,9 @@ from gemeos.ensemble.blend import LEVELS
 from gemeos.ensemble.state import NOTHING_TO_LEARN, TwinState, Unlearned
 from gemeos.foresee.drive import InputMemory
 from gemeos.foresee.forecast import Path
-from gemeos.foresee.issue import Scoring
+from gemeos.foresee.issue import Scoring, readings_ahead
 from gemeos.foresee.lessons import Ears, read_last
+from gemeos.foresee.once import Foretells
 from gemeos.foresee.reissue import Reissue
 from gemeos.runtime.channels import Channel
 from gemeos.schema.variable import Input
@@ -41,6 +42,8 @@ class School:
     inputs: InputMemory | None
     heard_by: Int64[np.ndarray, "twin input channel"]
     """Rows of ``TwinState.monitors`` that an input is heard by; -1 for padding."""
+    foretell: Foretells = readings_ahead
+    """Runs the forecasts that the twins learn from, and those that are stored and scored."""
 
     @property
     def identity(self) -> str:
@@ -138,7 +141,13 @@ class School:
         return values, tuple(corrected)
 
 
-def school(stepper: Steps, foresight: Foresight, channels: Sequence[Sequence[Channel]]) -> School:
+def school(
+    stepper: Steps,
+    foresight: Foresight,
+    channels: Sequence[Sequence[Channel]],
+    *,
+    foretell: Foretells = readings_ahead,
+) -> School:
     """For the twins whose ``channels`` these are."""
     schema = stepper.schema
     span = foresight.input_span
@@ -151,7 +160,7 @@ def school(stepper: Steps, foresight: Foresight, channels: Sequence[Sequence[Cha
     heard_by = _padded(bound, len(places))
     if foresight.scoring is None:
         return School(None, None, memory, heard_by)
-    reissue = Reissue(stepper, foresight.scoring, memory)
+    reissue = Reissue(stepper, foresight.scoring, memory, foretell)
     bound = [
         [[i for i, c in enumerate(of_twin) if c.sensor == place] for place in reissue.sensors]
         for of_twin in channels
@@ -163,7 +172,7 @@ def school(stepper: Steps, foresight: Foresight, channels: Sequence[Sequence[Cha
         ]
     ).reshape(len(bound), len(reissue.sensors))
     ears = reissue.ears(_padded(bound, len(reissue.sensors)), noise, heard_by)
-    return School(reissue, ears, memory, heard_by)
+    return School(reissue, ears, memory, heard_by, foretell)
 
 
 def _padded(

@@ -21,7 +21,7 @@ from jaxtyping import Float64, Int64
 
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, joined
 from gemeos.errors import AssimilationError
-from gemeos.foresee.issue import readings_ahead, slack
+from gemeos.foresee.issue import slack
 from gemeos.foresee.outcome import More, extended
 from gemeos.foresee.score import LeadScore
 from gemeos.runtime.fleet import Fleet
@@ -222,7 +222,7 @@ class Scores:
         at = states.tick * step
         gauges = [self._gauges[name] for name in names]
         try:
-            members = readings_ahead(
+            members = fleet.school.foretell(
                 fleet.cycle.stepper,
                 states,
                 fleet.crew.take(np.array([fleet.place(name) for name in names])),
