@@ -17,6 +17,7 @@ from gemeos.cli import (
     export,
     kept,
     manage,
+    sheet,
     up,
     validate,
     whatif,
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     dossier.add_arguments(command("dossier", told))
     validate.add_arguments(command("validate", "Run published numbers and recorded data."))
     bring.add_import(command("import", "Make what a city has into files that a twin reads."))
+    sheet.add_sheet(command("sheet", "Signals' cycles as a controller engineer types them in."))
     manage.add_check(command("check", "Look whether a site.toml can be run, and say what it does."))
     manage.add_token(command("token", "Make, list and revoke the tokens of a site."))
     return top

@@ -74,9 +74,20 @@ class Cabinets:
             for signal, places in self._by_signal.items()
         }
 
-    def _rule(self, signal: str, places: Sequence[Place], told: Mapping[str, float]) -> Rule:
-        if all(abs(told[p.control] - p.default) < SAME_S for p in places):
-            return Fixed()
+    def plans(self, told: Mapping[str, float]) -> dict[str, Timed]:
+        """The cycles of the signals that are set otherwise than their programmes.
+
+        Args:
+            told: By control; those that are left out stand where the programme has them.
+        """
+        whole = {p.control: told.get(p.control, p.default) for p in self.places}
+        return {
+            signal: self._plan(signal, places, whole)
+            for signal, places in self._by_signal.items()
+            if not _is_usual(places, whole)
+        }
+
+    def _plan(self, signal: str, places: Sequence[Place], told: Mapping[str, float]) -> Timed:
         usual = self._plans[signal]
         greens, moved = list(usual.greens_s), 0.0
         for place in places:
@@ -85,6 +96,12 @@ class Cabinets:
             else:
                 at = _stages(self.junctions[signal]).index(place.phase)
                 greens[at] = max(round(told[place.control]), 1)
+        return Timed(usual.order, tuple(greens), round(usual.offset_s + moved))
+
+    def _rule(self, signal: str, places: Sequence[Place], told: Mapping[str, float]) -> Rule:
+        if _is_usual(places, told):
+            return Fixed()
+        plan = self._plan(signal, places, told)
         limits, program = self.limits[signal], self.junctions[signal].program
         most = tuple(
             limits.maximum_green_s
@@ -93,9 +110,9 @@ class Cabinets:
             for k in _stages(self.junctions[signal])
         )
         return Ordered(
-            usual.order,
-            tuple(greens),
-            round(usual.offset_s + moved),
+            plan.order,
+            plan.greens_s,
+            plan.offset_s,
             most,
             max(limits.maximum_cycle_s, program.cycle_s),
         )
@@ -171,6 +188,10 @@ def _places(junction: Controlled, limits: SignalLimits, name: str) -> Iterator[P
             yield Place(f"{name}_phase{k}", junction.signal, k, phase.duration_s, least, most)
     if 0.0 <= program.offset_s <= cycle:
         yield Place(f"{name}_offset", junction.signal, None, program.offset_s, 0.0, cycle)
+
+
+def _is_usual(places: Sequence[Place], told: Mapping[str, float]) -> bool:
+    return all(abs(told[p.control] - p.default) < SAME_S for p in places)
 
 
 def _longer(junction: Controlled, stages: Sequence[int], limits: SignalLimits) -> float:
