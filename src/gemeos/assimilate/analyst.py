@@ -17,6 +17,7 @@ from gemeos.assimilate.bound import limits
 from gemeos.assimilate.diagnose import watched
 from gemeos.assimilate.drift import doubted, tested
 from gemeos.assimilate.fault import gathered, judged, lost
+from gemeos.assimilate.fault_counts import chance
 from gemeos.assimilate.observe import NO_CHANNEL, Observed, nearest_turn, predicted, told
 from gemeos.assimilate.recover import recovered
 from gemeos.assimilate.temper import Apart, apart, tempered
@@ -70,6 +71,8 @@ class InNumpy:
 
     assimilator: Assimilator
     schema: Schema
+    counts: tuple[float, ...] = ()
+    """Of each sensor the size of one count, where it counts what comes by chance; 0 of others."""
 
     @property
     def identity(self) -> str:
@@ -108,7 +111,9 @@ class InNumpy:
         far = apart(
             analysis.residual, analysis.left, given, read.variance, met.trusted, read.channel
         )
-        monitors, model = judged(_remembered(state.monitors, met, far, read))
+        monitors, model = judged(
+            _remembered(state.monitors, met, far, read, self._repeats(met, read))
+        )
         return replace(
             state,
             members=np.clip(self._spread(analysis, given, met, state, crew), *self._limits),
@@ -128,6 +133,24 @@ class InNumpy:
                 _newly_named(state.monitors, monitors),
             ),
         )
+
+    def _repeats(self, met: Met, read: Observed) -> Float64[np.ndarray, "twin reading"]:
+        """Of counts the chance of what was read; NaN of all else.
+
+        What is not compared with anything is no evidence: its chance is 1.
+        """
+        found = np.full(read.channel.shape, np.nan)
+        if not any(self.counts):
+            return found
+        unit = np.where(read.sensor >= 0, np.array(self.counts)[np.maximum(read.sensor, 0)], 0.0)
+        found[unit > 0] = 1.0
+        here = met.compared & (unit > 0)
+        size, value = unit[here], met.value[here]
+        mean = (value - met.surprise[here]) / size
+        # Members that meet chances of their own scatter by those too: they stand in the count's.
+        own = np.maximum(met.spread[here] / size**2 - np.maximum(mean, 0.0), 0.0)
+        found[here] = chance(value / size, mean, own + read.variance[here] / size**2)
+        return found
 
     def _spread(
         self,
@@ -203,6 +226,7 @@ def _remembered(
     met: Met,
     far: Apart,
     read: Observed,
+    repeats: Float64[np.ndarray, "twin reading"],
 ) -> Float64[np.ndarray, "twin channel monitor"]:
     """The monitors of every channel that was read: the first readings of all, then the second."""
     after = monitors.copy()
@@ -217,7 +241,12 @@ def _remembered(
         value = read.value[twins, places]
         seen = watched(was, innovation[twins, places], value, read.valid_at[twins, places])
         after[twins, channels] = gathered(
-            was, seen, each[twins, places], together[twins, places], value
+            was,
+            seen,
+            each[twins, places],
+            together[twins, places],
+            value,
+            repeats[twins, places],
         )
         twins, places = np.nonzero((turn == now) & ~np.isin(met.verdict, UNTRUSTED))
         channels = read.channel[twins, places]

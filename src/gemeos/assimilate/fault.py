@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from gemeos.assimilate.fault_counts import LEAST_CHANCE
 from gemeos.ensemble.state import Monitor, Verdict
 
 MEMORY = 100.0
@@ -65,6 +66,7 @@ def gathered(
     far: Float64[np.ndarray, " heard"],
     together: Float64[np.ndarray, " heard"],
     value: Float64[np.ndarray, " heard"],
+    repeats: Float64[np.ndarray, " heard"] | None = None,
 ) -> Float64[np.ndarray, "heard monitor"]:
     """The evidence of channels after one more reading each.
 
@@ -76,14 +78,17 @@ def gathered(
         together: The same of the mean of all readings of the channel at the instant, at the first
             of them; NaN at the others, which say the same of the channel again.
         value: What was read.
+        repeats: Of counts the chance of what was read (``fault_counts.chance``); NaN of all else.
     """
+    if repeats is None:
+        repeats = np.full(len(value), np.nan)
     after = watched.copy()
     compared = np.isfinite(far)
     deviation = np.where(compared, far, 0.0)
     implausible = np.abs(deviation) > FAR
     equal = watched[:, Monitor.EQUAL_RUN] > 1
-    _run(after, before, equal, deviation)
-    _freeze(after, before, value, equal, compared, implausible)
+    _run(after, before, equal, deviation, repeats)
+    _freeze(after, before, value, equal, compared, implausible, np.isfinite(repeats))
     moving = after[:, Monitor.FROZEN] == 0
     counted = np.isfinite(together) & moving
     of_all = np.where(counted, together, 0.0)
@@ -118,13 +123,17 @@ def _run(
     before: Float64[np.ndarray, "heard monitor"],
     equal: Bool[np.ndarray, " heard"],
     deviation: Float64[np.ndarray, " heard"],
+    repeats: Float64[np.ndarray, " heard"],
 ) -> None:
     """How likely the present run of equal values is, as the channel's runs went so far.
 
     Lengths of runs are taken to be geometric: one of mean length m goes on with chance 1 - 1/m.
+    Counts are as likely as they are expected.
     """
     usual = before[:, Monitor.USUAL_RUN]
-    goes_on = before[:, Monitor.RUN_CHANCE] * (1.0 - 1.0 / usual)
+    goes_on = before[:, Monitor.RUN_CHANCE] * np.where(
+        np.isfinite(repeats), np.maximum(repeats, LEAST_CHANCE), 1.0 - 1.0 / usual
+    )
     after[:, Monitor.RUN_CHANCE] = np.where(equal, goes_on, 1.0)
     low, high = before[:, Monitor.RUN_LOW], before[:, Monitor.RUN_HIGH]
     after[:, Monitor.RUN_LOW] = np.where(equal, np.minimum(low, deviation), deviation)
@@ -145,6 +154,7 @@ def _freeze(
     equal: Bool[np.ndarray, " heard"],
     compared: Bool[np.ndarray, " heard"],
     implausible: Bool[np.ndarray, " heard"],
+    counts: Bool[np.ndarray, " heard"],
 ) -> None:
     """Which channels repeat a value that the rest does not believe, and which move again."""
     far_run = np.where(implausible, before[:, Monitor.FAR_RUN] + 1.0, 0.0)
@@ -152,13 +162,14 @@ def _freeze(
     known = before[:, Monitor.COMPARED] >= KNOWN_FLOOR
     floor = (value == 0) | (known & (value <= before[:, Monitor.LEAST]))
     refuses = equal & (far_run >= FAR_IN_A_RUN)
-    dead = refuses & floor
+    odd = equal & (after[:, Monitor.RUN_CHANCE] <= UNLIKELY_RUN)
+    # Counts near zero are no sign of anything: only how likely their run is counts.
+    dead = np.where(counts, odd & (value == 0), refuses & floor)
     # A sensor that is alone pulls the estimate along and is never far from it; but the estimate
     # moves, and a constant that the model expects too stays where it is.
     moved = after[:, Monitor.RUN_HIGH] - after[:, Monitor.RUN_LOW]
     long = (after[:, Monitor.EQUAL_RUN] >= LONG_RUN) & ~floor & (moved >= MOVED_BY)
-    odd = equal & (after[:, Monitor.RUN_CHANCE] <= UNLIKELY_RUN)
-    stuck = odd & ((far_run >= FAR_IN_A_RUN) | (moved >= PASSED_BY) | long)
+    stuck = odd & (counts | (far_run >= FAR_IN_A_RUN) | (moved >= PASSED_BY) | long)
     was = before[:, Monitor.FROZEN]
     returns = compared & ~equal & ~implausible
     less = np.maximum(was - returns, 0.0)

@@ -130,7 +130,7 @@ class WindowedCycle:
     def analyst(self) -> InNumpy:
         """Says what a filter would make of an instant."""
         params = range(len(self.schema.states), len(self.schema.estimated))
-        return InNumpy(SerialSquareRoot(tuple(params)), self.schema)
+        return InNumpy(SerialSquareRoot(tuple(params)), self.schema, self.counts)
 
     @cached_property
     def _sliding(self) -> SlidingWindow:
