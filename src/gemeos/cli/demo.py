@@ -19,8 +19,8 @@ from gemeos.runtime.children import broker, child, free_port
 FOLDER = Path("site-data")
 DESCRIBED_S = 20.0
 AHEAD = 150
-"""Readings that the city sends before the twin has taken them in: some three minutes of it. One
-that were further ahead would be asked about a present that is long over."""
+"""Readings that the city sends before the site has stored them: some three minutes of it. Further
+ahead its clock would be heard long after them."""
 
 
 @dataclass(frozen=True, slots=True)
