@@ -97,7 +97,7 @@ def test_that_the_valve_that_brings_the_level_where_it_should_be_is_found(
     assert found.latest is not None
     assert found.latest > found.forked_at
     assert found.unmodelled == (
-        "where inputs go: inflow is held as last heard",
+        "where inputs go: nothing is heard of inflow",
         "anybody who sets lamp meanwhile: it is held",
         "how devices carry it out: valve is where told, at once and all the time",
         "what the model leaves out: members differ by what it says it does not know",

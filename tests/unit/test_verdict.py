@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -81,6 +82,23 @@ def test_that_the_gain_of_what_is_to_be_large_has_the_other_sign() -> None:
     much = Goal.of({"loss": "kW"}, maximise="loss")
     assert judged(Plant(), WORSE, goal=much).is_recommended
     assert not judged(Plant(), BETTER, goal=much).is_recommended
+
+
+def test_that_the_chance_to_be_the_best_is_that_of_members_drawn_again() -> None:
+    def plant(candidates: Sequence[Candidate], members: Members) -> Samples:
+        # Better by 1.1 for every second member, and worse by 0.9 for the others.
+        turn = np.where(np.arange(members.count) % 2 == 0, 1.1, -0.9)
+        costs = {BETTER: 10.0 - turn, OTHER: np.full(members.count, 10.0)}
+        parts = np.array([costs.get(c, costs[OTHER]) for c in candidates])[:, None]
+        return Samples(parts, np.empty((len(candidates), 0, members.count)))
+
+    told = verdict(LOSS, [BETTER, OTHER], plant, members=Members(0, 64, fresh=True), seed=1)
+    # Of 64 members drawn, k are of the better kind: it is the best where 1.1 k > 0.9 (64 - k),
+    # which is k > 28.8, and k is binomial with a half.
+    chance = sum(math.comb(64, k) for k in range(29, 65)) / 2**64
+    # 400 draws: a standard error of 0.02.
+    assert told.chances[0] == pytest.approx(chance, abs=0.06)
+    assert chance == pytest.approx(0.81, abs=0.01)
 
 
 def test_that_nothing_is_recommended_where_the_gain_may_be_nothing() -> None:

@@ -121,7 +121,7 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         wanted.check_alone(condition)
         asked: Asked | Sought
         if over:
-            asked, advice = wanted.sought(fleet, begin, end, self._running.clock.now())
+            asked, advice = wanted.sought(fleet, twin, begin, end, self._running.clock.now())
         else:
             read = self._condition(twin, condition)
             asked, advice = self._asked(twin, read, within, begin, end, likely, every), None

@@ -181,7 +181,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             actor=actor,
             created=self._running.clock.now(),
             runs=runs or 0,
-            unmodelled=unmodelled(fleet, {axis.name for axis in space.axes}),
+            unmodelled=unmodelled(fleet, twin, {axis.name for axis in space.axes}),
             cost=cost,
             in_force={} if in_force is None else dict(in_force.sets),
         )

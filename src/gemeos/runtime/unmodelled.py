@@ -8,22 +8,27 @@ from gemeos.runtime.fleet import Fleet
 from gemeos.schema.variable import Control, Input
 
 
-def unmodelled(fleet: Fleet, chosen: Collection[str]) -> tuple[str, ...]:
+def unmodelled(fleet: Fleet, twin: str, chosen: Collection[str]) -> tuple[str, ...]:
     """One line for each thing; never none.
 
     Args:
         fleet: Of the twin.
+        twin: Its name.
         chosen: What plans set, by name.
     """
     schema = fleet.schema
     inputs = [v.name for v in schema.driven if isinstance(v, Input) and v.name not in chosen]
     others = [v.name for v in schema.driven if not isinstance(v, Input) and v.name not in chosen]
     moved = [v.name for v in schema.variables if isinstance(v, Control) and v.name in chosen]
+    hears = {channel.binding.variable for channel in fleet.channels[fleet.place(twin)]}
+    heard, unheard = [n for n in inputs if n in hears], [n for n in inputs if n not in hears]
     told = []
-    if inputs and fleet.school.inputs is None:
-        told.append(f"where inputs go: {_are(inputs)} held as last heard")
-    elif inputs:
-        told.append(f"what inputs never did before: {_are(inputs)} foreseen from how they went")
+    if heard and fleet.school.inputs is None:
+        told.append(f"where inputs go: {_are(heard)} held as last heard")
+    elif heard:
+        told.append(f"what inputs never did before: {_are(heard)} foreseen from how they went")
+    if unheard:
+        told.append(f"where inputs go: nothing is heard of {', '.join(unheard)}")
     if others:
         they = "they are" if len(others) > 1 else "it is"
         told.append(f"anybody who sets {', '.join(others)} meanwhile: {they} held")

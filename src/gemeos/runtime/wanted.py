@@ -68,12 +68,13 @@ class Wanted:
             raise InputError("Something is sought, but nothing may be chosen: `over` is empty.")
 
     def sought(
-        self, fleet: Fleet, begin: Instant, end: Instant, known_by: Instant
+        self, fleet: Fleet, twin: str, begin: Instant, end: Instant, known_by: Instant
     ) -> tuple[Sought, AdviceRecord]:
         """It made ready, and what is kept of it.
 
         Args:
             fleet: That of the twin.
+            twin: Its name.
             begin: The first instant at which it is asked; of the model's grid.
             end: No horizon ends later.
             known_by: What was known by then is what really happened.
@@ -110,7 +111,7 @@ class Wanted:
             look_every=look,
             budget=self.budget,
             seed=self.seed,
-            unmodelled=unmodelled(fleet, {axis.name for axis in space.axes}),
+            unmodelled=unmodelled(fleet, twin, {axis.name for axis in space.axes}),
         )
         return sought, record
 
