@@ -7,10 +7,16 @@ import math
 import numpy as np
 import pytest
 
+from gemeos.assimilate.analyst import InNumpy, Met
 from gemeos.assimilate.diagnose import watched
+from gemeos.assimilate.esrf import SerialSquareRoot
 from gemeos.assimilate.fault import gathered
 from gemeos.assimilate.fault_counts import chance
+from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.state import Monitor, Verdict, unheard
+from gemeos.schema.prior import Normal
+from gemeos.schema.schema import Schema
+from gemeos.schema.variable import Sensor, State
 
 MINUTE = 60_000_000
 
@@ -73,3 +79,40 @@ def test_that_loops_with_few_vehicles_are_not_named_for_counting_the_same_by_cha
     assert (heard(counts, mean, np.zeros(len(mean))) == Verdict.SOUND).all()
     # They do repeat themselves: the emptiest count nothing for half an hour, again and again.
     assert (counts[:30, :20] == 0).all(axis=0).any()
+
+
+def test_that_a_sensor_is_judged_as_a_count_where_it_is_declared_as_one() -> None:
+    def of(*values: float) -> np.ndarray:
+        return np.array([values], np.float64)
+
+    nothing = np.zeros((1, 0))
+    read = Observed(
+        np.array([1]),
+        np.array([[0, 1, 2, -1]], np.int32),
+        np.array([[0, 1, 0, -1]], np.int32),
+        of(0, 0, 0, 0),
+        of(0, 1, 0, 1),
+        np.zeros((1, 4), np.int64),
+        nothing,
+        nothing,
+    )
+    compared = np.array([[True, True, False, False]])
+    # Four are expected of a sensor that goes by twos, with a variance of eight: two counts, which
+    # scatter by themselves by just as much.
+    met = Met(
+        expected=np.zeros((1, 4, 3)),
+        value=of(0, 0, 0, 0),
+        surprise=of(-4, -2, 0, 0),
+        spread=of(8, 1, 0, 0),
+        weighed=of(0, 1, 0, 1),
+        compared=compared,
+        trusted=compared,
+        verdict=of(0, 0, 0, 0),
+    )
+    sensors = (Sensor("s", "", 0.5), Sensor("t", "", 0.5))
+    schema = Schema("two", 1_000_000, (State("a", "", Normal(0.0, 3.0)), *sensors))
+    counting = InNumpy(SerialSquareRoot(), schema, (2.0, 0.0))
+    found = counting._repeats(met, read)
+    np.testing.assert_allclose(found, of(math.exp(-2), np.nan, 1, np.nan))
+    none = InNumpy(SerialSquareRoot(), schema)._repeats(met, read)
+    assert np.isnan(none).all()
