@@ -93,7 +93,8 @@ class EngineSensor:
     """Standard deviation of one reading's error."""
     by_chance: bool = False
     """What is read comes one by one, as vehicles do: the simulator's own chance scatters it by the
-    root of how many they are. The members then meet other chances in every run."""
+    root of how many they are. The members then meet other chances in every run. A run of equal
+    readings is a fault where so many were unlikely (``assimilate.fault_counts``)."""
     virtual: bool = False
     """No such sensor is there: it is only told."""
     bounds: Bounds = (None, None)
