@@ -13,7 +13,8 @@ import numpy as np
 
 import gemeos
 from gemeos.clock import SystemClock
-from gemeos.runtime.host import Host, fleets_of
+from gemeos.runtime.host import Host
+from gemeos.runtime.lane import fleets_of
 from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
 from gemeos.testing.mosquitto import program
 from tools.bench.children import Child

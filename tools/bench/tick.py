@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gemeos.assimilate.cycle import Cycle
 from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.state import newborn
 from gemeos.runtime.fleet import Fleet
-from gemeos.runtime.host import fleets_of
+from gemeos.runtime.lane import fleets_of
 from gemeos.schema.reading import Readings, Series, SeriesBook
+from gemeos.simulate.advance import Stepper
 from tools.bench.model import LINK, MEMBERS, ROWS, SENSORS, STEP_US, QuietPair, pairs
 from tools.bench.peers import copier, filterpy_tick, numpy_tick, prior
 from tools.bench.report import Check, at_least, at_most
@@ -71,6 +73,8 @@ def tick(run: Run) -> Sequence[Check]:
     )
     whole = f"\nfrom readings, Fleet.take of one instant: {1e3 * ingest:.0f} ms"
     cycle = fleet.cycle
+    if not (isinstance(cycle, Cycle) and isinstance(cycle.stepper, Stepper)):
+        raise TypeError(f"{type(cycle).__name__} is not the cycle of a declared model.")
     runs, filters = type(cycle.stepper.simulator).__name__, type(cycle.analyst).__name__
     limit = f"; {runs} runs the model, {filters} the filter"
     return [
