@@ -7,8 +7,6 @@ degrees, +21.4 %; nine in a square over 72 directions +3.9 %.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 import threading
 from collections.abc import Sequence
@@ -78,20 +76,11 @@ def farm_power(
 def by_floris(
     model: Steady, direction: Float64[np.ndarray, " state"]
 ) -> Float64[np.ndarray, "state turbine"]:
-    """The plan of its own optimiser, serial refinement, for each direction."""
-    from floris.optimization.yaw_optimization.yaw_optimizer_sr import (  # noqa: PLC0415 -- an extra
-        YawOptimizationSR,
-    )
+    """The plan of its own optimiser for each direction."""
+    from gemeos.engines.floris.refined import refined  # noqa: PLC0415 -- an extra
 
-    its = model.model
-    its.set(
-        wind_directions=direction,
-        wind_speeds=np.full(len(direction), SPEED),
-        turbulence_intensities=np.full(len(direction), TURBULENCE),
-    )
-    with contextlib.redirect_stdout(io.StringIO()):
-        plan = YawOptimizationSR(its, minimum_yaw_angle=-MOST, maximum_yaw_angle=MOST).optimize()
-    return np.array(plan["yaw_angles_opt"].tolist(), np.float64)
+    speed, turbulence = np.full(len(direction), SPEED), np.full(len(direction), TURBULENCE)
+    return refined(model, direction, speed, turbulence, most=MOST)
 
 
 def space(order: Sequence[int]) -> Space:
