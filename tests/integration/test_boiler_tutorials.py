@@ -34,7 +34,7 @@ FENCE = re.compile(
 SITE, PLANT = "http://127.0.0.1:8000", "http://127.0.0.1:8123"
 """Where the tutorials say that they answer; a test takes what ports are free."""
 BROKER_PORT = "1883"
-READINGS = 14
+READINGS, ACTING = 14, 30
 """Of the thermometer: a quarter of a minute."""
 SLOWEST_S = 40.0
 END = "\f"
@@ -187,15 +187,16 @@ def acting_kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen
         site = stack.enter_context(started(folder, "site.log", "-m", "gemeos", *words("site")))
         told = [*words("plant", site), "--port", "0"]
         plant = stack.enter_context(started(folder, "plant.log", *told))
-        in_step(folder, site)
+        # Only a twin that is in step acts.
+        in_step(folder, site, readings=ACTING)
         yield Kitchen(folder, site, plant)
 
 
-def in_step(folder: Path, site: str) -> None:
+def in_step(folder: Path, site: str, *, readings: int = READINGS) -> None:
     """Wait until the twin has taken in what the tutorials wait for."""
     with connect(site) as asking:
         end = time.monotonic() + SLOWEST_S
-        while asking["boiler"].trust().assimilated < READINGS:
+        while asking["boiler"].trust().assimilated < readings:
             assert time.monotonic() < end, (folder / "plant.log").read_text("utf-8")
             time.sleep(0.5)
 
