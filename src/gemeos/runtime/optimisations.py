@@ -66,6 +66,8 @@ PILOT: Final = 4
 """Candidates of the first look at how fast forks run: as a batch, as the search runs them."""
 DELAYS: Final = (0.125, 0.25, 0.5, 0.75)
 """Of the horizon: how much later a plan is tried to be put into force."""
+FINER: Final = 2
+"""How often the stretch in between, in which it comes to gain nothing, is halved."""
 
 
 class Running(scenarios.Running, Protocol):
@@ -339,19 +341,32 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         if told.advice is not Advice.CHANGE or told.winner is None:
             return None
         judge = Judge(job.goal, told.level, job.record.seed, trial.origins)
-        nothing = decision.judged([DO_NOTHING], fresh)
-        latest = job.record.forked_at
-        for share in DELAYS:
-            job.at(0.9 + 0.1 * share)
+        nothing, winner = decision.judged([DO_NOTHING], fresh), told.winner
+        step = trial.fleet.schema.step
+
+        def gains(delay: Span) -> bool | None:
+            """Put into force so much later; None with no time left to look."""
+            job.at(job.fraction)
             if pace is not None and not pace.has_room(fresh.count // trial.origins):
-                break
+                return None
+            pair = trial.later(delay).evaluate([winner], fresh).more_candidates(nothing)
+            return judge.comparison(winner, DO_NOTHING, pair).is_better
+
+        until, useless = 0, None
+        for share in DELAYS:
             delay = round(share * job.record.until)
-            later = trial.later(delay).evaluate([told.winner], fresh)
-            pair = later.more_candidates(nothing)
-            if not judge.comparison(told.winner, DO_NOTHING, pair).is_better:
+            if not gains(delay):
+                useless = delay
                 break
-            latest = job.record.forked_at + delay
-        return latest
+            until = delay
+        for _ in range(FINER):
+            if useless is None or (middle := (until + useless) // 2 // step * step) <= until:
+                break
+            if gains(middle):
+                until = middle
+            else:
+                useless = middle
+        return job.record.forked_at + until
 
     @override
     def _over(self, job: _Job) -> None:
