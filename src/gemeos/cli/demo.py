@@ -41,7 +41,7 @@ _KINDS = {
         "gemeos.twins.windfarm", "gemeos_plants.windfarm", "600", "2014-01-01T00:00Z", resumes=True
     ),
     "traffic": _Kind(
-        "gemeos.twins.traffic", "gemeos_plants.traffic", "5", "2026-03-02T07:00Z", resumes=False
+        "gemeos.twins.traffic", "gemeos_plants.traffic", "2", "2026-03-02T07:00Z", resumes=False
     ),
 }
 

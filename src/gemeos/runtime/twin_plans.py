@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 FORECAST_S: Final = 30.0
 """How long a plan's forecast is waited for."""
 AGAIN_S: Final = 5.0
-"""How long the forecast of one that is applied is: somebody waits to see it happen."""
+"""How long the forecast of one that is applied is waited for: somebody wants to see it happen."""
 STEPS_OLD: Final = 2
 """Of the model, after which a plan's forecast is made again when it is applied."""
 PROGRAM: Final = "program"
@@ -268,6 +268,9 @@ class TwinPlans:
             )
         except (NotReadyError, BusyError, InputError) as error:
             logger.warning("%s is held against its first forecast: %s", plan.name, error)
+            if name in {each.name for each in scenarios.all(self._twin)}:
+                # Nobody waits for it any more.
+                scenarios.cancel(self._twin, name, actor=actor)
             return None
 
     def give_up(self, name: str, *, why: str = "") -> Undertaking | None:

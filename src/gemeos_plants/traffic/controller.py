@@ -211,6 +211,10 @@ class Controller:
             # It has to find back by itself.
             self._judge_change(wanted.program, self.fixed.program)
 
+    def may_differ(self, phase: int) -> bool:
+        """Whether that phase of the programme that is ordered can be set."""
+        return _is_stage(self.programs[self.ordered.program].phases[phase])
+
     def _judge_phase(self, i: int, phase: Phase, seconds: float) -> None:
         if seconds == phase.duration_s:
             return

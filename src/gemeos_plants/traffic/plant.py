@@ -14,7 +14,7 @@ Topics below a root, ``city`` unless another is named; payloads are JSON, all at
   time. A command is taken once.
 - ``ROOT/reported/PLACE``, retained: ``{"value", "command"}``; ``ROOT/ask/PLACE`` asks for it.
 - ``ROOT/standing/SIGNAL/WHAT``, retained: ``{"value", "valid_at", "unit"}``, the same as readings:
-  ``WHAT`` is ``phase0``, ``phase1``, ... and ``offset``. Told anew when one changes.
+  ``WHAT`` is ``offset``, or ``phase0`` and so on of those that can be set. Told anew on change.
 - ``ROOT/ordered/SIGNAL`` and ``ROOT/running/SIGNAL``, retained: ``{"program", "durations",
   "offset", "at"}``, what is ordered, and what has begun to run with a cycle.
 - ``ROOT/end``: ``{"id"}``. The last score is made: the plant ends, and writes what was drawn.
@@ -336,9 +336,11 @@ class Plant:
             self._say(f"reported/{place}", body, retain=True)
 
     def _tell_standing(self, signal: str, place: str, value: float) -> None:
-        """As a reading, of what is counted in seconds."""
-        what = place.removeprefix(f"{_quoted(signal)}/").replace("/", "")
-        if what != "program":
+        """As a reading, of seconds that can be set."""
+        kind, _, number = place.removeprefix(f"{_quoted(signal)}/").partition("/")
+        controller = self._reality.controllers[signal]
+        if kind == "offset" or (kind == "phase" and controller.may_differ(int(number))):
+            what = f"{kind}{number}"
             body = {"value": value, "valid_at": _iso(self.now), "unit": "s"}
             self._say(f"standing/{_quoted(signal, '')}/{what}", body, retain=True)
 
