@@ -26,6 +26,7 @@ from gemeos.testing.valve import (
 def sought(running: RunningSite, name: str, present: str | None = None) -> OptimisationRecord:
     """The lowest valve; the twin is kept in step meanwhile."""
     tank = running["tank"]
+    feed(running)
     tank.optimisations.begin(
         name,
         {"valve": "0.5 m^3/s, 0.8 m^3/s, 1.5 m^3/s"},
