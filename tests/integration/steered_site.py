@@ -1,14 +1,23 @@
-"""The wind farm's site that limits a turbine: for a test, or as a process that is killed.
+"""The wind farm that is set, and its site that limits a turbine: for tests.
+
+As a process that is killed the site is
 
 ``steered_site.py PORT STORE``
 """
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from paho.mqtt import publish
 
 from gemeos.errors import GemeosError
 from gemeos.runtime.run import RunningSite, run
@@ -23,6 +32,7 @@ SPEED = 900
 """A machine that has much to do takes seconds for what a plan asks: hours of the site, so all that
 limits a plan in time is days here."""
 PLACE = "R80711/power_limit"
+LONGEST_S = 40.0
 TOML = """
 [site]
 name = "steered"
@@ -67,8 +77,8 @@ to = "R80711.power_limit"
 [twin.farm.apply]
 oldest_state = "48 h"
 lasting = "48 h"
-watch = "96 h"
-settle = "48 h"
+watch = "{watch}"
+settle = "{settle}"
 [actuator.farm]
 kind = "mqtt"
 broker = "mqtt://127.0.0.1:{port}"
@@ -82,10 +92,63 @@ heartbeat = "lahauteborne/heartbeat"
 """
 
 
-def site_of(port: int, folder: Path) -> Site:
+class FarmProcess:
+    """The plant's process, and the lines of what it did."""
+
+    def __init__(self, port: int, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self.port, self.process, self._told = port, process, folder / "told.jsonl"
+
+    def did(self, what: str) -> list[dict[str, Any]]:
+        if not self._told.exists():
+            return []
+        lines = [json.loads(line) for line in self._told.read_text().splitlines()]
+        return [line for line in lines if line["what"] == what]
+
+    def until(self, what: str) -> dict[str, Any]:
+        ends = time.monotonic() + LONGEST_S
+        while not (found := self.did(what)):
+            assert time.monotonic() < ends, f"the farm did not: {what}"
+            assert self.process.poll() is None
+            time.sleep(0.02)
+        return found[-1]
+
+    def local(self, what: str, value: object) -> None:
+        publish.single(f"lahauteborne/local/{what}", json.dumps(value), qos=1, port=self.port)
+
+
+@contextmanager
+def farm_process(
+    port: int, folder: Path, *, start: str = START, speed: int = SPEED
+) -> Iterator[FarmProcess]:
+    """The farm behind that broker, as long as the block lasts."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gemeos_plants.windfarm"),
+            *("--broker", f"mqtt://127.0.0.1:{port}", "--cursor", str(folder / "cursor.json")),
+            *("--speed", str(speed), "--start", start, "--no-mischief"),
+            *("--obey", "--told", str(folder / "told.jsonl"), "--parent", str(os.getpid())),
+        ]
+    )
+    try:
+        yield FarmProcess(port, folder, process)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def site_of(
+    port: int,
+    folder: Path,
+    *,
+    start: str = START,
+    speed: int = SPEED,
+    watch: str = "96 h",
+    settle: str = "48 h",
+) -> Site:
     """As site.toml declares it; in memory."""
     path = folder / "site.toml"
-    path.write_text(TOML.format(start=START, speed=SPEED, port=port, pid=os.getpid()))
+    told = {"start": start, "speed": speed, "watch": watch, "settle": settle}
+    path.write_text(TOML.format(port=port, pid=os.getpid(), **told))
     return read(path).site
 
 

@@ -30,7 +30,7 @@ def refined(
         most: Degrees that a turbine may be turned, to either side.
 
     References:
-        Fleming et al. (2022), J. Phys.: Conf. Ser. 2265 032109.
+        Fleming et al. (2022), Journal of Physics 2265 (conference series), 032109.
     """
     its = model.model
     its.set(wind_directions=direction, wind_speeds=speed, turbulence_intensities=turbulence)

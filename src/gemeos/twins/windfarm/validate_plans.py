@@ -79,7 +79,7 @@ def _yaw(which: str, published: str, found: Yaws) -> Check:
         goal=f">= {found.its_gain:+.2%} less half a point",
         ok=found.our_gain > found.its_gain - HALF_A_POINT,
         how=f"gain in power; FLORIS's YawOptimizationSR in the same run, known as {published}",
-        reference="Fleming et al. (2022), J. Phys.: Conf. Ser. 2265 032109",
+        reference="Fleming et al. (2022), Journal of Physics 2265 (conference series), 032109",
         source=SOURCE,
     )
 
