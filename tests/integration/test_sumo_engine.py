@@ -204,8 +204,11 @@ def test_that_held_lights_come_back_with_a_snapshot_and_can_be_let_go(
     assert told(engine.get(["state.hash", "signal.B1.state"])) == let_go
 
 
-def test_that_without_fork_the_copy_is_a_restored_one_and_as_exact(city: Sumo) -> None:
+def test_that_without_fork_the_copy_is_a_restored_one_and_as_exact(
+    city: Sumo, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened(city, fork=False) as engine:
+        assert "SUMO cannot be forked here" in caplog.text
         told(engine.reset({}, 3, T0))
         told(engine.advance(T0 + 2 * MINUTE))
         with told(engine.fork()) as copy:

@@ -7,6 +7,7 @@ the engine and begun nothing, the blank, is kept, and forked for every ``reset``
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import Final, Self, final
@@ -21,6 +22,8 @@ from gemeos.engines.spec import Fork, Snapshot, Spec, Value, Values, not_finite
 from gemeos.engines.worker import Reply, Worker
 from gemeos.errors import EngineError, InputError, StoppedError
 from gemeos.units.instant import SECOND, Instant, Span
+
+logger = logging.getLogger(__name__)
 
 USUAL_LIMIT: Final[Span] = 60 * SECOND
 """For one call."""
@@ -82,7 +85,14 @@ class HostedEngine:
             worker.close()
             if not isinstance(reply.answer, frames.Described):
                 raise EngineError(name, str(unexpected(reply)))
-            return cls(reply.answer.spec(), blank, limit)
+            spec = reply.answer.spec()
+            if not fork or spec.capabilities.fork is Fork.RESTORE:
+                logger.warning(
+                    "%s cannot be forked here: each fork is a new process that a written state is "
+                    "read into, and takes many times as long.",
+                    name,
+                )
+            return cls(spec, blank, limit)
         finally:
             blank.leave()
 
