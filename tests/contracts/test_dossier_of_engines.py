@@ -21,6 +21,7 @@ import gemeos as gm
 from gemeos.engines.outcome import Told
 from gemeos.errors import OutOfReachError
 from gemeos.foresee.verdict import Advice
+from gemeos.link.base import Arrival
 from gemeos.runtime.dossier import Dossier
 from gemeos.runtime.host import Host
 from gemeos.runtime.links import HttpLink
@@ -84,11 +85,16 @@ class Original:
         readings = Readings.of(rows, host.timeline.book)
 
         def taken() -> None:
-            commit = host.timeline.append(readings, known_at=rows[-1].valid_at)
-            host._assimilate(readings, commit)
+            # As a link's task does. It belongs to a lane beside the path, which hears of what is
+            # stored and is woken.
             host.clock.follow(rows[-1].valid_at)  # type: ignore[attr-defined]
+            host._assimilate(readings, host._store(Arrival(readings)))
+            assert host._loop is not None
+            for lane in host._beside:
+                host._loop.call_soon_threadsafe(lane.wake)
 
         host.compute.path(taken).result(30.0)
+        assert host.wait(30.0)
 
     def scored(self, host: Host) -> bool:
         self.live(host, 1)

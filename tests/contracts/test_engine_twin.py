@@ -52,7 +52,7 @@ HIDDEN: Final = 0.02
 INFLOW: Final = 0.02
 NOISE: Final = 0.05
 INSTANTS: Final = 40
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 
 
 @pytest.fixture(autouse=True)

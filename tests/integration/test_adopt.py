@@ -101,6 +101,7 @@ def running(folder: Path) -> Iterator[RunningSite]:
     link = PlayedLink("past", [Batch([r], r.valid_at) for r in readings()])
     with gm.run(replace(declared, links=(link,), store=None)) as site:
         assert link.played.wait(40)
+        assert site.caught_up(40)
         yield site
 
 
@@ -302,6 +303,7 @@ def test_that_an_fmu_that_hides_its_state_is_kept_in_step_by_its_params(tmp_path
     declared = replace(read(path).site, links=(link,), store=None)
     with gm.run(declared) as running:
         assert link.played.wait(50)
+        assert running.caught_up(50)
         found = running["tank"].now()["leak"]
         ahead = running["tank"].forecast("5 s", every="5 s")["level"]
     assert found.sd[0] < 0.05

@@ -7,7 +7,6 @@ import re
 import runpy
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -134,7 +133,7 @@ def started(folder: Path, log: str, *words: str) -> Iterator[str]:
             time.sleep(0.1)
         yield found[1]
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         try:
             process.wait(20)
         finally:

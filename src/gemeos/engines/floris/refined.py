@@ -6,7 +6,6 @@ import contextlib
 import io
 
 import numpy as np
-from floris.optimization.yaw_optimization.yaw_optimizer_sr import YawOptimizationSR
 from jaxtyping import Float64
 
 from gemeos.engines.floris.steady import Steady
@@ -32,6 +31,11 @@ def refined(
     References:
         Fleming et al. (2022), Journal of Physics 2265 (conference series), 032109.
     """
+    # An extra, which takes seconds to import.
+    from floris.optimization.yaw_optimization.yaw_optimizer_sr import (  # noqa: PLC0415
+        YawOptimizationSR,
+    )
+
     its = model.model
     its.set(wind_directions=direction, wind_speeds=speed, turbulence_intensities=turbulence)
     # It prints how far it is.
