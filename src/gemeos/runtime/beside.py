@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -35,6 +36,7 @@ MOST_HELD: Final = 20_000
 """Readings that wait without the store being asked for them."""
 AT_ONCE: Final = 1000
 """Steps of event time that are read from the store together."""
+LOOK_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,10 @@ class Beside(Lane):
                     told(await self.strand.on_path(self.turn))
             finally:
                 self._calm.set()
-            await self._awake.wait()
+            # Not only when it is woken: what is stored is never left waiting.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._awake.wait()
 
     def turn(self) -> Collection[str]:
         """Take in the next of what waits; answers who is another than before."""
