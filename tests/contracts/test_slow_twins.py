@@ -34,6 +34,7 @@ from gemeos.schema.phase import Phase
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.linear import Linear
 from gemeos.testing.played import Batch, PlayedLink
+from gemeos.timeline.memory import MemoryTimeline
 from gemeos.units.instant import SECOND, Instant
 from tests.contracts.tank_engine import TankEngine
 from tests.contracts.test_engine_twin import PATIENCE_S, START, STEP, fleet, log, model, taken, tank
@@ -289,3 +290,30 @@ def test_that_a_forecast_that_is_learned_from_and_scored_is_run_once(
     # Nothing is remembered: each is run to be stored, and to be learned from at the next reading.
     assert times == 2 * 5
     assert again == digest
+
+
+def test_that_a_reading_that_comes_while_an_empty_store_is_looked_through_is_taken_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is stored between two questions of a start: that nothing is there, and what is newest."""
+    looked = MemoryTimeline.changed_since
+    raced = threading.Event()
+
+    def late(self: MemoryTimeline, series: Sequence[int], *of: Instant, **more: None) -> object:
+        found = looked(self, series, *of, **more)
+        if found is None and not raced.is_set():
+            ends = time.monotonic() + PATIENCE_S
+            while looked(self, series, *of, **more) is None and time.monotonic() < ends:
+                time.sleep(0.01)
+            raced.set()
+        return found
+
+    monkeypatch.setattr(MemoryTimeline, "changed_since", late)
+    link = PlayedLink("l", [Batch([row], row.valid_at) for row in log(6)])
+    clock = gm.Replay(START, 1.0, "made for a test")
+    site = gm.Site("s", twins=(tank(model(), members=8),), links=(link,), clock=clock)
+    with gm.run(site) as live:
+        assert link.played.wait(PATIENCE_S)
+        assert live.caught_up(20.0)
+        assert raced.is_set()
+        assert live["tank"].trust().assimilated == 6

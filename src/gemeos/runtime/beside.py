@@ -11,7 +11,6 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -36,7 +35,6 @@ MOST_HELD: Final = 20_000
 """Readings that wait without the store being asked for them."""
 AT_ONCE: Final = 1000
 """Steps of event time that are read from the store together."""
-LOOK_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +193,7 @@ class Beside(Lane):
                     told(await self.strand.on_path(self.turn))
             finally:
                 self._calm.set()
-            # Not only when it is woken: what is stored is never left waiting.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await self._awake.wait()
+            await self._awake.wait()
 
     def turn(self) -> Collection[str]:
         """Take in the next of what waits; answers who is another than before."""
@@ -259,7 +254,11 @@ class Beside(Lane):
         begin = min(since.values())
         if begin == -EVER:
             first = timeline.changed_since(numbers, -EVER, EVER, known_by=None)
-            begin = 0 if first is None else first - 1
+            if first is None:
+                # What is stored from here on is heard of: to look for it from the year 1970 on, a
+                # thousand steps at a time, would take hours.
+                return timeline.range(numbers, 0, 0)
+            begin = first - 1
         until = begin + AT_ONCE * step
         newest = int(timeline.latest(numbers, EVER).valid_at.max(initial=-EVER))
         readings = timeline.range(numbers, begin, until)
