@@ -299,11 +299,21 @@ def test_that_a_reading_that_comes_while_an_empty_store_is_looked_through_is_tak
     looked = MemoryTimeline.changed_since
     raced = threading.Event()
 
-    def late(self: MemoryTimeline, series: Sequence[int], *of: Instant, **more: None) -> object:
-        found = looked(self, series, *of, **more)
+    def late(
+        self: MemoryTimeline,
+        series: Sequence[int],
+        commit: Instant,
+        until: Instant,
+        *,
+        known_by: Instant | None,
+    ) -> Instant | None:
+        def look() -> Instant | None:
+            return looked(self, series, commit, until, known_by=known_by)
+
+        found = look()
         if found is None and not raced.is_set():
             ends = time.monotonic() + PATIENCE_S
-            while looked(self, series, *of, **more) is None and time.monotonic() < ends:
+            while look() is None and time.monotonic() < ends:
                 time.sleep(0.01)
             raced.set()
         return found
