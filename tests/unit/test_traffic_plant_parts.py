@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,7 @@ def test_that_departures_of_all_forms_are_counted_by_their_ends(tmp_path: Path) 
           </routeDistribution></vehicle>
           <flow id="11" begin="0" end="60" number="5" fromTaz="1" toTaz="2"/>
           <trip id="12" depart="0" fromJunction="w" toJunction="e"/>
+          <trip id="13" depart="0" fromJunction="w" toJunction="nowhere"/>
         </routes>"""
     )
     trips = read(folder).trips
@@ -98,8 +100,30 @@ def test_that_departures_of_all_forms_are_counted_by_their_ends(tmp_path: Path) 
     # Six by chance, three by another, and one whose likelier way this is.
     assert trips["west", "north"] == {3: 6, 4: 3, 5: 1}
     assert set(trips) == {(a, b) for a in ("west", "south") for b in ("north", "east")}
-    # Two at the beginning, and one each five minutes.
-    assert trips["west", "east"] == {0: 3, **dict.fromkeys(range(1, 12), 1)}
+    # At the beginning two, and one between junctions that have one road each; and one each five
+    # minutes. Of zones and junctions that nobody describes nothing is known.
+    assert trips["west", "east"] == {0: 4, **dict.fromkeys(range(1, 12), 1)}
+
+
+def test_that_trips_between_zones_come_from_all_their_roads_by_weight(tmp_path: Path) -> None:
+    told = 'routes = ["zones.rou.xml"]\nbegin_s = 0'
+    folder = corner(tmp_path, **{"begin_s = 25200": told, '"night.add.xml"]': '"zones.add.xml"]'})
+    (folder / "zones.add.xml").write_text(
+        """<additional><taz id="1">
+          <tazSource id="west" weight="3"/><tazSource id="south" weight="1"/></taz>
+        <taz id="2" edges="east north"/></additional>"""
+    )
+    (folder / "zones.rou.xml").write_text(
+        '<routes><flow id="f" begin="0" end="300" number="40" fromTaz="1" toTaz="2"/></routes>'
+    )
+    trips = read(folder).trips
+    out, into = Counter[str](), Counter[str]()
+    for (begin, end), counts in trips.items():
+        assert set(counts) == {0}
+        out[begin] += counts[0]
+        into[end] += counts[0]
+    assert out == {"west": 30, "south": 10}
+    assert into == {"east": 20, "north": 20}
 
 
 def test_that_a_folder_without_a_district_is_told(tmp_path: Path) -> None:

@@ -254,6 +254,42 @@ def test_that_a_configuration_of_sumo_tells_files_and_times(tmp_path: Path) -> N
         bring([tmp_path / "corner.sumocfg"], tmp_path / "again")
 
 
+def test_that_a_configuration_is_read_in_every_form_that_sumo_reads(tmp_path: Path) -> None:
+    # As older tools write it: no sections, short names, a network of any name; steps of its own.
+    (tmp_path / "streets.xml").write_text(NET)
+    (tmp_path / "corner.rou.xml").write_text(
+        '<routes><flow id="t" begin="25230" end="27001" number="9" from="west" to="east"/></routes>'
+    )
+    (tmp_path / "old.sumocfg").write_text(
+        '<configuration><n v="streets.xml"/><routes value="corner.rou.xml"/>'
+        '<step-length value="0.25"/><end value="-1"/></configuration>'
+    )
+    district = bring([tmp_path / "old.sumocfg"], tmp_path / "old")
+    assert district.name == "streets"
+    assert [p.name for p in district.routes] == ["corner.rou.xml"]
+    assert district.step_s == 0.25
+    # It tells no beginning: the minute in which the first sets out. And no end.
+    assert (district.begin_s, district.end_s) == (25200, None)
+    text = (tmp_path / "old.sumocfg").read_text().replace("0.25", "0.7")
+    (tmp_path / "old.sumocfg").write_text(text)
+    again = bring([tmp_path / "old.sumocfg"], tmp_path / "again")
+    assert again.step_s == 1.0
+    assert "SUMO's step of 0.7 s is not taken: signals move each second." in again.sources
+
+
+def test_that_routes_tell_when_a_district_begins_where_nothing_else_does(tmp_path: Path) -> None:
+    (tmp_path / "corner.net.xml").write_text(NET)
+    (tmp_path / "corner.rou.xml").write_text(
+        '<routes><trip id="a" depart="triggered" from="west" to="east"/>'
+        '<trip id="b" depart="7:00:50" from="west" to="east"/>'
+        '<trip id="c" depart="25870" from="west" to="east"/></routes>'
+    )
+    files = [tmp_path / "corner.net.xml", tmp_path / "corner.rou.xml"]
+    district = bring(files, tmp_path / "corner")
+    # 7:00:50 is second 25250; the whole minutes about it and about 25870.
+    assert (district.begin_s, district.end_s) == (25200, 25920)
+
+
 def test_that_what_is_no_source_is_told_and_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(SchemaError, match=r"notes\.txt: none is a network of SUMO"):

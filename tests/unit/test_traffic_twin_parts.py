@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import cast
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
 from gemeos.errors import SchemaError
 from gemeos.twins.traffic.decisions import name_of
 from gemeos.twins.traffic.demand.assumed import assumed_trips
-from gemeos.twins.traffic.network import Edge, Lane, Network
+from gemeos.twins.traffic.network import Connection, Coordinates, Edge, Lane, Network
 
 ROADS = {"in": ("a", "b", 2), "left": ("b", "c", 1), "right": ("b", "d", 3), "back": ("b", "a", 1)}
 
@@ -21,8 +21,15 @@ def network(*following: tuple[str, str]) -> Network:
         i: Edge(i, begins, ends, tuple(Lane(f"{i}_{n}", 100.0, 13.9) for n in range(lanes)))
         for i, (begins, ends, lanes) in ROADS.items()
     }
-    leads = {i: tuple(b for a, b in following if a == i) for i in edges}
-    return cast("Network", SimpleNamespace(edges=edges, next_edges=leads.__getitem__))
+    return known(edges, following)
+
+
+def known(edges: Mapping[str, Edge], following: Iterable[tuple[str, str]]) -> Network:
+    """Roads, and which leads to which, straight on."""
+    ways = tuple(Connection(a, b, 0, 0, "s", "M") for a, b in following)
+    at = Coordinates("!", (0.0, 0.0), (0.0, 0.0, 0.0, 0.0))
+    lanes = {lane.id: lane for e in edges.values() for lane in e.lanes}
+    return Network(edges, lanes, {}, ways, {}, {}, {}, at)
 
 
 def test_that_assumed_trips_go_where_there_are_lanes_and_none_is_lost() -> None:
@@ -36,10 +43,18 @@ def test_that_assumed_trips_go_where_there_are_lanes_and_none_is_lost() -> None:
 
 def test_that_a_district_without_ends_is_told() -> None:
     closed = {i: e for i, e in network().edges.items() if i in {"left", "right"}}
-    leads = {"left": ("right",), "right": ("left",)}
-    round_and_round = SimpleNamespace(edges=closed, next_edges=leads.__getitem__)
     with pytest.raises(SchemaError, match="routes"):
-        assumed_trips(cast("Network", round_and_round))
+        assumed_trips(known(closed, [("left", "right"), ("right", "left")]))
+
+
+def test_that_turning_round_onto_a_piece_of_the_same_road_is_no_way_in() -> None:
+    # A dead end; the road back to the junction is cut in two, so its ends say nothing.
+    roads = {"out": ("x", "d"), "back": ("d", "m"), "on": ("m", "x")}
+    edges = {i: Edge(i, a, b, (Lane(f"{i}_0", 100.0, 13.9),)) for i, (a, b) in roads.items()}
+    ways = known(edges, [("back", "on"), ("on", "out")])
+    turning = Connection("out", "back", 0, 0, "t", "M")
+    whole = replace(ways, connections=(*ways.connections, turning))
+    assert assumed_trips(whole) == {("back", "out"): 150}
 
 
 def test_that_no_two_things_have_one_name() -> None:

@@ -30,6 +30,9 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         "--within", type=_box, metavar="W,S,E,N", help="degrees; of larger maps and shapes"
     )
     parser.add_argument(
+        "--side", choices=("left", "right"), help="of maps: where traffic keeps, if no road tells"
+    )
+    parser.add_argument(
         "--loops-before",
         type=float,
         metavar="METRES",
@@ -59,6 +62,7 @@ def _import(args: argparse.Namespace) -> None:
         signals=args.signals,
         projection=args.projection,
         within=args.within,
+        left_hand=None if args.side is None else args.side == "left",
         loops_before_m=args.loops_before,
         limit_s=args.limit,
     )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import math
-import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +11,11 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from gemeos_plants.traffic.controller import Phase, Program
+from gemeos_plants.traffic.trips import seconds, trips_of
 
 LOOPS: Final = frozenset({"e1Detector", "inductionLoop"})
-BIN_S: Final = 300.0
-"""Over which the departures of the files are counted."""
-
-
-DAY_S: Final = 86_400.0
+NO_CYCLES: Final = frozenset({"NEMA", "rail_signal", "rail_crossing"})
+"""Kinds of programmes that a cabinet cannot run row by row: SUMO does."""
 
 
 class DistrictError(Exception):
@@ -62,7 +57,7 @@ class District:
     """By signal; of those that are not named, ``usual``."""
     usual: Limits
     trips: Mapping[tuple[str, str], Mapping[int, int]] = field(default_factory=dict)
-    """By first and last edge: vehicles by number of the bin of ``BIN_S`` in which they depart."""
+    """By first and last edge: vehicles by number of the bin in which they depart."""
 
     def limits_of(self, signal: str) -> Limits:
         """Of that signal."""
@@ -95,7 +90,9 @@ def read(folder: Path) -> District:
             programs=_programs((net, *additional)),
             limits={i: _limits({**common, **own}) for i, own in told.get("signals", {}).items()},
             usual=_limits(common),
-            trips=_trips([folder / name for name in told.get("routes", ())]),
+            trips=trips_of(
+                [folder / name for name in told.get("routes", ())], net, additional, _elements
+            ),
         )
     except (OSError, ParseError, KeyError, TypeError, ValueError) as error:
         raise DistrictError(f"{file} does not describe a district: {error!r}.") from error
@@ -124,82 +121,24 @@ def _loops(path: Path) -> Iterator[Loop]:
 
 def _programs(paths: tuple[Path, ...]) -> dict[str, tuple[Program, ...]]:
     found: dict[str, list[Program]] = {}
+    left = set()
     for path in paths:
         for e in _elements(path, frozenset({"tlLogic"})):
+            # Of several the one that is read last runs.
+            left.discard(e.attrib["id"])
+            if e.get("type", "") in NO_CYCLES:
+                left.add(e.attrib["id"])
+                continue
             phases = tuple(
                 Phase(
-                    _seconds(p.get("duration") or p.attrib["minDur"]),
+                    seconds(p.get("duration") or p.attrib["minDur"]),
                     p.attrib["state"],
-                    _seconds(p.attrib["minDur"]) if "minDur" in p.attrib else None,
-                    _seconds(p.attrib["maxDur"]) if "maxDur" in p.attrib else None,
+                    seconds(p.attrib["minDur"]) if "minDur" in p.attrib else None,
+                    seconds(p.attrib["maxDur"]) if "maxDur" in p.attrib else None,
                 )
                 for p in e.iter("phase")
             )
             if phases:
-                program = Program(e.get("programID", "0"), phases, _seconds(e.get("offset") or "0"))
+                program = Program(e.get("programID", "0"), phases, seconds(e.get("offset") or "0"))
                 found.setdefault(e.attrib["id"], []).append(program)
-    return {i: tuple(programs) for i, programs in found.items()}
-
-
-def _trips(paths: list[Path]) -> dict[tuple[str, str], Counter[int]]:
-    """Departures of the files. What is told as a flow is spread evenly over its time.
-
-    What has no first and last edge, such as trips between zones, is passed over.
-    """
-    found: dict[tuple[str, str], Counter[int]] = {}
-    named: dict[str, list[str]] = {}
-    kinds = frozenset({"route", "routeDistribution", "vehicle", "trip", "flow"})
-    for path in paths:
-        for e in _elements(path, kinds):
-            told = [route for route in e.iter("route") if "edges" in route.attrib]
-            # Of several ways the likeliest: the ends are what counts, and they share them mostly.
-            likeliest = max(told, key=lambda r: float(r.get("probability", "1")), default=None)
-            edges = (
-                named.get(e.get("route", ""), [])
-                if likeliest is None
-                else likeliest.attrib["edges"].split()
-            )
-            if e.tag in {"route", "routeDistribution"}:
-                named[e.get("id", "")] = edges
-                continue
-            ends = (
-                e.get("from") or (edges[0] if edges else ""),
-                e.get("to") or (edges[-1] if edges else ""),
-            )
-            if all(ends):
-                counts = found.setdefault(ends, Counter())
-                for at in _departures(e):
-                    counts[math.floor(at / BIN_S)] += 1
-    return found
-
-
-def _departures(element: Element) -> list[float]:
-    told = element.attrib
-    if element.tag != "flow":
-        depart = told.get("depart", "0")
-        return [_seconds(depart)] if depart[:1].isdigit() else []
-    begin, end = _seconds(told.get("begin", "0")), _seconds(told.get("end", "3600"))
-    # A flow without end goes on for the day.
-    end = min(end, begin + DAY_S)
-    whole = int(_number(told, end - begin))
-    return [begin + (i + 0.5) * (end - begin) / whole for i in range(whole)]
-
-
-def _number(told: Mapping[str, str], lasts_s: float) -> float:
-    """Vehicles of a flow."""
-    if "number" in told:
-        return float(told["number"])
-    if period := told.get("period", ""):
-        # Either seconds between two, or in brackets how many come a second by chance.
-        chance = re.fullmatch(r"exp\((.*)\)", period)
-        return lasts_s * float(chance.group(1)) if chance else lasts_s / _seconds(period)
-    if "probability" in told:
-        return lasts_s * float(told["probability"])
-    return lasts_s / 3600.0 * float(told.get("vehsPerHour", told.get("perHour", "0")))
-
-
-def _seconds(text: str) -> float:
-    total = 0.0
-    for part, worth in zip(reversed(text.split(":")), (1, 60, 3600, 86400), strict=False):
-        total += float(part) * worth
-    return total
+    return {i: tuple(programs) for i, programs in found.items() if i not in left}

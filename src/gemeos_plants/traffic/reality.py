@@ -18,13 +18,16 @@ from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
 from gemeos_plants.traffic.controller import Controller, Rules
-from gemeos_plants.traffic.district import BIN_S, District, DistrictError
+from gemeos_plants.traffic.district import District, DistrictError
 from gemeos_plants.traffic.drawn import MODELS, Drawn, chosen
+from gemeos_plants.traffic.trips import BIN_S
 from gemeos_plants.traffic.watch import Watch
 
 STEP_S: Final = 1.0
 INTERVAL_S: Final = 60
 PREFIX: Final = "real."
+BACK: Final = "t"
+"""SUMO's letter for links that turn round."""
 USUAL_LANE_PER_H: Final = 150.0
 """Vehicles that come in over a lane, where the district has no demand of its own."""
 JUNCTION_S: Final = 5.0
@@ -214,7 +217,8 @@ class Reality:
             if not edge.startswith(":") and (not allowed or "passenger" in allowed):
                 lanes[edge] = lanes.get(edge, 0) + 1
                 to = leads.setdefault(edge, set())
-                to |= {lib.lane.getEdgeID(link[0]) for link in lib.lane.getLinks(lane)}
+                ahead_of = [link for link in lib.lane.getLinks(lane) if link[6] != BACK]
+                to |= {lib.lane.getEdgeID(link[0]) for link in ahead_of}
         # A way back at a dead end leads nowhere new.
         other = {e: (lib.edge.getToJunction(e), lib.edge.getFromJunction(e)) for e in lanes}
         ahead = {

@@ -27,6 +27,7 @@ KEYS: Final = (
     *("routes", "pool", "begin_s", "end_s", "step_s", "interval_s"),
     *("channels", "limits", "signals", "detectors"),
 )
+SAME: Final = 1e-6
 NULL: Final = "NUL"
 """Where SUMO writes what nobody wants; it knows the word on every system."""
 
@@ -121,6 +122,11 @@ class District:
             raise SchemaError(f"{self.name} does not say which channels are 'count'.")
         if not (self.step_s > 0 and self.interval_s > 0):
             raise SchemaError(f"{self.name}: step_s and interval_s must be positive.")
+        if not is_step(self.step_s):
+            raise SchemaError(
+                f"{self.name}: signals move each second, so a second must be one step or several "
+                f"whole ones: step_s cannot be {self.step_s:g}."
+            )
         if self.end_s is not None and not self.end_s > self.begin_s:
             raise SchemaError(f"{self.name} ends at {self.end_s:g} s, before it begins.")
 
@@ -183,6 +189,12 @@ class District:
         if name not in self.detectors:
             raise UnknownNameError("detector", name, self.detectors, where=self.name)
         return self.detectors[name]
+
+
+def is_step(step_s: float) -> bool:
+    """Whether a second is a whole number of such steps."""
+    in_second = 1.0 / step_s if step_s > 0 else 0.0
+    return in_second >= 1.0 - SAME and abs(in_second - round(in_second)) < SAME
 
 
 def detectors_xml(detectors: Iterable[Detector], period_s: float | None = None) -> str:

@@ -15,6 +15,9 @@ from gemeos.errors import SchemaError, UnknownNameError
 
 GREEN: Final = frozenset("Gg")
 YELLOW: Final = frozenset("yY")
+NO_CYCLES: Final = frozenset({"NEMA", "rail_signal", "rail_crossing"})
+"""Kinds of programmes whose rows do not follow one another: rings that run beside each other, and
+signals of railways."""
 LETTERS: Final = frozenset("GgyYrRusoO")
 """What a light may show: green with and without priority, yellow, red, red-yellow, green right
 turn after a stop, off blinking and off."""
@@ -171,6 +174,11 @@ class Program:
                 raise SchemaError(f"{where}: no light shows {', '.join(sorted(strange))}.")
             if phase.duration_s < 0:
                 raise SchemaError(f"{where} has a phase of {phase.duration_s:g} s.")
+
+    @property
+    def is_cycle(self) -> bool:
+        """Whether its phases come one after the other. Else SUMO alone can run it."""
+        return self.kind not in NO_CYCLES
 
     @property
     def cycle_s(self) -> float:

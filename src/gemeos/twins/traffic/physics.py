@@ -20,19 +20,16 @@ from gemeos.engines.spec import Value
 from gemeos.errors import SchemaError
 from gemeos.runtime.engine_model import EngineModel
 from gemeos.twins.traffic.decisions import Cabinets, cabinets, name_of
-from gemeos.twins.traffic.demand.assumed import assumed_trips, write_trips
+from gemeos.twins.traffic.demand.assumed import believed
 from gemeos.twins.traffic.demand.seen import Loop
 from gemeos.twins.traffic.demand.trial import settings_of
-from gemeos.twins.traffic.demand.unknowns import USUAL, Doubt, Unknowns
-from gemeos.twins.traffic.demand.ways import Way, ways_of
+from gemeos.twins.traffic.demand.unknowns import Unknowns
 from gemeos.twins.traffic.district import District, read_district
 from gemeos.twins.traffic.schema import declared, factors
 from gemeos.twins.traffic.sensors import reached, sensors
 from gemeos.twins.traffic.signals.inside import opened
 from gemeos.twins.traffic.signals.junction import controlled
 
-ASSUMED: Final = Doubt(whole=0.6, end=0.6, pair=0.6, way=0.6)
-"""Where no file says who drives where."""
 SMOOTHER: Final = EsMda(Constant(2), cut_off=1.0, local=True)
 
 
@@ -67,7 +64,7 @@ def described(
         raise SchemaError(
             f"{known.name} counts over {known.interval_s:g} s; a twin of it goes by the minute."
         )
-    unknowns = factors(*_ways(known))
+    unknowns = factors(*believed(known))
     junctions = controlled(known.network, known.limits)
     places = cabinets(junctions, known.limits, signals)
     folder = Path(tempfile.mkdtemp(prefix="gemeos-district-"))
@@ -103,12 +100,3 @@ def described(
         reach=reached(known.network, unknowns, loops, params, counts),
     )
     return Described(known, unknowns, places, counts, model)
-
-
-def _ways(district: District) -> tuple[tuple[Way, ...], Doubt]:
-    if district.routes:
-        return ways_of(district.net, district.routes, district.additional), USUAL
-    with tempfile.TemporaryDirectory() as name:
-        trips = Path(name, "assumed.trips.xml")
-        write_trips(assumed_trips(district.network), trips)
-        return ways_of(district.net, [trips], district.additional), ASSUMED

@@ -38,6 +38,8 @@ from gemeos.twins.traffic.network import (
 LOOPS: Final = frozenset({"e1Detector", "inductionLoop"})
 WITHIN: Final = frozenset({"internal", "walkingarea", "crossing"})
 """Functions of edges that are no roads."""
+TRUE: Final = frozenset({"true", "True", "1", "yes", "on", "x", "t"})
+"""As SUMO reads it."""
 USUAL_PERIOD_S: Final = 60.0
 USUAL_CROSSING_M: Final = 4.0
 """Width of a crossing where none is told: SUMO's own."""
@@ -51,12 +53,15 @@ class _Children(TreeBuilder):
     def __init__(self, wanted: Sequence[str]) -> None:
         super().__init__()
         self.ready: list[Element] = []
+        self.root: dict[str, str] = {}
         self._wanted = wanted
         self._depth = 0
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
         if self._depth == 0 and self._wanted and tag not in self._wanted:
             raise SchemaError(f"it is <{tag}>, not <{self._wanted[0]}>")
+        if self._depth == 0:
+            self.root = attrs
         self._depth += 1
         return super().start(tag, attrs)
 
@@ -72,12 +77,15 @@ class _Children(TreeBuilder):
         raise SchemaError("it defines a document type of its own, and nothing may here")
 
 
-def elements(path: Path, root: Sequence[str] = ()) -> Iterator[Element]:
+def elements(
+    path: Path, root: Sequence[str] = (), told: dict[str, str] | None = None
+) -> Iterator[Element]:
     """The children of a file's root, one after the other; each is emptied when the next is asked.
 
     Args:
         path: An XML file, packed with gzip or not.
         root: What the outermost element may be called; empty for anything.
+        told: Takes the root's own attributes, before the first child is handed out.
 
     Raises:
         SchemaError: the file cannot be read, or is something else.
@@ -89,6 +97,8 @@ def elements(path: Path, root: Sequence[str] = ()) -> Iterator[Element]:
             for piece in iter(lambda: file.read(_PIECE), b""):
                 parser.feed(piece)
                 ready, children.ready = children.ready, []
+                if told is not None:
+                    told |= children.root
                 for element in ready:
                     yield element
                     element.clear()
@@ -111,8 +121,10 @@ def read_network(net: Path, additional: Sequence[Path] = ()) -> Network:
         SchemaError: a file cannot be read, is not of its kind, or does not fit the network.
     """
     draft = _Draft()
-    for element in elements(net, ["net"]):
+    root: dict[str, str] = {}
+    for element in elements(net, ["net"], root):
         _told(draft.take, element, net)
+    draft.left_hand = root.get("lefthand", "") in TRUE
     if not draft.edges:
         raise SchemaError(f"{net} has no roads.")
     for path in additional:
@@ -150,7 +162,7 @@ class _Draft:
         self._onward: dict[str, str] = {}
         self._crossed: dict[str, list[tuple[str, int]]] = {}
         self._coordinates = Coordinates("!", (0.0, 0.0), (0.0, 0.0, 0.0, 0.0))
-        self._left_hand = False
+        self.left_hand = False
 
     def take(self, element: Element) -> None:
         """A child of ``<net>``."""
@@ -206,7 +218,7 @@ class _Draft:
             signals=dict(self._signals(ways, crossings, name)),
             detectors=self.detectors,
             coordinates=self._coordinates,
-            left_hand=self._left_hand,
+            left_hand=self.left_hand,
         )
 
     def _signals(

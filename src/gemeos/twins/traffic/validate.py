@@ -20,9 +20,9 @@ from jaxtyping import Float64
 from gemeos.ensemble.score import MeanInterval, mean_interval
 from gemeos.errors import InputError
 from gemeos.twins.traffic.demand import marks
+from gemeos.twins.traffic.demand.assumed import believed
 from gemeos.twins.traffic.demand.heard import lived
 from gemeos.twins.traffic.demand.trial import QUARTER, SHARE, Day, Plan, Results, members_for, trial
-from gemeos.twins.traffic.demand.ways import ways_of
 from gemeos.twins.traffic.district import DESCRIPTION, District, read_district
 from gemeos.twins.traffic.sources.bring import Wanted, bring
 from gemeos.twins.windfarm.checks import Check
@@ -139,7 +139,7 @@ def _of_one(
 
 def _minutes(district: District) -> int:
     """The length of the day: what a small district takes less time for it may use for more."""
-    ways = ways_of(district.net, district.routes, district.additional)
+    ways, _ = believed(district)
     small = members_for(sum(way.hourly for way in ways)) >= SMALL
     return SMALL_MINUTES if small else MINUTES
 

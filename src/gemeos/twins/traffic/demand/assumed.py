@@ -6,17 +6,42 @@ lanes. Nothing of it is known: a twin that begins with them has more doubt.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from gemeos.errors import SchemaError
+from gemeos.twins.traffic.demand.unknowns import USUAL, Doubt
+from gemeos.twins.traffic.demand.ways import Way, ways_of
+from gemeos.twins.traffic.district import District
 from gemeos.twins.traffic.network import Network
 
+ASSUMED: Final = Doubt(whole=0.6, end=0.6, pair=0.6, way=0.6)
+"""Of trips that no file tells."""
 HOURLY_PER_LANE: Final = 150.0
 """Vehicles that come in over a lane."""
 HOUR_S: Final = 3600.0
+BACK: Final = "t"
+"""The direction of connections that turn round."""
+
+
+def believed(district: District) -> tuple[tuple[Way, ...], Doubt]:
+    """All ways of a district with what is expected on them, and how far that may be wrong.
+
+    Those of its files of trips; where it has none, of trips that are assumed.
+
+    Raises:
+        EngineError: SUMO's tools are not there, fail, or find no way.
+        SchemaError: nobody can be assumed to drive through.
+    """
+    if district.routes:
+        return ways_of(district.net, district.routes, district.additional), USUAL
+    with tempfile.TemporaryDirectory() as name:
+        trips = Path(name, "assumed.trips.xml")
+        write_trips(assumed_trips(district.network), trips)
+        return ways_of(district.net, [trips], district.additional), ASSUMED
 
 
 def assumed_trips(network: Network) -> dict[tuple[str, str], int]:
@@ -63,11 +88,12 @@ def _lanes(network: Network, edge: str) -> int:
 
 
 def _ahead(network: Network, edge: str) -> Iterator[str]:
-    """Where one goes on; back where one came from is nowhere new."""
+    """Where one goes on; back where one came from is nowhere new, even onto a shorter piece."""
     here = network.edges[edge]
+    back = {c.to_edge for c in network.leaving[edge] if c.direction == BACK}
     for there in network.next_edges(edge):
         other = network.edges[there]
-        if (other.begins, other.ends) != (here.ends, here.begins):
+        if there not in back and (other.begins, other.ends) != (here.ends, here.begins):
             yield there
 
 

@@ -23,12 +23,13 @@ from gemeos.ensemble.noise import stream_key
 from gemeos.errors import EngineError, InputError
 from gemeos.twins.traffic.demand import marks
 from gemeos.twins.traffic.demand.ahead import LEAST, Course, Record, counts_of, foreseen, paths_of
+from gemeos.twins.traffic.demand.assumed import believed
 from gemeos.twins.traffic.demand.follow import Follower
 from gemeos.twins.traffic.demand.guess import guessed, road_counts, scaled
 from gemeos.twins.traffic.demand.history import averages, likely
 from gemeos.twins.traffic.demand.seen import Loop, passing, reach_of, readings, window_of
-from gemeos.twins.traffic.demand.unknowns import Doubt, Unknowns, unknowns_of
-from gemeos.twins.traffic.demand.ways import Way, flows_of, ways_of, write_ways
+from gemeos.twins.traffic.demand.unknowns import USUAL, Doubt, Unknowns, unknowns_of
+from gemeos.twins.traffic.demand.ways import Way, flows_of, write_ways
 from gemeos.twins.traffic.district import District
 from gemeos.units.instant import SECOND, Instant
 
@@ -137,7 +138,7 @@ def trial(
     fed = ~marks.withheld(len(loops))
     if len(today.counts) > len(yesterday.counts):
         raise InputError("Yesterday was shorter than today.")
-    ways = ways_of(district.net, district.routes, district.additional)
+    ways, doubt = believed(district)
     lanes = {
         edge.id: [lane.id for lane in edge.lanes if lane.admits()]
         for edge in district.network.edges.values()
@@ -146,7 +147,7 @@ def trial(
     for link in district.network.connections:
         onward[link.from_edge, link.to_edge].add(link.from_lane)
     over = passing(ways, loops, lanes, onward)
-    expected = expected_by(ways, loops, fed, over, lanes, yesterday)
+    expected = expected_by(ways, loops, fed, over, lanes, yesterday, doubt)
     unknowns = replace(unknowns_of(ways, plan.doubt), expected=expected)
     follower = Follower(
         unknowns,
@@ -209,6 +210,7 @@ def expected_by(
     over: Float64[np.ndarray, "loop way"],
     lanes: Mapping[str, Sequence[str]],
     day: Day,
+    doubt: Doubt = USUAL,
 ) -> Float64[np.ndarray, " way"]:
     """Vehicles per hour that are expected on each way after a day of counts.
 
@@ -219,6 +221,7 @@ def expected_by(
         over: As ``passing``.
         lanes: Of each road, those that cars may use.
         day: What was counted.
+        doubt: Of the ways' rates before that.
     """
     hourly = day.counts.mean(axis=0) * 60.0
     first = {loops[i].lane: int(i) for i in np.flatnonzero(fed)[::-1]}
@@ -236,7 +239,7 @@ def expected_by(
         guess,
         len(day.counts) / 60.0,
     )
-    return likely(ways, counted, guess)
+    return likely(ways, counted, guess, doubt)
 
 
 class _Walk:

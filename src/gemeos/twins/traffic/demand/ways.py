@@ -112,16 +112,18 @@ def _given(
     more = ("-a", ",".join(map(str, additional))) if additional else ()
     run_program(
         "duarouter",
-        ["-n", net, "-r", ",".join(map(str, routes)), *more, "-o", out, *_QUIET],
+        ["-n", net, "-r", ",".join(map(str, routes)), *more, "-o", out, *_JUNCTIONS, *_QUIET],
         limit_s=LIMIT_S,
     )
     found, departures = Counter[tuple[str, ...]](), []
     for vehicle in _vehicles(out):
         if vehicle.find("stop") is None and (way := _way(vehicle)):
             found[way] += 1
-            departures.append(float(vehicle.get("depart", "0")))
+            # Some depart when another one comes: that is no time.
+            if (depart := vehicle.get("depart", "0"))[:1].isdigit():
+                departures.append(float(depart))
     if not departures:
-        raise EngineError("duarouter", "there is no vehicle in the files of trips")
+        raise EngineError("duarouter", "there is no vehicle in the files of trips that finds a way")
     span = max(departures) - min(departures)
     # The last one sets out on average one gap before the end.
     hours = span * (len(departures) + 1) / max(len(departures), 1) / HOUR_S
@@ -163,6 +165,8 @@ def _further(
     return found
 
 
+_JUNCTIONS: Final = ("--junction-taz", "true")
+"""Trips may be told from junction to junction."""
 _QUIET: Final = ("--ignore-errors", "true", "--no-warnings", "true", "--no-step-log", "true")
 
 

@@ -15,7 +15,7 @@ from gemeos.engines.sumo.inside import HASH, SumoInside
 from gemeos.twins.traffic.signals.companion import Companion, Kept
 from gemeos.twins.traffic.signals.junction import Controlled
 from gemeos.twins.traffic.signals.rules import Fixed, rule_of, written
-from gemeos.units.instant import Span
+from gemeos.units.instant import SECOND, Span
 
 INSIDE: Final = "gemeos.twins.traffic.signals.inside:SignalledInside"
 LONGEST: Final = "signals.longest_wait"
@@ -112,9 +112,10 @@ class SignalledInside:
             self._sumo.set(others)
 
     def advance(self, elapsed: Span) -> None:
-        """Step by step."""
+        """Step by step. Rules move once a second, however short the steps are."""
         for at in range(self._elapsed + self._step, elapsed + 1, self._step):
-            self._companion.step()
+            if (at - self._step) % SECOND == 0:
+                self._companion.step()
             self._sumo.advance(at)
             self._companion.watch()
         self._elapsed = elapsed

@@ -48,7 +48,9 @@ def controlled(
     *,
     reach_m: float = REACH_M,
 ) -> dict[str, Controlled]:
-    """Every signal of a network that has something to choose: two greens or more.
+    """Every signal of a network that has something to choose: two greens or more in a cycle.
+
+    The others, rings of NEMA among them, are left to SUMO.
 
     Args:
         network: With its programmes.
@@ -57,7 +59,8 @@ def controlled(
     """
     found = {}
     for name, signal in network.signals.items():
-        if sum(p.gives_green for p in signal.program.phases) < 2:
+        program = signal.program
+        if not program.is_cycle or sum(p.gives_green for p in program.phases) < 2:
             continue
         limits = limits_of(network, signal, (settings or {}).get(name))
         stages = stages_of(signal.program, limits)

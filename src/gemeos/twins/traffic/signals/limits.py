@@ -34,7 +34,8 @@ OPPOSITE: Final = math.radians(35.0)
 RANK: Final = {"G": 2, "g": 1}
 """Green with priority stands above green without."""
 STRAIGHT: Final = frozenset("s")
-LEFT: Final = frozenset("lL")
+ACROSS: Final = {False: frozenset("lL"), True: frozenset("rR")}
+"""Turns across those who come the other way, by whether traffic keeps left."""
 
 Log = Sequence[tuple[float, str]]
 """When which letters came up, in rising order of time."""
@@ -67,8 +68,9 @@ class Walk:
     before: tuple[int, ...]
     """Links that pass the crossing: from this arm, and straight into it."""
     turning: tuple[tuple[int, tuple[int, ...]], ...] = ()
-    """Left turns into this arm, with the straight links beside them. Turning cars give way to
-    those who walk, but for a left turn that has green alone."""
+    """Turns into this arm across those who come the other way (left ones, where traffic keeps
+    right), with the straight links beside them. Turning cars give way to those who walk, but for
+    such a turn that has green alone."""
     served_by: frozenset[str] = frozenset()
     """States of the programme in which people may walk: long enough in the programme itself."""
 
@@ -77,8 +79,8 @@ class Walk:
         if any(state[i] in GREEN for i in self.before):
             return True
         return any(
-            state[left] == "G" and beside != () and not any(state[i] in GREEN for i in beside)
-            for left, beside in self.turning
+            state[turn] == "G" and beside != () and not any(state[i] in GREEN for i in beside)
+            for turn, beside in self.turning
         )
 
 
@@ -339,7 +341,7 @@ def _walks(network: Network, signal: Signal, asked: SignalLimits) -> Iterator[Wa
         turning = tuple(
             (i, tuple(k for k, v in ways if v.from_edge == w.from_edge and v.direction in STRAIGHT))
             for i, w in ways
-            if w.to_edge == out and w.direction in LEFT
+            if w.to_edge == out and w.direction in ACROSS[network.left_hand]
         )
         clears = length / asked.walking_m_per_s
         needs = asked.walk_s + clears

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gemeos.errors import SchemaError
-from gemeos.twins.traffic.district import District, read_district
+from gemeos.twins.traffic.district import SAME, District, is_step, read_district
 from gemeos.twins.traffic.reading import elements, seconds
 from gemeos.twins.traffic.sources.folder import ROUTES, Draft, write_folder
 from gemeos.twins.traffic.sources.nodelink import from_node_links
@@ -20,6 +21,14 @@ from gemeos.twins.traffic.sources.osm import from_osm
 OSM: Final = (".osm", ".osm.xml", ".osm.gz", ".osm.bz2", ".osm.xml.gz", ".osm.xml.bz2")
 CONFIGURATION: Final = ".sumocfg"
 NETS: Final = (".net.xml", ".net.xml.gz")
+NAMES: Final = {
+    **dict.fromkeys(("n", "net"), "net-file"),
+    **dict.fromkeys(("a", "additional"), "additional-files"),
+    **dict.fromkeys(("r", "routes"), "route-files"),
+    "b": "begin",
+    "e": "end",
+}
+"""Other names of SUMO's options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class Wanted:
     """As in ``EPSG:5186``, where the source does not say."""
     within: tuple[float, float, float, float] | None = None
     """West, south, east and north in degrees, of maps and shapes that are larger."""
+    left_hand: bool | None = None
+    """Whether traffic keeps left, where the source does not say; None: as far as a map tells."""
     loops_before_m: float | None = None
     """Put detectors so far before signals, where the source has none."""
     limit_s: float = 600.0
@@ -74,7 +85,12 @@ def bring(files: Sequence[Path], folder: Path, wanted: Wanted = Wanted()) -> Dis
             draft = _from_net(files, wanted)
         elif len(files) == 1 and names[0].endswith(OSM):
             draft = from_osm(
-                files[0], desk, wanted.name, within=wanted.within, limit_s=wanted.limit_s
+                files[0],
+                desk,
+                wanted.name,
+                within=wanted.within,
+                left_hand=wanted.left_hand,
+                limit_s=wanted.limit_s,
             )
         elif files[0].is_dir() or any(name.endswith((".shp", ".dbf")) for name in names):
             draft = from_node_links(
@@ -106,9 +122,17 @@ def _with(draft: Draft, wanted: Wanted) -> Draft:
     )
 
 
-def _from_net(files: Sequence[Path], wanted: Wanted) -> Draft:
-    """A network of SUMO with files beside it, each known by what is in it."""
+def _from_net(files: Sequence[Path], wanted: Wanted, named: str = "") -> Draft:
+    """A network of SUMO with files beside it, each known by what is in it.
+
+    Args:
+        files: All.
+        wanted: What the files do not say.
+        named: The network, where a configuration calls it so, whatever its name ends with.
+    """
     nets = [p for p in files if p.name.lower().endswith(NETS)]
+    if named.strip():
+        nets = list(files[:1])
     if len(nets) != 1:
         raise SchemaError(f"A district has one network, not {len(nets)}.")
     additional: list[Path] = []
@@ -116,34 +140,74 @@ def _from_net(files: Sequence[Path], wanted: Wanted) -> Draft:
     for path in files:
         if path not in nets:
             (routes if _is_demand(path) else additional).append(path)
+    begin, end = _times(routes)
     return Draft(
         net=nets[0],
-        name=wanted.name or re.sub(r"\.net\.xml(\.gz)?$", "", nets[0].name),
+        name=wanted.name or re.sub(r"(\.net)?(\.xml)?(\.gz)?$", "", nets[0].name),
         additional=tuple(additional),
         routes=tuple(routes),
+        begin_s=begin,
+        end_s=end,
         sources=(f"SUMO's network {nets[0].name}.",),
     )
 
 
+def _times(routes: Sequence[Path]) -> tuple[float, float | None]:
+    """Between which whole minutes vehicles of these files set out; 0 and None where none does."""
+    first, last = math.inf, -math.inf
+    for path in routes:
+        for e in elements(path):
+            usual = {"begin": "0"} if "low" in e.tag else {}
+            for word in ("depart", "begin", "end") if e.tag in ROUTES else ():
+                # Some depart when another one comes: that is no time.
+                if (told := e.get(word, usual.get(word, ""))) and told[:1].isdigit():
+                    first, last = min(first, seconds(told)), max(last, seconds(told))
+    if not first < last:
+        return (60.0 * (first // 60.0) if math.isfinite(first) else 0.0), None
+    return 60.0 * (first // 60.0), 60.0 * math.ceil((last + SAME) / 60.0)
+
+
 def _from_configuration(path: Path, wanted: Wanted) -> Draft:
     """The files that a configuration of SUMO names, and its times."""
-    parts = (e for part in elements(path) for e in part)
-    told = {e.tag: e.attrib["value"] for e in parts if "value" in e.attrib}
+    told = _options(path)
     files = [
         path.parent / name.strip()
         for option in ("net-file", "additional-files", "route-files")
-        for name in told.get(option, "").split(",")
+        for name in told.get(option, "").replace(";", ",").split(",")
         if name.strip()
     ]
     for file in files:
         if not file.exists():
-            raise SchemaError(f"There is no file {file}, which {path.name} names.")
-    draft = _from_net(files, wanted)
+            raise SchemaError(
+                f"There is no file {file}, which {path.name} names. Without the configuration: "
+                "name the network and the files of its demand themselves."
+            )
+    draft = _from_net(files, wanted, named=told.get("net-file", ""))
+    step, end = told.get("step-length", ""), told.get("end", "")
+    taken = step and is_step(seconds(step))
+    refused = f"SUMO's step of {step} s is not taken: signals move each second."
     return replace(
         draft,
-        begin_s=seconds(told.get("begin", "0")),
-        end_s=seconds(told["end"]) if "end" in told else None,
+        begin_s=seconds(told["begin"]) if "begin" in told else draft.begin_s,
+        end_s=(seconds(end) if seconds(end) > 0 else None) if end else draft.end_s,
+        step_s=seconds(step) if taken else draft.step_s,
+        sources=(*draft.sources, *((refused,) if step and not taken else ())),
     )
+
+
+def _options(path: Path) -> dict[str, str]:
+    """What a configuration says, by the usual names of options.
+
+    SUMO reads each in several forms: in sections or without, under ``value`` or ``v``, by other
+    names.
+    """
+    told = {}
+    for part in elements(path):
+        for e in (part, *part):
+            value = e.get("value", e.get("v"))
+            if value is not None:
+                told[NAMES.get(e.tag, e.tag)] = value
+    return told
 
 
 def _is_demand(path: Path) -> bool:

@@ -12,12 +12,30 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from gemeos.twins.traffic.district import DESCRIPTION, District, detectors_xml, read_district
+from gemeos.twins.traffic.district import (
+    DESCRIPTION,
+    NULL,
+    District,
+    detectors_xml,
+    read_district,
+)
 from gemeos.twins.traffic.network import Detector, Network
 from gemeos.twins.traffic.reading import LOOPS, elements, read_network
 
 NET: Final = "network.net.xml"
 LOOPS_FILE: Final = "detectors.add.xml"
+WRITTEN: Final = {
+    **dict.fromkeys(
+        (
+            *("e2Detector", "laneAreaDetector", "e3Detector", "entryExitDetector", "routeProbe"),
+            *("instantInductionLoop", "edgeData", "laneData", "vTypeProbe", "rerouter"),
+        ),
+        ("file",),
+    ),
+    "calibrator": ("output",),
+    "timedEvent": ("dest",),
+}
+"""By element: which of its words name files that SUMO writes."""
 ROUTES: Final = frozenset({"vehicle", "trip", "flow", "route", "person", "personFlow"})
 """What files of demand hold."""
 
@@ -33,6 +51,7 @@ class Draft:
     routes: tuple[Path, ...] = ()
     begin_s: float = 0.0
     end_s: float | None = None
+    step_s: float = 1.0
     zone: str = "UTC"
     attribution: str = ""
     sources: tuple[str, ...] = ()
@@ -79,6 +98,7 @@ def write_folder(draft: Draft, folder: Path, *, loops_before_m: float | None = N
         f"routes = {_list(routes)}",
         f"begin_s = {draft.begin_s:g}",
         *([f"end_s = {draft.end_s:g}"] if draft.end_s is not None else []),
+        *([f"step_s = {draft.step_s:g}"] if draft.step_s != 1.0 else []),
         "interval_s = 60",
         "",
         "[channels]",
@@ -106,18 +126,25 @@ def _plain(path: Path) -> BinaryIO | gzip.GzipFile:
 
 
 def _split(paths: Sequence[Path], folder: Path) -> tuple[list[str], list[Detector]]:
-    """Copy additional files with all loops taken out; names of what is left, and the loops."""
+    """Copy additional files; names of what is left, and the loops.
+
+    Loops are taken out, and what would have SUMO write files writes them nowhere: every member of
+    a twin is a SUMO of its own, and all of them would write to the same ones.
+    """
     names: list[str] = []
     loops: list[Detector] = []
     for path in paths:
         kept = Element("additional")
-        found = False
+        changed = False
         for element in elements(path):
             if element.tag in LOOPS:
-                found = True
-            else:
-                SubElement(kept, element.tag, element.attrib).extend(element)
-        if not found:
+                changed = True
+                continue
+            writes = [word for word in WRITTEN.get(element.tag, ()) if word in element.attrib]
+            changed = changed or bool(writes)
+            told = element.attrib | dict.fromkeys(writes, NULL)
+            SubElement(kept, element.tag, told).extend(element)
+        if not changed:
             names.append(_copied(path, folder))
         elif len(kept):
             name = _free(path.name.removesuffix(".gz"), folder)
