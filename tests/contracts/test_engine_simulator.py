@@ -173,6 +173,37 @@ def test_that_what_is_closed_says_so(engine: HostedEngine) -> None:
         made.step(*members(5, 3))
 
 
+@pytest.mark.timed
+def test_that_one_who_stops_ends_his_own_calls_alone(engine: HostedEngine) -> None:
+    values, driven, consts = members(6, 40)
+    struck = values.copy()
+    struck[0, 0, :] = -2000.0  # each hangs: a batch for seventeen seconds, then row by row
+    with swing(engine) as made:
+        one, other = made.lent(), made.lent()
+        said: list[str] = []
+
+        def ask() -> None:
+            with pytest.raises(StoppedError, match="stopped") as refused:
+                one.step(struck, driven, consts)
+            said.append(str(refused.value))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        ends = time.monotonic() + 10
+        while not made.pids:
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        began = time.monotonic()
+        one.halt()
+        asking.join(20)
+        assert said
+        assert time.monotonic() - began < 10
+        with pytest.raises(StoppedError, match="stopped"):
+            one.step(values, driven, consts)
+        assert_equal_bits(other.step(values, driven, consts), moved(values, driven))
+        assert other.identity == made.identity
+
+
 def test_that_its_processes_end_with_the_site_and_begin_again_with_the_next(
     engine: HostedEngine,
 ) -> None:

@@ -44,11 +44,13 @@ class Cycle:
 
     @property
     def takes_long(self) -> bool:
-        """As the port says: a step of all members is one call."""
-        return False
+        """As the port says: of a simulator with processes nobody knows how long a step takes."""
+        return isinstance(self.stepper.simulator, HoldsProcesses)
 
     def halt(self) -> None:
-        """Nothing takes long."""
+        """As the port says; what is computed here does not take long."""
+        if isinstance(self.stepper.simulator, HoldsProcesses):
+            self.stepper.simulator.halt()
 
     def close(self) -> None:
         """Let go of the simulator's processes, where it has some."""

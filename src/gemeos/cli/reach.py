@@ -109,6 +109,8 @@ def _stored(path: Path) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(answering()), daemon=True)
     try:
         host.resume()
+        # Where it takes longer, the phase of a twin says that it is catching up.
+        host.catch_up(PATIENCE_S)
         thread.start()
         up.wait(PATIENCE_S)
         if not told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
@@ -13,6 +14,7 @@ from gemeos.engines import frames
 from gemeos.engines.blank import Blank, unexpected
 from gemeos.engines.outcome import Crashed, Ended
 from gemeos.engines.worker import Reply, Worker
+from gemeos.errors import StoppedError
 from gemeos.units.instant import SECOND, Span
 
 Rows: TypeAlias = Float64[np.ndarray, "row number"]
@@ -51,30 +53,40 @@ class Placed:
         """Of the process, for whoever watches processes. None if there is none just now."""
         return None if self._worker is None else self._worker.pid
 
-    def moved(self, asked: Asked, rows: Rows) -> Rows:
+    def moved(self, asked: Asked, rows: Rows, halted: Callable[[], bool] = lambda: False) -> Rows:
         """``asked.asked`` of each row; NaN for one that raised, crashed, or took too long.
 
         Args:
             asked: What is done.
             rows: Params, then what is held, then states.
+            halted: Looked at before each call of the process: true where none is wanted any more.
 
         A batch in which the process ends is done again row by row, in new processes, so that only
         those fail that cause it. A row that ends the process at once is tried once more: somebody
         else may have killed it. Each costs at most the engine's limit, and a start.
+
+        Raises:
+            StoppedError: it was halted.
         """
         if not len(rows):
             return np.empty((0, len(asked.asked)))
-        done = self._tried(asked, rows)
+        done = self._tried(asked, rows, halted)
         if isinstance(done, np.ndarray):
             return done
         out = np.full((len(rows), len(asked.asked)), np.nan)
         for i in range(len(rows)):
-            alone = self._alone(asked, rows[i : i + 1])
+            alone = self._alone(asked, rows[i : i + 1], halted)
             if isinstance(alone, np.ndarray):
                 out[i] = alone[0]
             else:
                 self.why = self.why or str(alone)
         return out
+
+    def interrupt(self) -> None:
+        """Have what is moved on another thread end soon; only after ``halted`` came to be true."""
+        worker = self._worker
+        if worker is not None:
+            worker.interrupt()
 
     def rest(self) -> None:
         """End the process; what is moved next begins it anew."""
@@ -87,18 +99,20 @@ class Placed:
             self._let_go()
             self._blank.leave()
 
-    def _alone(self, asked: Asked, row: Rows) -> Rows | Ended:
+    def _alone(self, asked: Asked, row: Rows, halted: Callable[[], bool]) -> Rows | Ended:
         began = time.monotonic()
-        done = self._tried(asked, row)
+        done = self._tried(asked, row, halted)
         soon = time.monotonic() - began < self._limit / SECOND
-        return self._tried(asked, row) if isinstance(done, Crashed) and soon else done
+        return self._tried(asked, row, halted) if isinstance(done, Crashed) and soon else done
 
-    def _tried(self, asked: Asked, rows: Rows) -> Rows | Ended:
+    def _tried(self, asked: Asked, rows: Rows, halted: Callable[[], bool]) -> Rows | Ended:
+        _check(halted)
         if self._worker is None:
             worker = self._blank.worker()
             if not isinstance(worker, Worker):
                 return worker
             self._worker = worker
+            _check(halted)  # whoever interrupted meanwhile did not know of this process
         move = frames.Move(
             list(asked.params),
             list(asked.held),
@@ -123,3 +137,8 @@ class Placed:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+
+def _check(halted: Callable[[], bool]) -> None:
+    if halted():
+        raise StoppedError("It was stopped: no member is run any more.")

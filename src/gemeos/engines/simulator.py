@@ -13,6 +13,8 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Final, Self, final
 
 import numpy as np
@@ -34,6 +36,17 @@ BATCH: Final = 16
 """Members that a process is given at once: whoever else asks waits for no more than that."""
 _AT_ONCE: Final = 4
 """Calls that can be under way beside each other without waiting for a thread."""
+
+
+@dataclass(eq=False)
+class _Calls:
+    """What is asked by one who may have to stop before others."""
+
+    halted: threading.Event = field(default_factory=threading.Event)
+    using: set[Placed] = field(default_factory=set)
+    """Processes that work for him."""
+    lender: EngineSimulator | None = None
+    """Whose end would be that of the processes."""
 
 
 @final
@@ -91,6 +104,7 @@ class EngineSimulator:
             self._free.put(process)
         self._resting = threading.Lock()
         self._threads = ThreadPoolExecutor(_AT_ONCE * workers, "gemeos-engine")
+        self._calls = _Calls()
         self._ending = weakref.finalize(self, _end, engine, self._processes, self._threads)
 
     def __enter__(self) -> Self:
@@ -119,13 +133,25 @@ class EngineSimulator:
         """Of the processes that there are just now, for whoever watches processes."""
         return tuple(p.pid for p in self._processes if p.pid is not None)
 
+    def lent(self) -> Self:
+        """As the port says."""
+        lent = copy(self)
+        lent._calls = _Calls(lender=self)  # noqa: SLF001 - nobody else has it yet
+        return lent
+
+    def halt(self) -> None:
+        """As the port says."""
+        self._calls.halted.set()
+        for process in tuple(self._calls.using):
+            process.interrupt()
+
     def step(
         self, values: Members, driven: Driven, consts: Consts
     ) -> Float[np.ndarray, "twin state member"]:
         """The states one step later; NaN for a member with which the engine cannot go on.
 
         Raises:
-            StoppedError: it is closed.
+            StoppedError: it is closed, or halted.
         """
         states = self._moved(self._step, values, driven, consts)
         end_failed(values, states)
@@ -137,7 +163,7 @@ class EngineSimulator:
         """What each output is.
 
         Raises:
-            StoppedError: it is closed.
+            StoppedError: it is closed, or halted.
         """
         outputs = self._moved(self._observe, values, driven, consts)
         blank_failed(values, outputs)
@@ -185,7 +211,7 @@ class EngineSimulator:
         """Batches, each by whichever process is free first."""
         out = np.empty((len(rows), len(asked.asked)))
         batches = deque(slice(i, i + BATCH) for i in range(0, len(rows), BATCH))
-        taking = threading.Lock()
+        taking, calls = threading.Lock(), self._calls
 
         def lane() -> None:
             while True:
@@ -194,9 +220,11 @@ class EngineSimulator:
                         return
                     batch = batches.popleft()
                 process = self._free.get()
+                calls.using.add(process)
                 try:
-                    out[batch] = process.moved(asked, rows[batch])
+                    out[batch] = process.moved(asked, rows[batch], calls.halted.is_set)
                 finally:
+                    calls.using.discard(process)
                     self._free.put(process)
 
         lanes = min(len(self._processes), len(batches))

@@ -162,6 +162,14 @@ class Worker:
             return self._buried()
         return None
 
+    def interrupt(self) -> None:
+        """Have a call that is under way on another thread end soon, as if the process had crashed.
+
+        Where none is, the next one does.
+        """
+        with contextlib.suppress(OSError):  # it is gone already
+            self._control.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Let the process end by itself, and kill it if it does not. Twice does nothing."""
         if self._open:

@@ -22,7 +22,6 @@ from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.errors import AssimilationError, StoppedError
 from gemeos.runtime.channels import Routes
 from gemeos.runtime.fleet import Fleet
-from gemeos.runtime.heal import Rerun
 from gemeos.runtime.lane import EVER, Lane, Running, cause_of, numbers_of
 from gemeos.runtime.resume import restored
 from gemeos.runtime.strand import Strand
@@ -170,7 +169,7 @@ class Beside(Lane):
         latest = timeline.latest(numbers_of(twins, timeline), EVER)
         fed = self._routes.fed(latest.series, timeline.book)
         newest = self._by_twin(fed.twin, latest.valid_at[fed.reading], max)
-        self._shown = self._fleet.everyone()
+        self._show(self._fleet)
         self._is_resuming = True
         with self._news:
             self._behind, self._newest = dict(since), newest
@@ -194,6 +193,11 @@ class Beside(Lane):
             finally:
                 self._calm.set()
             await self._awake.wait()
+
+    def go_through(self) -> None:
+        """Take in all that waits, while nobody follows."""
+        while not self.is_idle:
+            self.turn()
 
     def turn(self) -> Collection[str]:
         """Take in the next of what waits; answers who is another than before."""
@@ -289,7 +293,7 @@ class Beside(Lane):
         if portion.commit is None:
             # What was taken in before is none that came twice, nor one that came late.
             taken = replace(taken, too_late=(), duplicates=0)
-        self._shown = fleet.everyone()
+        self._show(fleet)
         self._count(taken, cause_of(portion.commit))
         self._keep(fleet, taken, portion.known_at)
         if self._is_resuming:
@@ -299,9 +303,8 @@ class Beside(Lane):
         return taken.changed
 
     @override
-    def _exchange(self, ahead: Rerun, late: Instant) -> None:
-        super()._exchange(ahead, late)
-        self._shown = self._fleet.everyone()
+    def _show(self, fleet: Fleet) -> None:
+        self._shown = fleet.everyone()
 
     def _stands_still(self, error: Exception) -> None:
         """Have it told at once: in the twins' phase, and in an event of each."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from concurrent import futures
 from functools import partial
 from threading import Lock
 
@@ -180,10 +181,10 @@ class Host:
     async def run(self) -> None:
         """Follow every link until all end."""
         self._loop = asyncio.get_running_loop()
-        futures = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts, self.alerts)
+        what_ifs = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts, self.alerts)
         plans = partial(TwinPlans, self)
         for twin in self._twins.values():
-            twin.attach(self.questions, futures)
+            twin.attach(self.questions, what_ifs)
             twin.let_apply(plans)
         beside = (
             *(
@@ -325,6 +326,14 @@ class Host:
         For threads other than the loop's.
         """
         return all(lane.wait(timeout_s) for lane in self._beside)
+
+    def catch_up(self, timeout_s: float) -> bool:
+        """Have those beside the path go through what is stored; False if it takes longer.
+
+        For a site that is asked and not run. Whoever cannot go on says so where it is asked.
+        """
+        going = [lane.strand.path(lane.go_through) for lane in self._beside]
+        return not futures.wait(going, timeout_s).not_done
 
     def _tell_alert(self, twin: str) -> None:
         """From the path's thread to the loop's subscribers."""

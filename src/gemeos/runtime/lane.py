@@ -200,6 +200,9 @@ class Lane:
             ]
         )
 
+    def _show(self, fleet: Fleet) -> None:
+        """Its twins are others than before."""
+
     async def heal(self, told: Callable[[Sequence[str]], None]) -> None:
         """Take in what came too late, twin by twin, beside the path until the last moment."""
         strand = self.strand
@@ -234,6 +237,7 @@ class Lane:
             exchanged(ahead, fleet, timeline, self._passing(fleet))
             amended = self._memory.between(ahead.fleet, name, late, ahead.until)
             rows = self._memory.rows({name: ahead.until})
+        self._show(fleet)
         now = self._running.clock.now()
         for row in (amended, *(r for _, r in rows)):
             if row is not None:

@@ -34,7 +34,7 @@ from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Input
 from gemeos.simulate import compile_model
 from gemeos.simulate.advance import Stepper
-from gemeos.simulate.base import Simulator
+from gemeos.simulate.base import HoldsProcesses, Simulator
 from gemeos.units import conversion, instant, quantity, span
 from gemeos.units.instant import SECOND, Span
 
@@ -381,7 +381,10 @@ class Twin(AsksWhatIf, Applies):
         schema = self.schema
         params = range(len(schema.states), len(schema.estimated))
         assimilator = SerialSquareRoot(tuple(params))
-        return Cycle(Stepper(self.simulator), assimilator, analyst(assimilator, schema))
+        simulator = self.simulator
+        # Whoever keeps twins in step may have to stop while others still ask.
+        mine = simulator.lent() if isinstance(simulator, HoldsProcesses) else simulator
+        return Cycle(Stepper(mine), assimilator, analyst(assimilator, schema))
 
     def let_apply(self, plans: Callable[[str], PlansOfTwin] | None) -> None:
         """Called by the host: from now on its plans can be applied, or (None) no more."""

@@ -8,7 +8,7 @@ is all that is asked of an ensemble on its way, whoever moves it: ``advance.Step
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt64
@@ -73,7 +73,18 @@ class Moved:
 
 @runtime_checkable
 class HoldsProcesses(Protocol):
-    """A simulator that works in processes of its own."""
+    """A simulator that works in processes of its own: nobody knows how long a call of it takes."""
+
+    def lent(self) -> Self:
+        """The same, with the same processes, for somebody who may have to stop before others."""
+        ...
+
+    def halt(self) -> None:
+        """End what was asked of this one, on any thread, with ``StoppedError``.
+
+        Whatever is asked of it afterwards is refused so, too. Those who were lent it go on.
+        """
+        ...
 
     def rest(self) -> None:
         """End them; what is asked afterwards begins them anew."""
