@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -12,12 +14,21 @@ import pytest
 from gemeos.engines.sumo.programs import run_program
 from gemeos.errors import SchemaError
 from gemeos.testing.contracts.engine import T0, told
-from gemeos.twins.traffic import District, read_network
+from gemeos.twins.traffic import District, read_district, read_network
 from gemeos.twins.traffic.demand.assumed import ASSUMED, believed
 from gemeos.twins.traffic.demand.unknowns import USUAL
 from gemeos.twins.traffic.demand.ways import ways_of
-from gemeos.twins.traffic.signals import Timed, controlled, opened, violations, written
-from gemeos.twins.traffic.signals.plans import fitted, shortest_cycle
+from gemeos.twins.traffic.lived import plant
+from gemeos.twins.traffic.signals import (
+    Fixed,
+    Kind,
+    Timed,
+    controlled,
+    opened,
+    violations,
+    written,
+)
+from gemeos.twins.traffic.signals.plans import cycle_s, fitted, plan_of, shortest_cycle
 from gemeos.twins.traffic.sources import Wanted, bring
 from gemeos.units.instant import SECOND
 from gemeos_plants.traffic import district as plants
@@ -183,3 +194,61 @@ def test_that_nothing_that_is_brought_has_sumo_write_files(tmp_path: Path) -> No
     files = ["-a", ",".join(map(str, district.additional))]
     run_program("sumo", ["-n", district.net, *files, "--end", "120", "--no-step-log", "true"])
     assert {p.name for p in (tmp_path / "town").iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def adapting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A district whose signals adapt themselves."""
+    folder = tmp_path_factory.mktemp("adapting")
+    bring(
+        [net(folder, "--tls.default-type", "actuated")],
+        folder / "town",
+        Wanted(loops_before_m=30.0),
+    )
+    return folder / "town"
+
+
+def begins(log: Sequence[tuple[float, str]], state: str) -> list[float]:
+    """Times from one coming up of a state to the next."""
+    ups = [at for at, shown in log if shown == state]
+    return [round(b - a) for a, b in pairwise(ups)]
+
+
+def test_that_a_plant_adapts_its_signals_until_a_plan_is_ordered(
+    adapting: Path, tmp_path: Path
+) -> None:
+    phases = read_district(adapting).signals["A0"].program.phases
+    order = [p.duration_s for p in phases]
+    order[0] -= 10
+    with plant(adapting, tmp_path, seed=3) as living:
+        living.live(2)
+        told_of = living.twice(12, [{"signal": "A0", "durations": order}])
+    cycles = {way: begins(of["shown"]["A0"], phases[0].state) for way, of in told_of.items()}
+    assert len(set(cycles["without"])) > 3
+    # Once it has found its offset, each cycle is as long as ordered.
+    assert cycles["with"][-1] == sum(order)
+    assert not told_of["with"]["refused"]
+    assert not any(sum(of["breaches"].values()) for of in told_of.values())
+
+
+def test_that_the_twin_gives_a_signal_back_to_its_programme_that_adapts(adapting: Path) -> None:
+    district = read_district(adapting)
+    junctions = controlled(district.network)
+    junction, policy = junctions["A0"], "signal.A0.policy"
+    with opened(district.sumo(), junctions) as engine:
+        told(engine.reset({}, 1, T0))
+        plan = plan_of(junction)
+        told(engine.set({policy: written(plan)}))
+        told(engine.advance(T0 + 400 * SECOND))
+        told(engine.set({policy: written(Fixed())}))
+        told(engine.advance(T0 + 800 * SECOND))
+        text = told(engine.get(["signal.A0.shown"]))["signal.A0.shown"]
+    log = msgspec.json.decode(str(text), type=list[tuple[float, str]])
+    first = junction.program.phases[0].state
+    held = begins([row for row in log if 100 <= row[0] <= 400], first)
+    free = begins([row for row in log if row[0] >= 600], first)
+    assert set(held) == {cycle_s(junction.stages, plan)}
+    # Nobody comes, so all stages last as short as they may.
+    assert free
+    assert max(free) < min(held)
+    assert [v for v in violations(junction.limits, log, 800.0) if v.kind is Kind.YELLOW] == []

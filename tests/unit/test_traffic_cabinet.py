@@ -233,3 +233,28 @@ def test_that_the_watch_sees_what_should_never_be_seen(states: list[str], breach
     for state in states:
         watch.saw(state, 1.0)
     assert watch.breaches == breaches
+
+
+def test_that_a_programme_that_adapts_is_sumos_until_something_else_is_ordered() -> None:
+    rows = (("GGrr", 20.0, 5.0, 40.0), ("yyrr", 3.0, None, None), ("rrGG", 20.0, 5.0, 40.0))
+    phases = tuple(Phase(s, state, low, high) for state, s, low, high in rows)
+    phases = (*phases, Phase(3.0, "rryy"))
+    program = Program("0", phases, kind="actuated")
+    assert (sum(program.shortest), sum(program.longest)) == (16.0, 86.0)
+    cabinet = Controller([program], Rules(), 0.0)
+    cabinet.follow(2, "rrGG", 1.0)
+    assert (cabinet.is_lent, cabinet.state) == (True, "rrGG")
+    cabinet.order(durations=[25.0, 3.0, 9.0, 3.0])
+    cabinet.follow(3, "rryy", 1.0)
+    assert (cabinet.is_lent, cabinet.state) == (True, "rryy")
+    # The next cycle has begun a second ago; it is the one that was ordered.
+    cabinet.follow(0, "GGrr", 1.0)
+    shown = []
+    for second in range(39):
+        shown.append(cabinet.state)
+        assert not cabinet.advance(1.0, float(second))
+    assert shown == ["GGrr"] * 24 + ["yyrr"] * 3 + ["rrGG"] * 9 + ["rryy"] * 3
+    assert cabinet.fall_back()
+    # A whole cycle of its fixed times; then it adapts again.
+    assert [cabinet.advance(1.0, float(second)) for second in range(46)] == [False] * 45 + [True]
+    assert cabinet.is_lent

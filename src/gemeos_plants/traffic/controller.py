@@ -3,6 +3,9 @@
 Nothing that is ordered comes into force before a cycle ends, so no light is ever cut short. What
 may differ from a programme is how long its stages last. Everything between stages, yellow and
 clearing times among it, stays as the programme's makers have set it.
+
+A programme that adapts itself to its traffic is run by SUMO until something else is ordered. What
+is ordered then runs as fixed times, and SUMO has the signal back when a cycle of these is over.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ GREEN: Final = frozenset("Gg")
 YELLOW: Final = frozenset("yYu")
 SHORTEST_STAGE_S: Final = 5.0
 """A phase of green that is shorter is part of a change."""
+ADAPT: Final = frozenset({"actuated", "delay_based"})
+"""Kinds of programmes whose stages last as their traffic asks."""
 LARGEST_STRETCH: Final = 0.25
 """Share of a cycle by which it is stretched at most to come back to its offset."""
 
@@ -41,6 +46,27 @@ class Program:
     id: str
     phases: tuple[Phase, ...]
     offset_s: float = 0.0
+    kind: str = "static"
+    """SUMO's."""
+
+    @property
+    def adapts(self) -> bool:
+        """Whether its stages last as their traffic asks."""
+        return self.kind in ADAPT
+
+    @property
+    def shortest(self) -> tuple[float, ...]:
+        """How short each phase may be when it runs by itself, in seconds."""
+        return self._bounds([p.minimum_s for p in self.phases])
+
+    @property
+    def longest(self) -> tuple[float, ...]:
+        """How long each may be."""
+        return self._bounds([p.maximum_s for p in self.phases])
+
+    def _bounds(self, told: Sequence[float | None]) -> tuple[float, ...]:
+        of_phases = zip(self.durations, told, strict=True)
+        return tuple(s if t is None or not self.adapts else t for s, t in of_phases)
 
     @property
     def durations(self) -> tuple[float, ...]:
@@ -83,10 +109,15 @@ class Controller:
         self._phase, self._left = self._standing(now_s)
         self._spent = self.fixed.durations[self._phase] - self._left
         self._stretch = 0.0
+        self.is_lent = self.programs[self.fixed.program].adapts
+        """Whether SUMO runs it, by a programme that adapts itself."""
+        self._shown = ""
 
     @property
     def state(self) -> str:
         """What its lights show."""
+        if self.is_lent and self._shown:
+            return self._shown
         return self.programs[self.runs.program].phases[self._phase].state
 
     @property
@@ -142,8 +173,27 @@ class Controller:
             self._left = rest if rest > 0 else 1.0
         return changed
 
-    def advance(self, step_s: float, now_s: float) -> None:
-        """Go on by a step that ends at ``now_s``."""
+    def follow(self, phase: int, state: str, step_s: float) -> None:
+        """SUMO was in that phase in the step that is over. Take over if its cycle is.
+
+        Args:
+            phase: Its number.
+            state: What was shown.
+            step_s: How long.
+        """
+        over = phase == 0 and self._phase != 0
+        self._phase, self._shown = phase, state
+        if over and self.ordered != self.fixed:
+            self.is_lent = False
+            self.runs, self._stretch = self.ordered, 0.0
+            self._spent, self._left = step_s, self.runs.durations[0] - step_s
+
+    def advance(self, step_s: float, now_s: float) -> bool:
+        """Go on by a step that ends at ``now_s``.
+
+        Returns:
+            Whether SUMO is to have the signal back.
+        """
         self._left -= step_s
         self._spent += step_s
         while self._left <= 1e-9:
@@ -151,11 +201,15 @@ class Controller:
             if self._phase == len(self.runs.durations):
                 self._phase = 0
                 self.runs = self.ordered
+                if self.runs == self.fixed and self.programs[self.runs.program].adapts:
+                    self.is_lent, self._shown = True, ""
+                    return True
                 self._stretch_to_offset(now_s)
             self._spent = -self._left
             self._left += self.runs.durations[self._phase]
             if self._phase == self._stretched:
                 self._left += self._stretch
+        return False
 
     @property
     def _stretched(self) -> int:

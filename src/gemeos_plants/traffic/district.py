@@ -139,6 +139,11 @@ def _programs(paths: tuple[Path, ...]) -> dict[str, tuple[Program, ...]]:
                 for p in e.iter("phase")
             )
             if phases:
-                program = Program(e.get("programID", "0"), phases, seconds(e.get("offset") or "0"))
+                program = Program(
+                    e.get("programID", "0"),
+                    phases,
+                    seconds(e.get("offset") or "0"),
+                    e.get("type", "static"),
+                )
                 found.setdefault(e.attrib["id"], []).append(program)
     return {i: tuple(programs) for i, programs in found.items() if i not in left}

@@ -95,12 +95,12 @@ class Reality:
         """Live a second; what loops tell if an interval has ended with it."""
         lib = self._lib
         for signal, controller in self.controllers.items():
-            lib.trafficlight.setRedYellowGreenState(signal, controller.state)
-            self.watches[signal].saw(controller.state, STEP_S)
+            if not controller.is_lent:
+                lib.trafficlight.setRedYellowGreenState(signal, controller.state)
         self._send()
         lib.simulationStep()
-        for controller in self.controllers.values():
-            controller.advance(STEP_S, self.now_s)
+        for signal, controller in self.controllers.items():
+            self._go_on(signal, controller)
         for loop in self._left:
             # SUMO's own number of an interval has also those who left the loop for another lane;
             # its files have not.
@@ -144,6 +144,17 @@ class Reality:
     def close(self) -> None:
         """End SUMO; it writes its own files now."""
         self._lib.close()
+
+    def _go_on(self, signal: str, controller: Controller) -> None:
+        """A cabinet, and who looks at its lights, after a step."""
+        lights = self._lib.trafficlight
+        shown = lights.getRedYellowGreenState(signal)
+        self.watches[signal].saw(shown, STEP_S)
+        if controller.is_lent:
+            controller.follow(lights.getPhase(signal), shown, STEP_S)
+        elif controller.advance(STEP_S, self.now_s):
+            lights.setProgram(signal, controller.programs[controller.fixed.program].id)
+            lights.setPhase(signal, 0)
 
     def _count(self, loop: str) -> Count:
         lib = self._lib.inductionloop

@@ -27,7 +27,7 @@ class Watch:
         self._shortest = []
         self._abrupt = set()
         for light in range(len(programs[0].phases[0].state)):
-            usual = [shortest_green(light, p.phases, p.durations) for p in programs]
+            usual = [shortest_green(light, p.phases, p.shortest) for p in programs]
             needed = rules.walking.get(light, rules.minimum_green_s)
             self._shortest.append(min(needed, *usual))
             for program in programs:
@@ -37,9 +37,8 @@ class Watch:
                     for a, b in zip(shown, shown[1:] + shown[:1], strict=True)
                 ):
                     self._abrupt.add(light)
-        cycles = [sum(p.durations) for p in programs]
-        self._least_cycle = min(rules.minimum_cycle_s, *cycles)
-        self._most_cycle = max(rules.maximum_cycle_s, *cycles)
+        self._least_cycle = min(rules.minimum_cycle_s, *(sum(p.shortest) for p in programs))
+        self._most_cycle = max(rules.maximum_cycle_s, *(sum(p.longest) for p in programs))
         self._first = _first_light(programs)
         self._cycle_began: float | None = None
         self._before = ""

@@ -15,6 +15,8 @@ from gemeos.errors import SchemaError, UnknownNameError
 
 GREEN: Final = frozenset("Gg")
 YELLOW: Final = frozenset("yY")
+ADAPT: Final = frozenset({"actuated", "delay_based"})
+"""Kinds of programmes whose stages last as their traffic asks."""
 NO_CYCLES: Final = frozenset({"NEMA", "rail_signal", "rail_crossing"})
 """Kinds of programmes whose rows do not follow one another: rings that run beside each other, and
 signals of railways."""
@@ -174,6 +176,11 @@ class Program:
                 raise SchemaError(f"{where}: no light shows {', '.join(sorted(strange))}.")
             if phase.duration_s < 0:
                 raise SchemaError(f"{where} has a phase of {phase.duration_s:g} s.")
+
+    @property
+    def adapts(self) -> bool:
+        """Whether its stages last as their traffic asks."""
+        return self.kind in ADAPT
 
     @property
     def is_cycle(self) -> bool:

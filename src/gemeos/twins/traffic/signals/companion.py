@@ -210,12 +210,23 @@ class Companion:
 
     def _gives_back(self, name: str, kept: Kept, now: float) -> bool:
         """Let the programme run on its own, if it shows what we show and for long enough."""
-        light = self._lights[name]
-        shown, until = phase_at(self._junctions[name].program, now)
-        if shown != light.seen.state or until < light.free_at:
-            return False
+        light, junction = self._lights[name], self._junctions[name]
+        program = junction.program
+        if program.adapts:
+            # It begins anew where a cycle does, as cabinets have it.
+            states = [phase.state for phase in program.phases]
+            first = next(k for k, s in enumerate(states) if s in junction.stages.states)
+            if light.seen.state != states[first] or now < light.free_at:
+                return False
+        else:
+            first = -1
+            shown, until = phase_at(program, now)
+            if shown != light.seen.state or until < light.free_at:
+                return False
         kept.holds = False
-        self._lib.trafficlight.setProgram(name, self._junctions[name].program.id)
+        self._lib.trafficlight.setProgram(name, program.id)
+        if first >= 0:
+            self._lib.trafficlight.setPhase(name, first)
         return True
 
     def _bare(self, name: str, kept: Kept, rule: Wave | Pressure, now: float) -> None:
