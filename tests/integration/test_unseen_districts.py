@@ -12,13 +12,14 @@ import msgspec
 import pytest
 
 from gemeos.engines.sumo.programs import run_program
-from gemeos.errors import SchemaError
+from gemeos.errors import InputError, SchemaError
 from gemeos.testing.contracts.engine import T0, told
 from gemeos.twins.traffic import District, read_district, read_network
 from gemeos.twins.traffic.demand.assumed import ASSUMED, believed
 from gemeos.twins.traffic.demand.unknowns import USUAL
 from gemeos.twins.traffic.demand.ways import ways_of
 from gemeos.twins.traffic.lived import plant
+from gemeos.twins.traffic.places import places_of
 from gemeos.twins.traffic.signals import (
     Fixed,
     Kind,
@@ -28,6 +29,7 @@ from gemeos.twins.traffic.signals import (
     violations,
     written,
 )
+from gemeos.twins.traffic.signals.figures import of_district
 from gemeos.twins.traffic.signals.plans import cycle_s, fitted, plan_of, shortest_cycle
 from gemeos.twins.traffic.sources import Wanted, bring
 from gemeos.units.instant import SECOND
@@ -252,3 +254,32 @@ def test_that_the_twin_gives_a_signal_back_to_its_programme_that_adapts(adapting
     assert free
     assert max(free) < min(held)
     assert [v for v in violations(junction.limits, log, 800.0) if v.kind is Kind.YELLOW] == []
+
+
+def test_that_rules_are_compared_in_a_district_of_ones_own(tmp_path: Path) -> None:
+    routes = tmp_path / "some.rou.xml"
+    routes.write_text(
+        '<routes><flow id="a" begin="600" end="780" period="4" from="left0A0" to="B0right0"/>'
+        '<flow id="b" begin="600" end="780" period="6" from="bottom0A0" to="A1top0"/></routes>'
+    )
+    bring([net(tmp_path), routes], tmp_path / "town")
+    district = read_district(tmp_path / "town")
+    told_of = {c.name: c for c in of_district(district, seeds=[1, 2])}
+    # As long as its trips last, which is less than an hour.
+    assert all("2 seeds, 180 s each" in c.how for n, c in told_of.items() if "against" in n)
+    assert told_of["signals, made: limits that were broken"].measured == "0"
+    nobody = bring([net(tmp_path)], tmp_path / "empty")
+    with pytest.raises(InputError, match="no files of trips"):
+        of_district(nobody)
+
+
+def test_that_folders_of_districts_are_found_and_several_configurations_told(
+    tmp_path: Path,
+) -> None:
+    for name, count in (("one", 1), ("two", 2), ("none", 0)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            (tmp_path / name / f"{number}.sumocfg").write_text("<configuration/>")
+    assert places_of(tmp_path) == [tmp_path / "one"]
+    with pytest.raises(InputError, match=r"two has 2 configurations of SUMO.*gemeos import"):
+        places_of(tmp_path / "two")

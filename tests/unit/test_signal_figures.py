@@ -50,6 +50,13 @@ def test_that_weak_rivals_make_it_void() -> None:
     assert verdicts(found(wave_without_limits=some(23.0)))[void] is False
 
 
+def test_that_of_other_networks_rivals_are_told_and_gains_judged() -> None:
+    told = verdicts(found(), "elsewhere")
+    assert told["greedy rules without limits against fixed programmes"] is None
+    assert told["gain over the better greedy rule under the same limits"] is True
+    assert told["twin against fixed programmes"] is None
+
+
 def test_that_one_broken_limit_is_one_too_many() -> None:
     twin = some(17.0)
     breach = Violation(Kind.GREEN, "x", 3.0, (1,), 2.0, 5.0)
@@ -74,6 +81,9 @@ def test_that_many_lanes_are_held_to_a_share() -> None:
 
 
 def test_that_missing_networks_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="describes a district"):
+        validate(tmp_path)
+    (tmp_path / "resco").mkdir()
     with pytest.raises(InputError, match="cologne1"):
         validate(tmp_path)
     with pytest.raises(InputError, match="ablations"):

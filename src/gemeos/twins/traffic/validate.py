@@ -23,8 +23,8 @@ from gemeos.twins.traffic.demand import marks
 from gemeos.twins.traffic.demand.assumed import believed
 from gemeos.twins.traffic.demand.heard import lived
 from gemeos.twins.traffic.demand.trial import QUARTER, SHARE, Day, Plan, Results, members_for, trial
-from gemeos.twins.traffic.district import DESCRIPTION, District, read_district
-from gemeos.twins.traffic.sources.bring import Wanted, bring
+from gemeos.twins.traffic.district import District
+from gemeos.twins.traffic.places import described_in, places_of
 from gemeos.twins.windfarm.checks import Check
 
 SOURCE: Final = "docs/validation/traffic-demand.md"
@@ -41,8 +41,6 @@ SMALL: Final = 24
 """Members that such a district has."""
 QUICK: Final = Plan(members=12, forecasters=6, warm=4, issued=3, leads=(1, 2, 4))
 QUICK_MINUTES: Final = 60
-LOOPS_BEFORE_M: Final = 30.0
-"""Before each signal, where a district has no detectors of its own."""
 BLOCK_MINUTES: Final = 30
 FEWEST_BLOCKS: Final = 3
 """Fewer say nothing of how blocks differ: then no goal that asks for an interval is judged."""
@@ -83,7 +81,7 @@ def validate(
     """
     if ablations:
         raise InputError("The city's validation has no ablations.")
-    places = _places(folder)
+    places = places_of(folder, KNOWN)
     checks: list[Check] = []
     for number, place in enumerate(places):
 
@@ -95,30 +93,10 @@ def validate(
     return checks
 
 
-def _places(folder: Path) -> list[Path]:
-    """Folders of districts, or of one SUMO configuration."""
-    known = [folder / name for name in KNOWN if (folder / name).is_dir()]
-    if known:
-        return known
-    own = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
-    found = [p for p in own if (p / DESCRIPTION).is_file() or len([*p.glob("*.sumocfg")]) == 1]
-    if not found:
-        raise InputError(f"Neither {folder} nor a folder in it describes a district.")
-    return found
-
-
-def _read(place: Path, desk: Path) -> tuple[District, Path]:
-    if (place / DESCRIPTION).is_file():
-        return read_district(place), place
-    made = desk / place.name
-    wanted = Wanted(loops_before_m=LOOPS_BEFORE_M)
-    return bring([next(place.glob("*.sumocfg"))], made, wanted), made
-
-
 def _of_one(
     place: Path, desk: Path, tell: Callable[[int, int], None], *, quick: bool
 ) -> list[Check]:
-    district, folder = _read(place, desk)
+    district, folder = described_in(place, desk)
     plan = QUICK if quick else FULL
     minutes = QUICK_MINUTES if quick else _minutes(district)
     begun = time.monotonic()

@@ -9,15 +9,22 @@ from typing import Final
 
 from gemeos.errors import InputError
 from gemeos.twins.traffic.lived import Course, checks, trials
-from gemeos.twins.traffic.signals.figures import MANY_LANES, SEEDS, VOID_ABOVE, figures
+from gemeos.twins.traffic.places import LOOPS_BEFORE_M, described_in, places_of
+from gemeos.twins.traffic.signals.figures import (
+    MANY_LANES,
+    SEEDS,
+    VOID_ABOVE,
+    figures,
+    of_district,
+)
+from gemeos.twins.traffic.signals.trial import HOUR_S
 from gemeos.twins.traffic.sources.bring import Wanted, bring
 from gemeos.twins.windfarm.checks import Check
 
 LIVED: Final = ("cologne1", "ingolstadt1")
 """Where plans are tried at plants."""
 REALITIES: Final = 3
-LOOPS_BEFORE_M: Final = 30.0
-"""Before each signal: these networks have no loops of their own."""
+QUICK_S: Final = 1200
 USUAL: Final = Course()
 
 
@@ -31,7 +38,9 @@ def validate(
     """Every figure of signals.
 
     Args:
-        folder: Of the recorded data; the networks are in its folder ``resco``.
+        folder: Of the recorded data, whose networks are in its folder ``resco``; or a district's,
+            or one that has districts in its folders: there all rules are held against each other,
+            and no plan is tried at a plant.
         ablations: Not to be had here.
         quick: Three seeds and twenty minutes, and one plan at a plant, to see that it works.
             Nothing is shown by that.
@@ -43,13 +52,30 @@ def validate(
     if ablations:
         raise InputError("Rules at signals have no parts to leave out: leave --ablations out.")
     networks = folder / "resco"
+    if not networks.is_dir():
+        return _elsewhere(folder, tell, quick=quick)
     for name in (*VOID_ABOVE, MANY_LANES[0]):
         if not (networks / name / f"{name}.sumocfg").is_file():
             raise InputError(f"{networks} has no network {name!r}.")
     if quick:
-        told = figures(networks, seeds=SEEDS[:3], seconds=1200, tell=tell)
+        told = figures(networks, seeds=SEEDS[:3], seconds=QUICK_S, tell=tell)
         return [*told, *at_plants(networks, realities=1, course=Course(origins=1))]
     return [*figures(networks, tell=tell), *at_plants(networks)]
+
+
+def _elsewhere(folder: Path, tell: Callable[[int, int], None], *, quick: bool) -> list[Check]:
+    seeds, seconds = (SEEDS[:3], QUICK_S) if quick else (SEEDS, HOUR_S)
+    places = places_of(folder)
+    found: list[Check] = []
+    for number, place in enumerate(places):
+
+        def step(done: int, total: int, number: int = number) -> None:
+            tell(number * total + done, len(places) * total)
+
+        with tempfile.TemporaryDirectory() as desk:
+            district, _ = described_in(place, Path(desk))
+            found += of_district(district, seeds=seeds, seconds=seconds, tell=step)
+    return found
 
 
 def at_plants(folder: Path, *, realities: int = REALITIES, course: Course = USUAL) -> list[Check]:

@@ -127,6 +127,9 @@ class Companion:
             if not kept.holds:
                 self._lights[name].look(state, now)
             if kept.shown[-1][1] != state:
+                if kept.shown[-1][0] >= now:
+                    # A rule took over in the first second: nobody has seen what stood before.
+                    kept.shown.pop()
                 kept.shown.append((now, state))
 
     def _within_limits(self, name: str, kept: Kept, rule: Rule, now: float) -> None:

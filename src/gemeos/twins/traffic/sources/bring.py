@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gemeos.errors import SchemaError
-from gemeos.twins.traffic.district import SAME, District, is_step, read_district
+from gemeos.twins.traffic.district import District, is_step, read_district
 from gemeos.twins.traffic.reading import elements, seconds
 from gemeos.twins.traffic.sources.folder import ROUTES, Draft, write_folder
 from gemeos.twins.traffic.sources.nodelink import from_node_links
@@ -164,7 +164,7 @@ def _times(routes: Sequence[Path]) -> tuple[float, float | None]:
                     first, last = min(first, seconds(told)), max(last, seconds(told))
     if not first < last:
         return (60.0 * (first // 60.0) if math.isfinite(first) else 0.0), None
-    return 60.0 * (first // 60.0), 60.0 * math.ceil((last + SAME) / 60.0)
+    return 60.0 * (first // 60.0), 60.0 * math.ceil(last / 60.0)
 
 
 def _from_configuration(path: Path, wanted: Wanted) -> Draft:
