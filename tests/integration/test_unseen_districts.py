@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -57,6 +57,9 @@ MAP = """<osm version="0.6">
   <way id="14"><nd ref="6"/><nd ref="8"/><tag k="highway" v="primary"/></way>
 </osm>"""
 """A signal, a bus lane beside the kerb, and a roundabout, driven over the north first, or last."""
+
+
+ENDS = ("B0right0", "B1right1")
 
 
 def net(folder: Path, *options: str) -> Path:
@@ -283,3 +286,30 @@ def test_that_folders_of_districts_are_found_and_several_configurations_told(
     assert places_of(tmp_path) == [tmp_path / "one"]
     with pytest.raises(InputError, match=r"two has 2 configurations of SUMO.*gemeos import"):
         places_of(tmp_path / "two")
+
+
+@pytest.mark.parametrize("flow", [False, True])
+def test_that_trips_between_zones_come_from_all_their_roads_at_twin_and_plant(
+    flow: bool, tmp_path: Path
+) -> None:
+    zones, routes = tmp_path / "zones.add.xml", tmp_path / "between.rou.xml"
+    zones.write_text(
+        '<additional><taz id="w"><tazSource id="left0A0" weight="3"/><tazSource id="left1A1" '
+        'weight="1"/></taz><taz id="e" edges="B0right0 B1right1"/></additional>'
+    )
+    trips = (f'<trip id="{i}" depart="{9 * i}" fromTaz="w" toTaz="e"/>' for i in range(400))
+    told_as = (
+        '<flow id="f" begin="0" end="3600" period="9" fromTaz="w" toTaz="e"/>'
+        if flow
+        else "".join(trips)
+    )
+    routes.write_text(f"<routes>{told_as}</routes>")
+    district = bring([net(tmp_path), zones, routes], tmp_path / "town")
+    by_twin: dict[tuple[str, str], float] = defaultdict(float)
+    for way in ways_of(district.net, district.routes, district.additional):
+        by_twin[way.ends] += way.hourly
+    of = plants.read(tmp_path / "town").trips
+    by_plant = {pair: sum(counts.values()) for pair, counts in of.items()}
+    expected = {(a, b): n for a, n in (("left0A0", 150), ("left1A1", 50)) for b in ENDS}
+    assert by_plant == expected
+    assert dict(by_twin) == pytest.approx(expected, rel=0.03)

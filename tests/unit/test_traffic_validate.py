@@ -64,6 +64,20 @@ def test_that_misses_are_told_as_misses() -> None:
     assert missed["coverage of 90 % intervals"] is False
 
 
+def test_that_a_district_with_one_loop_and_nobody_on_it_judges_nothing() -> None:
+    one = results(off=0.0, inside=0.9)
+    one.fed = np.array([True])
+    one.came = [row[:1] * 0.0 for row in one.came]
+    one.told = [row[:1] * 0.0 for row in one.told]
+    one.scores = {key: [row * 0.0 for row in rows] for key, rows in one.scores.items()}
+    counts = yesterday().counts[:, :1] * 0.0
+    told = {c.name: c for c in checks_of(one, Day(counts, counts - 1.0), PLAN)}
+    assert told["town: GEH < 5, withheld detectors"].ok is None
+    assert "of too few" in str(told["town: GEH < 5, withheld detectors"].measured)
+    assert str(told["town: GEH < 5, fed detectors"].measured).endswith("0 with 10 vehicles or more")
+    assert told["town: CRPS of counts ahead against the last count"].measured == "nobody came by"
+
+
 def test_that_few_issues_judge_no_goal_that_asks_for_an_interval() -> None:
     few = results(off=0.0, inside=0.9)
     for rows in (*few.scores.values(), *few.held.values()):

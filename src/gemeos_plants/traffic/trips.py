@@ -27,30 +27,13 @@ Trips = dict[tuple[str, str], Counter[int]]
 
 
 @dataclass
-class Ends:
-    """Roads over which one comes out of a zone, or into it."""
-
-    weights: dict[str, float] = field(default_factory=dict)
-    _given: dict[str, float] = field(default_factory=dict)
-
-    def next(self) -> str:
-        """Each road in its turn, as often as its weight says; nothing where there is none."""
-        whole = sum(self.weights.values())
-        if not whole > 0:
-            return ""
-        for road, weight in self.weights.items():
-            self._given[road] = self._given.get(road, 0.0) + weight / whole
-        chosen = max(self.weights, key=self._given.__getitem__)
-        self._given[chosen] -= 1.0
-        return chosen
-
-
-@dataclass
 class Zone:
-    """A zone, or a junction."""
+    """A zone, or a junction: roads with their weights."""
 
-    out: Ends = field(default_factory=Ends)
-    into: Ends = field(default_factory=Ends)
+    out: dict[str, float] = field(default_factory=dict)
+    """Over which one sets out."""
+    into: dict[str, float] = field(default_factory=dict)
+    """Over which one comes."""
 
 
 def trips_of(
@@ -82,11 +65,10 @@ def trips_of(
             if e.tag in {"route", "routeDistribution"}:
                 named[e.get("id", "")] = edges
                 continue
+            first = e.get("from") or (edges[0] if edges else "")
+            last = e.get("to") or (edges[-1] if edges else "")
             for at in _departures(e):
-                ends = (
-                    e.get("from") or (edges[0] if edges else "") or places.out_of(e.attrib),
-                    e.get("to") or (edges[-1] if edges else "") or places.into(e.attrib),
-                )
+                ends = (first, last) if first and last else places.next(e.attrib, first, last)
                 if all(ends):
                     found.setdefault(ends, Counter())[math.floor(at / BIN_S)] += 1
     return found
@@ -99,16 +81,24 @@ class _Places:
         self._net, self._files, self._elements = net, tuple(files), elements
         self._zones: dict[str, Zone] | None = None
         self._junctions: dict[str, Zone] | None = None
+        self._given: dict[tuple[tuple[str, ...], ...], dict[tuple[str, str], float]] = {}
 
-    def out_of(self, told: Mapping[str, str]) -> str:
-        """A road on which such a trip may begin."""
-        zone = self._zone(told.get("fromTaz", "")) or self._junction(told.get("fromJunction", ""))
-        return zone.out.next() if zone else ""
-
-    def into(self, told: Mapping[str, str]) -> str:
-        """A road on which it may end."""
-        zone = self._zone(told.get("toTaz", "")) or self._junction(told.get("toJunction", ""))
-        return zone.into.next() if zone else ""
+    def next(self, told: Mapping[str, str], first: str, last: str) -> tuple[str, str]:
+        """Roads of both ends: each pair in its turn, as often as the weights say."""
+        start = self._zone(told.get("fromTaz", "")) or self._junction(told.get("fromJunction", ""))
+        goal = self._zone(told.get("toTaz", "")) or self._junction(told.get("toJunction", ""))
+        out = {first: 1.0} if first else start.out if start else {}
+        into = {last: 1.0} if last else goal.into if goal else {}
+        pairs = {(a, b): p * q for a, p in out.items() for b, q in into.items() if a != b}
+        whole = sum(pairs.values())
+        if not whole > 0:
+            return "", ""
+        had = self._given.setdefault((tuple(out), tuple(into)), {})
+        for pair, weight in pairs.items():
+            had[pair] = had.get(pair, 0.0) + weight / whole
+        chosen = max(pairs, key=had.__getitem__)
+        had[chosen] -= 1.0
+        return chosen
 
     def _zone(self, name: str) -> Zone | None:
         if not name:
@@ -128,18 +118,18 @@ class _Places:
                 if "from" in e.attrib and "to" in e.attrib:
                     road = e.attrib["id"]
                     begins, ends = e.attrib["from"], e.attrib["to"]
-                    self._junctions.setdefault(begins, Zone()).out.weights[road] = 1.0
-                    self._junctions.setdefault(ends, Zone()).into.weights[road] = 1.0
+                    self._junctions.setdefault(begins, Zone()).out[road] = 1.0
+                    self._junctions.setdefault(ends, Zone()).into[road] = 1.0
         return self._junctions.get(name)
 
 
 def _zone(element: Element) -> Zone:
     zone = Zone()
     for road in element.get("edges", "").split():
-        zone.out.weights[road] = zone.into.weights[road] = 1.0
+        zone.out[road] = zone.into[road] = 1.0
     for kind, ends in (("tazSource", zone.out), ("tazSink", zone.into)):
         for e in element.iter(kind):
-            ends.weights[e.attrib["id"]] = float(e.get("weight", "1"))
+            ends[e.attrib["id"]] = float(e.get("weight", "1"))
     return zone
 
 

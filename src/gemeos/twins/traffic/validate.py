@@ -140,12 +140,16 @@ def _fidelity(results: Results, yesterday: Day, plan: Plan) -> list[Check]:
         f"after the first {plan.warm * plan.stride} minutes"
     )
     for kind, which in (("withheld", ~results.fed), ("fed", results.fed)):
+        if not which.any():
+            name, none = f"{results.name}: GEH < 5, {kind} detectors", "there is none: of too few"
+            found.append(Check(name, none, "", None, how, "", SOURCE))
+            continue
         geh = marks.geh(told[:, which], came[:, which], QUARTER)
         busy = came[:, which] >= BUSY
         share = float((geh < GOOD).mean())
-        of_busy = float((geh < GOOD)[busy].mean()) if busy.any() else math.nan
+        of_busy = f"{100 * float((geh < GOOD)[busy].mean()):.1f} % of " if busy.any() else ""
         measured = (
-            f"{100 * share:.1f} % of {geh.size}, {100 * of_busy:.1f} % of {int(busy.sum())} with "
+            f"{100 * share:.1f} % of {geh.size}, {of_busy}{int(busy.sum())} with "
             f"{BUSY:.0f} vehicles or more"
         )
         goal = f">= {100 * LEAST_SHARE:.0f} %" if kind == "withheld" else ""
@@ -153,6 +157,8 @@ def _fidelity(results: Results, yesterday: Day, plan: Plan) -> list[Check]:
         name = f"{results.name}: GEH < 5, {kind} detectors"
         found.append(Check(name, measured, goal, met, how, "DMRB 12.2.1; FHWA 2004", SOURCE))
     held = ~results.fed
+    if not held.any():
+        return found
     bands = marks.bands(told[:, held], came[:, held], other[:, held])
     found.append(
         Check(
@@ -172,12 +178,15 @@ def _fidelity(results: Results, yesterday: Day, plan: Plan) -> list[Check]:
 def _skill(results: Results, who: str, plan: Plan, *, goal: bool) -> Check:
     own, other = (_by_issue(results.scores, name, results.leads) for name in ("twin", who))
     gain, mean = _mean(other - own, plan), float(other.mean())
+    name = f"{results.name}: CRPS of counts ahead against {NAMES[who]}"
+    if not mean > 0:
+        return Check(name, "nobody came by", "", None, "", "Ferro 2014", SOURCE)
     low, high = gain.low / mean, gain.high / mean
     by_lead = ", ".join(
         f"{lead * plan.stride} min {_skill_at(results, who, lead):+.2f}" for lead in results.leads
     )
     return Check(
-        f"{results.name}: CRPS of counts ahead against {NAMES[who]}",
+        name,
         f"{own.mean():.3g} against {mean:.3g}: {100 * gain.mean / mean:.1f} % better "
         f"({_ends(100 * low, 100 * high)}); {by_lead}",
         "> 0, interval above 0" if goal else "",

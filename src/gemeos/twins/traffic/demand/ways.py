@@ -19,6 +19,7 @@ from xml.sax.saxutils import quoteattr
 from gemeos.engines.sumo.controls import PREFIX
 from gemeos.engines.sumo.programs import run_program
 from gemeos.errors import EngineError
+from gemeos.twins.traffic.demand.zones import by_roads
 
 LIMIT_S: Final = 120.0
 """For one call of a program of SUMO's."""
@@ -110,6 +111,7 @@ def _given(
     """
     out = folder / "given.rou.xml"
     more = ("-a", ",".join(map(str, additional))) if additional else ()
+    routes = by_roads(routes, additional, folder)
     run_program(
         "duarouter",
         ["-n", net, "-r", ",".join(map(str, routes)), *more, "-o", out, *_JUNCTIONS, *_QUIET],
