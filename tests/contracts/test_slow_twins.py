@@ -164,6 +164,49 @@ def test_that_others_are_kept_in_step_and_asked_while_a_fit_is_at_work() -> None
         assert site.host.snapshot("tank").digest() == alone(rows)
 
 
+def test_that_a_question_of_the_past_does_not_wait_for_a_fit() -> None:
+    rows, gate = log(INSTANTS), Gate()
+    with living(slow(gate), both(rows)) as site:
+        assert gate.begun.wait(PATIENCE_S)
+        newest = site["tank"].trust().newest
+        assert newest is not None
+        while_at_work = site["tank"].at(newest - STEP)
+        # What is under way is not gone through: the twin stands where it stood.
+        under_way = site["tank"].at(newest + STEP)
+        assert not gate.open.is_set()
+        assert while_at_work.provenance.data_until == newest - STEP
+        assert under_way.provenance.data_until == newest
+        gate.open.set()
+        assert site.caught_up(PATIENCE_S)
+        again = site["tank"].at(newest - STEP)
+        assert again.provenance.origin == while_at_work.provenance.origin
+        assert (again["gauge"].members == while_at_work["gauge"].members).all()
+        assert site["tank"].at(newest + STEP).provenance.data_until == newest + STEP
+
+
+def test_that_what_comes_late_keeps_no_question_of_the_past_waiting() -> None:
+    rows, gate = log(INSTANTS), Gate(free=1000)
+    late = replace(rows[32], value=rows[32].value + 1.0, revision=2)
+    with fleet(slow(gate)) as of:
+        before = taken(of, [rows]).digest()
+        early = of.state_at("tank", rows[28].valid_at)
+        gate.free = gate.fits
+        goes_back = threading.Thread(target=lambda: taken(of, [[late]]))
+        goes_back.start()
+        # The fit behind it is done again; what lies before it is there meanwhile.
+        assert gate.begun.wait(PATIENCE_S)
+        again = of.state_at("tank", rows[28].valid_at)
+        assert early is not None
+        assert again is not None
+        assert again.digest() == early.digest()
+        assert not gate.open.is_set()
+        gate.open.set()
+        goes_back.join(PATIENCE_S)
+        amended = of.state("tank").digest()
+    assert amended != before
+    assert amended == alone([*rows, late])
+
+
 def test_that_one_that_falls_far_behind_reads_from_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,14 +1,16 @@
 """Twins of one type, kept in step: readings in, states by event time out.
 
-A fleet is driven by one thread at a time. What it holds is a function of the readings that it
-took in, never of the order in which they came (contract 1): a reading that lies in the past
-rewinds its twin to a kept state before it, and everything after it is gone through again.
+A fleet is driven by one thread at a time; ``state_at`` may be asked on any. What it holds is a
+function of the readings that it took in, never of the order in which they came (contract 1): a
+reading that lies in the past rewinds its twin to a kept state before it, and everything after it is
+gone through again.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from threading import RLock
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt64
@@ -88,6 +90,11 @@ class Fleet:
         self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
         self._windows = Windows(len(enrolled), self.schema.step)
+        self._past = RLock()
+        """Guards what questions of the past look at: kept states and readings. Never held for as
+        long as members move."""
+        self._rewound: dict[int, int] = {}
+        """Where twins stood that are on their way back there."""
         self._failures: dict[int, tuple[int, AssimilationError]] = {}
 
     def _newborn(self, keys: UInt64[np.ndarray, " some"]) -> TwinState:
@@ -140,9 +147,11 @@ class Fleet:
         """
         places = np.array([self.place(twin) for twin in twins])
         self._live.put(places, state)
-        self._checkpoints.restore(places, state)
-        for place in places.tolist():
-            self._windows.forget(place)
+        with self._past:
+            self._checkpoints.restore(places, state)
+            for place in places.tolist():
+                self._windows.forget(place)
+                self._rewound.pop(place, None)
 
     def state(self, twin: str) -> TwinState:
         """A copy of the twin's state at its newest reading."""
@@ -175,20 +184,25 @@ class Fleet:
     def state_at(self, twin: str, at: Instant) -> TwinState | None:
         """The filtered state at the first grid instant not before ``at``, from readings up to it.
 
-        None where ``at`` lies before the horizon: the timeline has to be asked.
+        None where ``at`` lies before the horizon: the timeline has to be asked. What the twin has
+        not gone through yet is not gone through here: nobody waits for an instant that takes long.
         """
         place = self.place(twin)
-        until = self._windows.tick(at)
-        if until <= int(self._checkpoints.boundary[place]):
-            return None
-        one = np.array([place])
-        state = self._checkpoints.before(one, np.array([until]))
-        since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
-        for tick in self._windows.ticks(place, since):
-            if tick > until or not self._windows.is_reached(place, tick, at):
-                break
-            read = self._bound.gathered(one, [tick], *self._windows.at([place], [tick], until=at))
-            state = self._gone_through(one, state, read)
+        one, until = np.array([place]), self._windows.tick(at)
+        with self._past:
+            if until <= int(self._checkpoints.boundary[place]):
+                return None
+            state = self._checkpoints.before(one, np.array([until]))
+            # One that stands still says why: at the instant that broke it.
+            last = until if place in self._failures else min(until, self._reached(place))
+            since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
+            way = []
+            for tick in self._windows.ticks(place, since):
+                if tick > last or not self._windows.is_reached(place, tick, at):
+                    break
+                way.append((tick, *self._windows.at([place], [tick], until=at)))
+        for tick, of, rows in way:
+            state = self._gone_through(one, state, self._bound.gathered(one, [tick], of, rows))
         if state.born[0] == NEVER:
             return state
         moved = self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
@@ -283,6 +297,41 @@ class Fleet:
 
     def take(self, readings: Readings, book: SeriesBook, passing: Passing | None = None) -> Taken:
         """Take readings in, in whatever order they came; ``passing`` looks on."""
+        with self._past:
+            taken, dirty = self._put(readings, book)
+        self._follow(dirty, passing)
+        return taken
+
+    def exchange(
+        self,
+        twin: str,
+        state: TwinState,
+        readings: Readings,
+        book: SeriesBook,
+        passing: Passing | None = None,
+    ) -> None:
+        """``restore`` one twin, and ``take`` what lies behind that state.
+
+        To whoever asks for the past meanwhile the twin reaches as far as before.
+        """
+        place = self.place(twin)
+        with self._past:
+            reached = self._reached(place)
+            self.restore([twin], state)
+            _, dirty = self._put(readings, book)
+            self._rewound[place] = reached
+        self._follow(dirty, passing)
+        self._rewound.pop(place, None)
+
+    def _reached(self, place: int) -> int:
+        """How far the twin has gone through its readings, once at least."""
+        return max(int(self._live.tick[place]), self._rewound.get(place, NEVER))
+
+    def _put(self, readings: Readings, book: SeriesBook) -> tuple[Taken, Mapping[int, int]]:
+        """Put readings at their places, and twins back to before the first that is new.
+
+        Also answers the first ticks of twins, by their places, at which something changed.
+        """
         fed = self._routes.fed(readings.series, book)
         valid_at = readings.valid_at[fed.reading]
         fresh = (readings.quality != Quality.RETAINED)[fed.reading] & (valid_at >= fed.since)
@@ -308,13 +357,13 @@ class Fleet:
             ),
         )
         dirty = inserted.since
-        rewound = self._follow(dirty, passing)
-        return Taken(
+        taken = Taken(
             changed={self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)},
-            rewound=tuple(self.names[t] for t in rewound),
+            rewound=tuple(self.names[t] for t in self._taken_back(dirty)),
             too_late=tuple(too_late),
             duplicates=inserted.duplicates,
         )
+        return taken, dirty
 
     def go_on(self, passing: Passing | None = None) -> Mapping[str, Instant]:
         """Bring on who was kept from it by what was raised, and answer since when they changed."""
@@ -323,8 +372,8 @@ class Fleet:
         self._follow(dirty, passing)
         return {self.names[t]: dirty[t] * self.schema.step for t in sorted(dirty)}
 
-    def _follow(self, dirty: Mapping[int, int], passing: Passing | None) -> list[int]:
-        """Bring the dirty twins from before their first changed tick to their newest reading."""
+    def _taken_back(self, dirty: Mapping[int, int]) -> list[int]:
+        """Bring dirty twins back to before their first changed tick; answers who had to."""
         for twin, tick in dirty.items():
             # It stands before the step that broke it; a change up to there may lead elsewhere.
             if twin in self._failures and tick <= self._failures[twin][0]:
@@ -334,12 +383,18 @@ class Fleet:
         back = self._live.tick[twins] >= since
         if back.any():
             who, to = twins[back], since[back]
+            self._rewound.update((t, self._reached(t)) for t in who.tolist())
             earlier = self._checkpoints.before(who, to)
             self._live.put(who, earlier)
             self._checkpoints.rewound(who, earlier.cycles)
+        return [int(t) for t in twins[back]]
+
+    def _follow(self, dirty: Mapping[int, int], passing: Passing | None) -> None:
+        """Bring the dirty twins to their newest readings."""
+        twins = sorted(dirty)
         pending = [
             (t, self._windows.ticks(t, tick + 1))
-            for t, tick in zip(twins.tolist(), self._live.tick[twins].tolist(), strict=True)
+            for t, tick in zip(twins, self._live.tick[twins].tolist(), strict=True)
         ]
         turn = 0
         while True:
@@ -349,11 +404,13 @@ class Fleet:
                 if turn < len(ticks) and t not in self._failures
             ]
             if not now:
-                return [int(t) for t in twins[back]]
+                break
             going = np.array([t for t, _ in now], np.int64)
             look = None if passing is None else Looking(passing, dirty)
             self._cycle(going, [tick for _, tick in now], look)
             turn += 1
+        for twin in twins if self._rewound else ():
+            self._rewound.pop(twin, None)
 
     def _cycle(
         self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], look: Looking | None
@@ -369,7 +426,8 @@ class Fleet:
         except TooFewMembersError as error:
             self._one_by_one(twins, ticks, look, error)
             return
-        self._checkpoints.save(twins, state)
+        with self._past:
+            self._checkpoints.save(twins, state)
         if everyone:
             self._live = after
         else:
@@ -440,13 +498,14 @@ class Fleet:
         who = np.flatnonzero(due)
         if len(who) == 0:
             return []
-        state = self._checkpoints.settle(who, final[who])
         settled = []
-        for i, twin in enumerate(who):
-            if state.tick[i] == boundary[twin]:
-                continue
-            self._windows.forget(int(twin), int(state.tick[i]))
-            settled.append(Settled(self.names[twin], state.take([i])))
+        with self._past:
+            state = self._checkpoints.settle(who, final[who])
+            for i, twin in enumerate(who):
+                if state.tick[i] == boundary[twin]:
+                    continue
+                self._windows.forget(int(twin), int(state.tick[i]))
+                settled.append(Settled(self.names[twin], state.take([i])))
         return settled
 
 

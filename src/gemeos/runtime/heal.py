@@ -140,7 +140,7 @@ def exchanged(ahead: Rerun, live: Fleet, timeline: Timeline, passing: Passing) -
     timeline.put_keyframe(keyframe)
     place = live.place(name)
     numbers = [timeline.book.number(c.binding.series) for c in live.channels[place]]
-    live.restore([name], unpacked(live, name, keyframe.state))
-    live.take(timeline.range(numbers, ahead.until, _EVER), timeline.book, passing)
+    behind = timeline.range(numbers, ahead.until, _EVER)
+    live.exchange(name, unpacked(live, name, keyframe.state), behind, timeline.book, passing)
     logger.info("%s is healed: what came too late is in its past now", name)
     return keyframe

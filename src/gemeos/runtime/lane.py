@@ -77,7 +77,7 @@ class Lane:
     """Some fleets of a site, and who owns them.
 
     What changes twins belongs to the strand's path; ``snapshot``, ``everyone`` and ``state_at`` to
-    any thread.
+    any thread. The last waits for nobody.
     """
 
     def __init__(self, running: Running, fleets: Sequence[Fleet], strand: Strand) -> None:
@@ -110,8 +110,7 @@ class Lane:
 
     def state_at(self, twin: str, when: Instant) -> TwinState | None:
         """The twin's filtered state then; None where that lies before the horizon."""
-        with self._lock:
-            return self._fleet_of[twin].state_at(twin, when)
+        return self._fleet_of[twin].state_at(twin, when)
 
     def failure(self, twin: str) -> AssimilationError | None:
         """Why the twin stands still."""
