@@ -31,7 +31,7 @@ from gemeos.foresee.issue import readings_ahead
 from gemeos.runtime import beside
 from gemeos.runtime.run import RunningSite
 from gemeos.schema.phase import Phase
-from gemeos.schema.reading import Reading, Series
+from gemeos.schema.reading import Reading, Readings, Series
 from gemeos.testing.linear import Linear
 from gemeos.testing.played import Batch, PlayedLink
 from gemeos.timeline.memory import MemoryTimeline
@@ -221,6 +221,44 @@ def test_that_one_that_falls_far_behind_reads_from_the_store(
         assert site.host.snapshot("tank").digest() == alone([*rows, *amended])
         assert site.host.counted["too_late"] == 0
         assert site["tank"].trust().phase is Phase.IN_STEP
+
+
+def test_that_a_gap_in_the_store_is_jumped_over_and_leads_to_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beside, "MOST_HELD", 3)
+    monkeypatch.setattr(beside, "AT_ONCE", 7)
+    since: list[Instant] = []
+
+    def noted(
+        self: MemoryTimeline,
+        series: Sequence[int],
+        begin: Instant,
+        until: Instant,
+        *,
+        known_by: Instant | None = None,
+    ) -> Readings:
+        if threading.current_thread().name.startswith("gemeos-tank-path"):
+            since.append((begin - START) // STEP)
+        return ranged(self, series, begin, until, known_by=known_by)
+
+    ranged = MemoryTimeline.range
+    monkeypatch.setattr(MemoryTimeline, "range", noted)
+    # After a silence of 20 steps it goes on, and again after one of 200: from 26 and 48 on.
+    rows, gate = log(30), Gate(free=2)
+    gaps = [0] * 26 + [20] * 2 + [220] * 2
+    rows = [
+        replace(row, valid_at=row.valid_at + gap * STEP)
+        for row, gap in zip(rows, gaps, strict=True)
+    ]
+    with living(slow(gate), both(rows)) as site:
+        assert gate.begun.wait(PATIENCE_S)
+        gate.open.set()
+        assert site.caught_up(PATIENCE_S)
+        assert site.host.snapshot("tank").digest() == alone(rows)
+        assert site["tank"].trust().assimilated == len(rows)
+    # Piece by piece the long silence alone is asked for 27 times.
+    assert len([s for s in since if 40 <= s < 248 - 7]) <= 3
 
 
 def test_that_a_kill_in_the_midst_of_a_fit_loses_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -28,7 +28,7 @@ from gemeos.runtime.strand import Strand
 from gemeos.runtime.taken import Taken
 from gemeos.schema.reading import Quality, Readings
 from gemeos.timeline.base import Commit, Event
-from gemeos.units.instant import Instant
+from gemeos.units.instant import Instant, Span
 
 MOST_HELD: Final = 20_000
 """Readings that wait without the store being asked for them."""
@@ -263,14 +263,44 @@ class Beside(Lane):
                 # thousand steps at a time, would take hours.
                 return timeline.range(numbers, 0, 0)
             begin = first - 1
+        newest = self._last_stored(numbers, EVER)
         until = begin + AT_ONCE * step
-        newest = int(timeline.latest(numbers, EVER).valid_at.max(initial=-EVER))
         readings = timeline.range(numbers, begin, until)
+        if not len(readings) and until < newest:
+            begin = self._before_next(numbers, begin, newest)
+            until = begin + AT_ONCE * step
+            readings = timeline.range(numbers, begin, until)
         if until < newest:
             rest = {name: max(at, until) for name, at in since.items()}
             with self._news:
                 self._behind = _merged(self._behind, rest, min)
         return readings
+
+    def _last_stored(self, numbers: Sequence[int], until: Instant) -> Instant:
+        """The newest instant that something was read at, of those up to ``until``."""
+        latest = self._running.timeline.latest(numbers, until)
+        return int(latest.valid_at.max(initial=-EVER))
+
+    def _before_next(self, numbers: Sequence[int], begin: Instant, newest: Instant) -> Instant:
+        """The end of a silence that begins with a thousand steps behind ``begin``.
+
+        It lies a whole number of a thousand steps behind ``begin``, so that whoever goes on from it
+        takes in the same at once as if he had gone through the silence, too.
+        """
+        pace = AT_ONCE * self._fleet.schema.step
+        silent, heard = 1, 2
+        while begin + heard * pace < newest and self._is_silent(numbers, begin, heard * pace):
+            silent, heard = heard, 2 * heard
+        while heard - silent > 1:
+            between = (silent + heard) // 2
+            if self._is_silent(numbers, begin, between * pace):
+                silent = between
+            else:
+                heard = between
+        return begin + silent * pace
+
+    def _is_silent(self, numbers: Sequence[int], begin: Instant, stretch: Span) -> bool:
+        return self._last_stored(numbers, begin + stretch) <= begin
 
     def _split(self, whole: _Portion) -> Iterator[_Portion]:
         """What lies in the past at once, as it is gone through once; then instant by instant."""
