@@ -15,19 +15,17 @@ from itertools import zip_longest
 from threading import Lock
 from typing import Final, Protocol, final
 
-from gemeos.clock import Clock
 from gemeos.ensemble.condition import Condition
 from gemeos.ensemble.state import NEVER, TwinState
 from gemeos.errors import GemeosError
 from gemeos.runtime.alert import KIND, Alert, AlertRecord, AlertStanding
-from gemeos.runtime.compute import Compute
+from gemeos.runtime.base import Houses, Works
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.hindcast import chance_of, holds_now
 from gemeos.runtime.shelf import Shelf
-from gemeos.runtime.strand import Strand
 from gemeos.runtime.twin import Twin
 from gemeos.runtime.witness import Witness
-from gemeos.timeline.base import Event, Timeline
+from gemeos.timeline.base import Event
 from gemeos.units import iso
 from gemeos.units.instant import Instant
 
@@ -40,31 +38,8 @@ MOST_UNDER_WAY: Final = 64
 """Chances that are worked out; beyond, an issue is left out, counted and told."""
 
 
-class Running(Protocol):
+class Running(Works, Houses, Protocol):
     """What alerts need of the running site."""
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
-
-    @property
-    def compute(self) -> Compute:
-        """The threads."""
-        ...
-
-    def strand(self, twin: str) -> Strand:
-        """Those of the twin."""
-        ...
-
-    def fleet(self, twin: str) -> Fleet:
-        """The fleet that holds it."""
-        ...
 
 
 @final

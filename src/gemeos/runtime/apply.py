@@ -34,10 +34,10 @@ from gemeos.act.verify import Watch
 from gemeos.errors import AccessError, GemeosError, GuardError, NotReadyError, StoppedError
 from gemeos.runtime.devices import Devices
 from gemeos.runtime.ledger_row import AppliedPlan
-from gemeos.runtime.ledgers import Ledgers, Running
+from gemeos.runtime.ledgers import Ledgers
 from gemeos.runtime.plan import Applied, PlanRecord
 from gemeos.runtime.plans import Plans
-from gemeos.runtime.reality import compared_with_reality
+from gemeos.runtime.reality import Running, compared_with_reality
 from gemeos.runtime.supervise import supervised
 from gemeos.runtime.switches import Switches
 from gemeos.runtime.undertakings import Undertakings

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import UnknownNameError
-from gemeos.runtime import ledgers
+from gemeos.runtime import reality
 from gemeos.runtime.apply import Applying
 from gemeos.runtime.dossier import FORMAT, Declared, Dossier, Known, Told, packed_readings
 from gemeos.runtime.engine_model import EngineModel
@@ -28,7 +28,7 @@ MOST_EVENTS: Final = 20_000
 _BEGUN: Final = {"optimisation_begun", "scenario_begun"}
 
 
-class Running(ledgers.Running, Protocol):
+class Running(reality.Running, Protocol):
     """What gathering needs of the running site."""
 
     @property

@@ -14,6 +14,7 @@ from gemeos.clock import Clock
 from gemeos.ensemble.state import TwinState
 from gemeos.foresee.executor import Batch, Executor
 from gemeos.foresee.intervene import Acts
+from gemeos.runtime.base import Houses
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.named import Pursuit, ended
 from gemeos.runtime.questions import crew_of
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
     """Numbers of those that failed; the values are of the others."""
 
 
-class Running(Protocol):
+class Running(Houses, Protocol):
     """What forks need of the running site."""
 
     @property
@@ -46,10 +47,6 @@ class Running(Protocol):
     @property
     def executor(self) -> Executor:
         """Runs batches."""
-        ...
-
-    def fleet(self, twin: str) -> Fleet:
-        """The fleet that holds it."""
         ...
 
 

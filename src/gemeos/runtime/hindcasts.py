@@ -18,12 +18,11 @@ from gemeos.runtime import scenarios
 from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.advising import Advising, Sought
 from gemeos.runtime.asked import When
+from gemeos.runtime.base import Declares
 from gemeos.runtime.hindcast import Asked, Hindcast, hindcast
 from gemeos.runtime.hindcast_record import KIND, HindcastRecord
 from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.scenario import Progress
-from gemeos.runtime.site import Site
-from gemeos.runtime.twin import Twin
 from gemeos.runtime.wanted import Wanted
 from gemeos.schema.variable import Const
 from gemeos.units import span
@@ -34,17 +33,8 @@ MOST_TOLD: Final = 1000
 """Occurrences and warnings that are kept, the first ones; the counts count all."""
 
 
-class Running(scenarios.Running, Protocol):
+class Running(scenarios.Running, Declares, Protocol):
     """What hindcasts need of the running site."""
-
-    @property
-    def site(self) -> Site:
-        """As declared."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
-        ...
 
 
 @dataclass(eq=False)

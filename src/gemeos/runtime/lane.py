@@ -11,17 +11,16 @@ from itertools import groupby
 from threading import Lock
 from typing import Final, Protocol
 
-from gemeos.clock import Clock
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import AssimilationError
 from gemeos.runtime.alerts import Alerts
+from gemeos.runtime.base import Declares, Remembers
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.heal import Pending, Rerun, continued, exchanged, rerun
 from gemeos.runtime.keyframe import packed
 from gemeos.runtime.remember import Memory
 from gemeos.runtime.resume import restored, stored
 from gemeos.runtime.scores import Scores
-from gemeos.runtime.site import Site
 from gemeos.runtime.strand import Strand
 from gemeos.runtime.taken import Passing, Taken, Together
 from gemeos.runtime.twin import Twin, together
@@ -32,23 +31,8 @@ from gemeos.units.instant import Instant
 EVER: Final = 2**62
 
 
-class Running(Protocol):
+class Running(Remembers, Declares, Protocol):
     """What a lane needs of the running site."""
-
-    @property
-    def site(self) -> Site:
-        """As declared."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory; it is written to from any thread."""
-        ...
 
     @property
     def scores(self) -> Scores:
@@ -58,10 +42,6 @@ class Running(Protocol):
     @property
     def alerts(self) -> Alerts:
         """What twins watch for."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
         ...
 
     def count(self, what: str, many: int) -> None:

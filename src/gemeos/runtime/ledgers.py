@@ -14,16 +14,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol, TypeVar, final
+from typing import Final, TypeVar, final
 
 import msgspec
 
 from gemeos.act.undertaking import Undertaking
 from gemeos.errors import NotReadyError, StoppedError, UnknownNameError
-from gemeos.runtime import reality
-from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.ledger_row import APPLIED, SCORE, AppliedPlan, Ledger, LedgerRow, Score
 from gemeos.runtime.plan import packed, unpacked
+from gemeos.runtime.reality import Running
 from gemeos.runtime.scoring import Past, scored
 from gemeos.runtime.undertakings import Undertakings
 from gemeos.schema.plan import Plan
@@ -79,14 +78,6 @@ def sources_of(timeline: Timeline, plan: Plan) -> Sources:
         wanted.append(("scenario", f"plan-{made_of[2]}"))
     found = [timeline.record(kind, plan.twin, name) for kind, name in wanted]
     return Sources(tuple(Source(r.kind, r.body, r.attachment) for r in found if r is not None))
-
-
-class Running(reality.Running, Protocol):
-    """What the ledger needs of the running site."""
-
-    def fleet(self, twin: str) -> Fleet:
-        """The fleet that holds it."""
-        ...
 
 
 @final

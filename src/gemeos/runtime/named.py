@@ -9,8 +9,7 @@ from threading import Lock
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gemeos.errors import BusyError, GemeosError, NotReadyError, UnknownNameError
-from gemeos.runtime import shelf
-from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.base import Houses, Works
 from gemeos.runtime.jobs import End, Jobs, Work
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.shelf import PATH_S, Named, Shelf
@@ -39,12 +38,8 @@ class Pursued(Named, Protocol):
         ...
 
 
-class Running(shelf.Running, Protocol):
+class Running(Works, Houses, Protocol):
     """What such work needs of the running site."""
-
-    def fleet(self, twin: str) -> Fleet:
-        """The fleet that holds it."""
-        ...
 
 
 _R = TypeVar("_R", bound=Pursued)

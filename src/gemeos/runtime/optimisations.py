@@ -27,6 +27,7 @@ from gemeos.foresee.space import DO_NOTHING, Candidate, Space
 from gemeos.foresee.verdict import Advice, Verdict
 from gemeos.runtime import scenarios
 from gemeos.runtime.apply import Applying
+from gemeos.runtime.base import Declares
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.optimisation import (
@@ -52,7 +53,6 @@ from gemeos.runtime.searching import (
 )
 from gemeos.runtime.trial import Trial, changes_of
 from gemeos.runtime.tried import keep, note, told_of
-from gemeos.runtime.twin import Twin
 from gemeos.runtime.unmodelled import unmodelled
 from gemeos.schema.intervention import as_written as changes_as_written
 from gemeos.schema.variable import Const
@@ -70,16 +70,12 @@ FINER: Final = 2
 """How often the stretch in between, in which it comes to gain nothing, is halved."""
 
 
-class Running(scenarios.Running, Protocol):
+class Running(scenarios.Running, Declares, Protocol):
     """What optimisations need of the running site: what scenarios do, and what was applied."""
 
     @property
     def applying(self) -> Applying:
         """Plans being carried out."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
         ...
 
 

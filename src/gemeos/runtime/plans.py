@@ -7,16 +7,14 @@ from dataclasses import replace
 from typing import Final, Protocol, final
 
 from gemeos.act.approve import Approval, may_not
-from gemeos.clock import Clock
 from gemeos.errors import GuardError, InputError, UnknownNameError
-from gemeos.runtime.compute import Compute
+from gemeos.runtime.base import Declares, Works
 from gemeos.runtime.plan import PLAN, PlanRecord, packed, unpacked
 from gemeos.runtime.promise import check_promise
-from gemeos.runtime.twin import Twin
 from gemeos.schema.plan import Plan
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control
-from gemeos.timeline.base import Event, Record, Timeline
+from gemeos.timeline.base import Event, Record
 from gemeos.units import iso
 
 MOST_KEPT: Final = 1000
@@ -25,27 +23,8 @@ PATH_S: Final = 30.0
 """How long to wait for the path, which may be behind."""
 
 
-class Running(Protocol):
+class Running(Works, Declares, Protocol):
     """What plans need of the running site."""
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
-
-    @property
-    def compute(self) -> Compute:
-        """The threads."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
-        ...
 
 
 @final

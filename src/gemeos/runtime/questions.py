@@ -8,24 +8,22 @@ from typing import Protocol
 
 import numpy as np
 
-from gemeos.clock import Clock
 from gemeos.ensemble.estimate import Estimate, Filtered, Forecast, Kind, Provenance
 from gemeos.ensemble.state import NEVER, Monitor, TwinState
 from gemeos.errors import AssimilationError, InputError, OutOfReachError
 from gemeos.foresee.forecast import forecast
 from gemeos.runtime.asked import When
+from gemeos.runtime.base import Declares, Houses, Remembers
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.keyframe import unpacked
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scores import Scores
-from gemeos.runtime.site import Site
 from gemeos.runtime.standing import Heard, heard_of, phase_by
 from gemeos.runtime.trust import Trust, channel_trust
-from gemeos.runtime.twin import Twin, together
+from gemeos.runtime.twin import together
 from gemeos.schema.reading import Readings
 from gemeos.simulate.base import Crew
-from gemeos.timeline.base import Timeline
 from gemeos.units import iso, span
 from gemeos.units.instant import Instant, Span
 
@@ -33,35 +31,12 @@ MOST_STEPS_BEHIND = 200_000
 """How far ``now`` moves members on without a reading; further, the answer stays where it is."""
 
 
-class Running(Protocol):
+class Running(Remembers, Declares, Houses, Protocol):
     """What questions need of the running site."""
-
-    @property
-    def site(self) -> Site:
-        """As declared."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
 
     @property
     def scores(self) -> Scores:
         """How forecasts turned out."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
-        ...
-
-    def fleet(self, twin: str) -> Fleet:
-        """The fleet that holds it."""
         ...
 
     def snapshot(self, twin: str) -> TwinState:

@@ -7,43 +7,18 @@ from typing import Protocol
 
 from gemeos.act.undertaking import Undertaking
 from gemeos.act.verify import Watch, compared
-from gemeos.clock import Clock
 from gemeos.errors import GemeosError
-from gemeos.runtime.compute import Compute
+from gemeos.runtime.base import Declares, Houses, Works
 from gemeos.runtime.feed import Feed
 from gemeos.runtime.questions import Questions
-from gemeos.runtime.site import Site
-from gemeos.runtime.strand import Strand
-from gemeos.runtime.twin import Twin
 from gemeos.schema.plan import Band
 from gemeos.schema.variable import Sensor
-from gemeos.timeline.base import Timeline
 from gemeos.units import conversion
 from gemeos.units.instant import Instant
 
 
-class Running(Protocol):
+class Running(Works, Declares, Houses, Protocol):
     """What acting needs of the running site."""
-
-    @property
-    def site(self) -> Site:
-        """As declared."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
-
-    @property
-    def compute(self) -> Compute:
-        """The threads."""
-        ...
 
     @property
     def feed(self) -> Feed:
@@ -53,14 +28,6 @@ class Running(Protocol):
     @property
     def questions(self) -> Questions:
         """What the twins hold."""
-        ...
-
-    def twin(self, name: str) -> Twin:
-        """The declared twin."""
-        ...
-
-    def strand(self, twin: str) -> Strand:
-        """The threads on which it is changed, asked and acted by."""
         ...
 
 

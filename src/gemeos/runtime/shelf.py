@@ -8,10 +8,9 @@ from typing import Final, Generic, Protocol, TypeVar, final
 
 import msgspec
 
-from gemeos.clock import Clock
 from gemeos.errors import InputError, NotReadyError, TimelineError, UnknownNameError
-from gemeos.runtime.compute import Compute
-from gemeos.timeline.base import Event, Record, Timeline
+from gemeos.runtime.base import Works
+from gemeos.timeline.base import Event, Record
 from gemeos.units.instant import Instant
 
 MOST_KEPT: Final = 1000
@@ -40,25 +39,6 @@ class Named(Protocol):
         ...
 
 
-class Running(Protocol):
-    """What a shelf needs of the running site."""
-
-    @property
-    def clock(self) -> Clock:
-        """Site time."""
-        ...
-
-    @property
-    def timeline(self) -> Timeline:
-        """The memory."""
-        ...
-
-    @property
-    def compute(self) -> Compute:
-        """The threads: what is written is written on the path."""
-        ...
-
-
 _N = TypeVar("_N", bound=Named)
 
 
@@ -66,7 +46,7 @@ _N = TypeVar("_N", bound=Named)
 class Shelf(Generic[_N]):
     """Those of one kind. May be asked from any thread but the path's own."""
 
-    def __init__(self, running: Running, kind: str, of: type[_N]) -> None:
+    def __init__(self, running: Works, kind: str, of: type[_N]) -> None:
         """``of`` is the dataclass of what is kept."""
         self._running, self._kind, self._of = running, kind, of
 
