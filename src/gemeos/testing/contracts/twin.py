@@ -386,6 +386,32 @@ class TwinContract:
         assert record.digest
         whatifs.drop("wide")
 
+    def test_that_a_scenario_of_the_past_begins_with_what_was_known_by_then(
+        self, asked: AskedSite
+    ) -> None:
+        mill = asked["mill"]
+        begins = []
+        # Either side of the reading that came late.
+        for name, known_by in (("before", second(60)), ("after", second(STEPS))):
+            begun = mill.scenarios.begin(
+                name, until="2 s", every="1 s", at=second(31), known_by=known_by
+            )
+            assert (begun.forked_at, begun.known_at) == (second(31), known_by)
+            told = mill.scenarios.estimate(name)["x0"]
+            believed = mill.at(second(31), known_by=known_by)["x0"]
+            # A random walk goes on from each member's own place by one step's noise.
+            step = told.members[0] - believed.members[0]
+            error = STEP_SD / np.sqrt(MEMBERS)
+            assert step.mean() == pytest.approx(0.0, abs=4 * error)
+            assert step.std() == pytest.approx(STEP_SD, rel=4 / np.sqrt(2 * MEMBERS))
+            begins.append(believed.members[0])
+            expected = exact(range(32), without=LATE_AT if name == "before" else None)
+            wide = float(np.sqrt(expected[1] ** 2 + STEP_SD**2))
+            agrees(told.mean[0], told.sd[0], (expected[0], wide))
+            mill.scenarios.drop(name)
+        # The late reading is worth more than a step's noise leaves in doubt.
+        assert np.mean(begins[1] - begins[0]) > 8 * STEP_SD / np.sqrt(MEMBERS)
+
     def test_that_scenarios_are_listed_until_they_are_dropped(self, asked: AskedSite) -> None:
         whatifs = asked["mill"].scenarios
         before = len(whatifs.all())
