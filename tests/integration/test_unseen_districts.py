@@ -19,6 +19,7 @@ from gemeos.twins.traffic.demand.assumed import ASSUMED, believed
 from gemeos.twins.traffic.demand.unknowns import USUAL
 from gemeos.twins.traffic.demand.ways import ways_of
 from gemeos.twins.traffic.lived import plant
+from gemeos.twins.traffic.physics import described
 from gemeos.twins.traffic.places import places_of
 from gemeos.twins.traffic.signals import (
     Fixed,
@@ -34,6 +35,7 @@ from gemeos.twins.traffic.signals.plans import cycle_s, fitted, plan_of, shortes
 from gemeos.twins.traffic.sources import Wanted, bring
 from gemeos.units.instant import SECOND
 from gemeos_plants.traffic import district as plants
+from gemeos_plants.traffic.controller import Controller, Rules
 from tests.integration.sumo_networks import sumo_program
 
 MAP = """<osm version="0.6">
@@ -313,3 +315,20 @@ def test_that_trips_between_zones_come_from_all_their_roads_at_twin_and_plant(
     expected = {(a, b): n for a, n in (("left0A0", 150), ("left1A1", 50)) for b in ENDS}
     assert by_plant == expected
     assert dict(by_twin) == pytest.approx(expected, rel=0.03)
+
+
+def test_that_plant_and_twin_agree_on_what_may_be_set_where_people_have_lights(
+    tmp_path: Path,
+) -> None:
+    crossings = ("--sidewalks.guess", "true", "--crossings.guess", "true")
+    made = bring([net(tmp_path, *crossings)], tmp_path / "town", Wanted(loops_before_m=30.0))
+    by_twin = {p.at_device for p in described(made).cabinets.places if p.phase is not None}
+    programs = plants.read(tmp_path / "town").programs
+    assert made.network.crossings
+    by_plant = set()
+    for signal, held in made.signals.items():
+        walking = dict.fromkeys((k for c in held.crossings for k in c.links), 10.0)
+        rules = Rules(walking=walking)
+        stages = Controller(programs[signal], rules, 0.0).stages(0)
+        by_plant |= {f"{signal}/phase/{k}" for k in stages}
+    assert by_twin == by_plant

@@ -258,3 +258,15 @@ def test_that_a_programme_that_adapts_is_sumos_until_something_else_is_ordered()
     # A whole cycle of its fixed times; then it adapts again.
     assert [cabinet.advance(1.0, float(second)) for second in range(46)] == [False] * 45 + [True]
     assert cabinet.is_lent
+
+
+def test_that_time_in_which_who_walks_finishes_is_no_stage() -> None:
+    # Cars keep their green while the crossing, light 2, has red already: 6 s, as long as a stage.
+    rows = (("GrG", 20), ("Grr", 6), ("yrr", 3), ("rGr", 20), ("ryr", 3))
+    program = Program("day", tuple(Phase(seconds, state) for state, seconds in rows))
+    cabinet = Controller([program], RULES, 0.0)
+    assert cabinet.stages(0) == (0, 3)
+    with pytest.raises(RefusedError, match="phase 1 is between stages"):
+        cabinet.order(durations=[20, 9, 3, 20, 3])
+    # Nobody walks where no light is for that: then it is a stage like others.
+    assert Controller([program], Rules(), 0.0).stages(0) == (0, 1, 3)

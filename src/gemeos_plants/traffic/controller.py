@@ -127,8 +127,7 @@ class Controller:
 
     def stages(self, program: int) -> tuple[int, ...]:
         """Numbers of the phases whose length may differ."""
-        phases = self.programs[program].phases
-        return tuple(i for i, phase in enumerate(phases) if _is_stage(phase))
+        return stages_of(self.programs[program], self.rules)
 
     def order(
         self,
@@ -253,7 +252,7 @@ class Controller:
         if not all(map(math.isfinite, (*wanted.durations, wanted.offset_s))):
             raise RefusedError("that is no number of seconds")
         for i, (phase, seconds) in enumerate(zip(phases, wanted.durations, strict=True)):
-            self._judge_phase(i, phase, seconds)
+            self._judge_phase(i, phase, seconds, may_differ=i in self.stages(wanted.program))
         cycle = sum(wanted.durations)
         low, high = self.rules.minimum_cycle_s, self.rules.maximum_cycle_s
         if not low <= cycle <= high and cycle != sum(p.duration_s for p in phases):
@@ -267,12 +266,12 @@ class Controller:
 
     def may_differ(self, phase: int) -> bool:
         """Whether that phase of the programme that is ordered can be set."""
-        return _is_stage(self.programs[self.ordered.program].phases[phase])
+        return phase in self.stages(self.ordered.program)
 
-    def _judge_phase(self, i: int, phase: Phase, seconds: float) -> None:
+    def _judge_phase(self, i: int, phase: Phase, seconds: float, *, may_differ: bool) -> None:
         if seconds == phase.duration_s:
             return
-        if not _is_stage(phase):
+        if not may_differ:
             raise RefusedError(f"phase {i} is between stages, and lasts {phase.duration_s:g} s")
         told_low, told_high = phase.minimum_s, phase.maximum_s
         low = max(self.rules.minimum_green_s, told_low or 0.0)
@@ -304,6 +303,32 @@ class Controller:
                 )
 
 
+def stages_of(program: Program, rules: Rules) -> tuple[int, ...]:
+    """Numbers of the phases whose length may differ.
+
+    Not of them are those in which who walks only finishes: cars have the green that they had
+    before, and nobody is let go. Where there is one green alone, its length changes nothing.
+    """
+    phases = program.phases
+    if sum(set(p.state) & GREEN != set() and not set(p.state) & YELLOW for p in phases) < 2:
+        return ()
+    return tuple(
+        i
+        for i, phase in enumerate(phases)
+        if _is_stage(phase) and not _lets_finish(phases[i - 1], phase, rules)
+    )
+
+
+def _lets_finish(before: Phase, phase: Phase, rules: Rules) -> bool:
+    if not rules.walking or set(before.state) & YELLOW or not set(before.state) & GREEN:
+        return False
+    lights = enumerate(zip(before.state, phase.state, strict=True))
+    return all(
+        now not in GREEN or was in GREEN if light in rules.walking else now == was
+        for light, (was, now) in lights
+    )
+
+
 def _is_stage(phase: Phase) -> bool:
     shown = set(phase.state)
     if not shown & GREEN or shown & YELLOW:
@@ -331,11 +356,12 @@ def shortest_green(light: int, phases: Sequence[Phase], durations: Sequence[floa
 
 def shortened(program: Program, rules: Rules) -> tuple[Phase, ...]:
     """Its phases, each stage as short as it may be made."""
+    stages = stages_of(program, rules)
     return tuple(
         replace(p, duration_s=min(p.duration_s, max(rules.minimum_green_s, p.minimum_s or 0.0)))
-        if _is_stage(p)
+        if i in stages
         else p
-        for p in program.phases
+        for i, p in enumerate(program.phases)
     )
 
 

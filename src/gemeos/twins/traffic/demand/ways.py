@@ -125,7 +125,11 @@ def _given(
             if (depart := vehicle.get("depart", "0"))[:1].isdigit():
                 departures.append(float(depart))
     if not departures:
-        raise EngineError("duarouter", "there is no vehicle in the files of trips that finds a way")
+        raise EngineError(
+            "duarouter",
+            "there is no vehicle in the files of trips that finds a way. With 'routes = []' in "
+            "district.toml trips are assumed",
+        )
     span = max(departures) - min(departures)
     # The last one sets out on average one gap before the end.
     hours = span * (len(departures) + 1) / max(len(departures), 1) / HOUR_S
