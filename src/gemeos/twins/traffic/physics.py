@@ -62,8 +62,8 @@ def described(
         )
     if known.interval_s != 60.0:
         raise SchemaError(
-            f"{known.name} counts over {known.interval_s:g} s; a twin of it goes by the minute. Have "
-            "its detectors tell each minute, and say interval_s = 60."
+            f"{known.name} counts over {known.interval_s:g} s; a twin of it goes by the minute. "
+            "Have its detectors tell each minute, and say interval_s = 60."
         )
     unknowns = factors(*believed(known))
     junctions = controlled(known.network, known.limits)
