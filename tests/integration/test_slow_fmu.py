@@ -9,6 +9,7 @@ import math
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import pytest
 
 import gemeos as gm
 from gemeos.engines.simulator import EngineSimulator
+from gemeos.errors import GemeosError, StoppedError
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.settings import read
 from gemeos.runtime.twin import together
@@ -157,6 +159,33 @@ def test_that_a_stop_does_not_wait_for_an_fmu_that_hangs(
     # One step of one member may take a minute, and a batch has sixteen of them.
     assert time.monotonic() - began < 20
     assert pids_of(spring) == ()
+
+
+def test_that_a_stop_ends_a_question_of_the_past_that_an_fmu_keeps(
+    folder: Path, tmp_path: Path, held_by: Path
+) -> None:
+    spring, said = spring_of(folder), list[type[BaseException]]()
+    with living(spring, readings(), tmp_path / "s.duckdb") as site:
+        assert site.caught_up(PATIENCE_S)
+        boundary = site.host.fleet("spring").boundary("spring")
+        assert boundary is not None
+        held_by.touch()
+
+        def ask() -> None:
+            try:
+                # Behind the horizon, so that it is gone through once more.
+                spring.at(boundary - SECOND // 2)
+            except GemeosError as error:
+                said.append(type(error))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join(0.5)
+        assert asking.is_alive()
+        began = time.monotonic()
+    asking.join(20)
+    assert said == [StoppedError]
+    assert time.monotonic() - began < 20
 
 
 def test_that_a_kill_while_an_fmu_hangs_loses_nothing(

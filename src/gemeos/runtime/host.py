@@ -128,6 +128,10 @@ class Host:
         """The twin's filtered state then; None where that lies before the horizon."""
         return self._lane_of[self.twin(twin).name].state_at(twin, when)
 
+    def apart(self, twin: str) -> Fleet:
+        """One more fleet of the twin alone, for which nothing comes too late."""
+        return self._lane_of[self.twin(twin).name].apart(twin)
+
     def failure(self, twin: str) -> AssimilationError | None:
         """Why the twin stands still; None where it does not."""
         return self._lane_of[self.twin(twin).name].failure(twin)

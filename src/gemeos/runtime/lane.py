@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from threading import Lock
 from typing import Final, Protocol
+from weakref import WeakSet
 
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import AssimilationError
@@ -70,8 +71,10 @@ class Lane:
         self._fleet_of = {name: f for f in self.fleets for name in f.names}
         self._memory = Memory([running.twin(name) for name in self.names], self._fleet_of)
         self._lock = Lock()
-        self._again: Fleet | None = None
-        """What goes through the past of a twin that is healed."""
+        self._apart: WeakSet[Fleet] = WeakSet()
+        self._ending = Lock()
+        """Guards these, and that it ends."""
+        self._ends = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,6 +94,19 @@ class Lane:
     def state_at(self, twin: str, when: Instant) -> TwinState | None:
         """The twin's filtered state then; None where that lies before the horizon."""
         return self._fleet_of[twin].state_at(twin, when)
+
+    def apart(self, twin: str) -> Fleet:
+        """One more fleet of that twin alone, for which nothing comes too late.
+
+        It stands before the first reading, and is the caller's; it is halted with the lane.
+        """
+        fleet = together([self._running.twin(twin)], horizon=EVER)
+        with self._ending:
+            self._apart.add(fleet)
+            ends = self._ends
+        if ends:
+            fleet.halt()
+        return fleet
 
     def failure(self, twin: str) -> AssimilationError | None:
         """Why the twin stands still."""
@@ -196,10 +212,9 @@ class Lane:
 
     def _gone_through(self, name: str, late: Instant, boundary: Instant) -> Rerun:
         twin = self._running.twin(name)
-        self._again = together([twin], horizon=EVER)
         return rerun(
             twin,
-            self._again,
+            self.apart(name),
             self._running.timeline,
             late=late,
             until=boundary,
@@ -236,9 +251,11 @@ class Lane:
 
     def halt(self) -> None:
         """Have what takes long end soon, with ``StoppedError``."""
-        for fleet in (*self.fleets, self._again):
-            if fleet is not None:
-                fleet.halt()
+        with self._ending:
+            self._ends = True
+            everyone = (*self.fleets, *self._apart)
+        for fleet in everyone:
+            fleet.halt()
 
     def close(self) -> None:
         """Let go of processes."""

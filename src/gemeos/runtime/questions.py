@@ -21,7 +21,6 @@ from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scores import Scores
 from gemeos.runtime.standing import Heard, heard_of, phase_by
 from gemeos.runtime.trust import Trust, channel_trust
-from gemeos.runtime.twin import together
 from gemeos.schema.reading import Readings
 from gemeos.simulate.base import Crew
 from gemeos.units import iso, span
@@ -49,6 +48,10 @@ class Running(Remembers, Declares, Houses, Protocol):
 
     def state_at(self, twin: str, when: Instant) -> TwinState | None:
         """Its filtered state then; None where that lies before the horizon."""
+        ...
+
+    def apart(self, twin: str) -> Fleet:
+        """One more fleet of it alone, to go through its past with."""
         ...
 
     def failure(self, twin: str) -> AssimilationError | None:
@@ -165,7 +168,7 @@ class Questions:
     def _from_the_timeline(self, twin: str, at: Instant, by: Instant | None) -> TwinState:
         """Compute the state again, from the newest keyframe that still stands."""
         declared, timeline = self._running.twin(twin), self._running.timeline
-        fleet = together([declared], horizon=2**62)
+        fleet = self._running.apart(twin)
         numbers = [timeline.book.number(b.series) for b in declared.bindings]
         since, before = -(2**62), at
         while (keyframe := timeline.keyframe_before(twin, before, known_by=by)) is not None:
