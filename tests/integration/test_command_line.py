@@ -169,6 +169,12 @@ def test_that_a_scenario_is_shown_beside_doing_nothing_and_kept(
     words = ("level=ramp to 3 m over 1 min", "--until", "2 min")
     assert asked("scenario", *words, *where) == 1
     assert "level is a state: the model moves it" in capsys.readouterr().err
+    for moment in ("at 2020-01-01T00:00Z", "from 2020-01-01T00:00Z"):
+        assert asked("scenario", f"level=3 m {moment}", *where) == 1
+        said = capsys.readouterr().err
+        assert f"level: '3 m {moment}' lies before the fork at " in said
+        assert "Fork earlier instead: at=2020-01-01T00:00:00+00:00" in said
+        assert "'after 5 min'" in said
     assert asked("scenario", "level=3 m after 1 min", "--until", "2 min", *where) == 0
     told = capsys.readouterr().out
     assert "scenario-1 of tank is done: level = 3.0 m after 1 min; 2 min from" in told

@@ -481,6 +481,28 @@ def test_that_a_token_opens_and_its_end_closes(
     assert client.get("/api/twins", headers=local).status_code == 401
 
 
+@pytest.mark.parametrize("word", ["at", "from"])
+def test_that_a_change_in_the_past_of_the_fork_is_told_with_how_to_fork_earlier(
+    serving: Serving, client: httpx.Client, word: str
+) -> None:
+    client.post(INBOX, json=reading(serving, 3))
+    told = client.post(
+        "/api/twins/north/scenarios",
+        json={
+            "name": "past",
+            "changes": {"lower": f"2 m {word} 2020-01-01T00:00Z"},
+            "until": "1 min",
+        },
+    )
+    assert told.status_code == 422
+    assert told.json()["error"] == "InterventionError"
+    message = told.json()["message"]
+    assert f"'2 m {word} 2020-01-01T00:00Z' lies before the fork at " in message
+    assert "Fork earlier instead: at=2020-01-01T00:00:00+00:00" in message
+    assert "'after 5 min'" in message
+    assert client.get("/api/twins/north/scenarios/past").status_code == 404
+
+
 @pytest.mark.parametrize("kind", ["scenarios", "optimisations", "hindcasts"])
 def test_that_what_is_begun_needs_an_operator_who_may_see_the_twin(
     guarded: tuple[Serving, httpx.Client, TokenFile], kind: str

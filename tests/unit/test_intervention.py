@@ -17,7 +17,7 @@ from gemeos.schema.intervention import (
     as_written,
     changes,
 )
-from gemeos.units import Quantity
+from gemeos.units import Quantity, instant
 from gemeos.units.instant import SECOND
 
 HOUR = 3600 * SECOND
@@ -76,6 +76,10 @@ def test_that_python_s_words_are_the_same_as_text() -> None:
         ("ramp 200 km/h", "Write it as in 'ramp to 200 km/h over 2 h'"),
         ("ramp to 2 m over 0 s", "A ramp takes time"),
         ("5 m after -1 s", "lies before the fork"),
+        ("5 m at 2020-01-01T00:00Z", "changes count from the fork. Write it as in 'after 5 min'"),
+        ("5 m from 2020-01-01T00:00Z", "in the past, fork earlier: at=..."),
+        ("ramp to 5 m over 1 h at noon", "names a moment"),
+        ("5 m after 14:03", "names a moment"),
         ("5 m for 0 s", "would last no time"),
         ("5 m for 1 s for 2 s", "says 'for' twice"),
         ("5 m after noon", "'noon' is not a length of time"),
@@ -94,4 +98,27 @@ def test_that_what_cannot_be_read_is_told_with_the_name_of_its_variable(
 ) -> None:
     with pytest.raises(InterventionError, match=r"^level: ") as error:
         changes({"level": written})
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (
+            "5 m at 2020-01-01T00:00Z",
+            "lies before the fork at 2026-01-01T12:00:00+00:00, in what has happened. Fork earlier",
+        ),
+        (
+            "5 m at 2020-01-01T00:00Z",
+            "at=2020-01-01T00:00:00+00:00; changes count from there, as in 'after 5 min'.",
+        ),
+        ("5 m from 2025-12-31T00:00Z", "Fork earlier instead"),
+        ("5 m since 2026-01-01T20:59+09:00", "Fork earlier instead"),
+        ("5 m after 2026-01-01T13:30Z", "Write 'after 90 min'."),
+        ("5 m at 2026-01-01T21:00:05+09:00", "Write 'after 5 s'."),
+    ],
+)
+def test_that_a_moment_is_told_where_it_lies_and_how_to_write_it(written: str, told: str) -> None:
+    with pytest.raises(InterventionError) as error:
+        changes({"level": written}, fork=instant("2026-01-01T12:00Z"))
     assert told in str(error.value)

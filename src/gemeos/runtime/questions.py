@@ -91,7 +91,8 @@ class Questions:
         self._asked: dict[str, tuple[str, TwinState]] = {}
         """By twin: hash of its newest state, and where ``now`` moved that to."""
 
-    def _instant(self, when: When) -> Instant:
+    def instant(self, when: When) -> Instant:
+        """The moment that was asked for, read in the site's zone where it names no offset."""
         return when if isinstance(when, int) else self._running.site.instant(when)
 
     def now(self, twin: str) -> Estimate:
@@ -114,8 +115,8 @@ class Questions:
         Raises:
             As ``at``.
         """
-        at, now = self._instant(when), self._running.clock.now()
-        by = None if known_by is None else self._instant(known_by)
+        at, now = self.instant(when), self._running.clock.now()
+        by = None if known_by is None else self.instant(known_by)
         self._check_past(twin, at, now)
         state = None if by is not None else self._running.state_at(twin, at)
         if state is None:
@@ -233,9 +234,9 @@ class Questions:
         rows = self._running.timeline.summary(
             twin,
             names,
-            self._instant(since),
-            self._instant(until),
-            known_by=None if known_by is None else self._instant(known_by),
+            self.instant(since),
+            self.instant(until),
+            known_by=None if known_by is None else self.instant(known_by),
         )
         (heard,) = heard_of(self._running.snapshot(twin))
         return Remembered(
@@ -256,7 +257,7 @@ class Questions:
         """The readings of every channel bound to the twin."""
         timeline = self._running.timeline
         numbers = [timeline.book.number(b.series) for b in self._running.twin(twin).bindings]
-        return timeline.range(numbers, self._instant(since), self._instant(until))
+        return timeline.range(numbers, self.instant(since), self.instant(until))
 
     def trust(self, twin: str) -> Trust:
         """How well the twin is in step."""

@@ -115,10 +115,11 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
             InputError: it cannot be done as asked; the message says how it could.
             BusyError: too many wait.
         """
-        fleet, told = self._running.fleet(twin), changes(written)
+        fleet, questions = self._running.fleet(twin), self._running.questions
+        fork = self._running.clock.now() if at is None else questions.instant(at)
+        told = changes(written, fork=fork)
         made = acts(fleet.schema, told)
         self._shelf.check_room(twin, name, replacing=replacing)
-        questions = self._running.questions
         if at is None and known_by is not None:
             raise InputError("known_by is a question about the past: say at which moment, at=...")
         origin = questions.present(twin) if at is None else questions.past(twin, at, known_by)

@@ -27,8 +27,9 @@ from typing import Final, TypeAlias
 
 from typing_extensions import override
 
-from gemeos.errors import GemeosError, InterventionError
-from gemeos.units import Quantity, Span, quantity, span, span_told
+from gemeos.errors import GemeosError, InterventionError, TimeError
+from gemeos.units import Quantity, Span, instant, iso, quantity, span, span_told
+from gemeos.units.instant import SECOND, Instant
 
 LONGEST: Final = 4000
 """Characters of the changes of one variable."""
@@ -145,8 +146,13 @@ Changes: TypeAlias = Mapping[str, tuple[Change, ...]]
 """By variable or part; of two that act at one time the later in the row counts."""
 
 
-def changes(written: Mapping[str, Written]) -> Changes:
+def changes(written: Mapping[str, Written], *, fork: Instant | None = None) -> Changes:
     """Read what somebody wrote.
+
+    Args:
+        written: By variable or part.
+        fork: When the changes would begin, where that is known: whoever wrote a moment in place of
+            a span is told where it lies.
 
     Raises:
         InterventionError: it cannot be read; the message tells of which variable.
@@ -154,7 +160,7 @@ def changes(written: Mapping[str, Written]) -> Changes:
     read = {}
     for name, told in written.items():
         try:
-            read[name] = tuple(_several(told))
+            read[name] = tuple(_several(told, fork))
         except GemeosError as error:
             raise InterventionError(f"{name}: {error}") from error
         if not 1 <= len(read[name]) <= MOST:
@@ -167,7 +173,7 @@ def as_written(told: Changes) -> dict[str, str]:
     return {name: "; ".join(map(str, each)) for name, each in told.items()}
 
 
-def _several(told: Written) -> list[Change]:
+def _several(told: Written, fork: Instant | None) -> list[Change]:
     if isinstance(told, Change):
         return [told]
     if isinstance(told, (int, float)):
@@ -177,17 +183,25 @@ def _several(told: Written) -> list[Change]:
     if isinstance(told, str):
         if len(told) > LONGEST:
             raise InterventionError(f"{len(told)} characters; at most {LONGEST} are read.")
-        return [_change(piece) for piece in told.split(";")]
-    return [change for each in told for change in _several(each)]
+        return [_change(piece, fork) for piece in told.split(";")]
+    return [change for each in told for change in _several(each, fork)]
 
 
 _WHEN = re.compile(r"(?:^|\s)when\s")
 _TIMING = re.compile(r"\s(after|for)\s")
+_MOMENT = re.compile(
+    r"\s(?:at|since|until|before|(?:from|after|for|on|by)(?=\s+(?:\d{4}-\d|\d{1,2}:\d)))\s+"
+    r"(?P<moment>.+)"
+)
+"""A moment where only a span can stand."""
 _RAMP = re.compile(r"ramp\s+(?:from\s+(?P<start>.+?)\s+)?to\s+(?P<end>.+?)\s+over\s+(?P<over>.+)")
 
 
-def _change(text: str) -> Change:
+def _change(text: str, fork: Instant | None) -> Change:
     head, *condition = _WHEN.split(text.strip(), maxsplit=1)
+    moment = _MOMENT.search(head)
+    if moment is not None:
+        raise InterventionError(_no_moment(head.strip(), moment["moment"].strip(), fork))
     course, *timing = _TIMING.split(head)
     told: dict[str, Span] = {}
     for word, length in zip(timing[::2], timing[1::2], strict=True):
@@ -196,6 +210,29 @@ def _change(text: str) -> Change:
         told[word] = span(length)
     change = Change(_course(course.strip()), told.get("after", 0), told.get("for"))
     return replace(change, when=condition[0].strip()) if condition else change
+
+
+def _no_moment(text: str, moment: str, fork: Instant | None) -> str:
+    """Why a moment cannot stand there, and what can."""
+    try:
+        at = instant(moment)
+    except TimeError:
+        at = None
+    if at is None or fork is None:
+        return (
+            f"{text!r} names a moment; changes count from the fork. Write it as in 'after 5 min', "
+            "and where it is in the past, fork earlier: at=..."
+        )
+    if at < fork:
+        return (
+            f"{text!r} lies before the fork at {iso(fork - fork % SECOND)}, in what has happened. "
+            f"Fork earlier instead: at={iso(at)}; changes count from there, as in 'after 5 min'."
+        )
+    ahead = (at - fork) // SECOND * SECOND
+    return (
+        f"{text!r} names a moment; changes count from the fork at {iso(fork - fork % SECOND)}. "
+        f"Write 'after {span_told(ahead)}'."
+    )
 
 
 def _course(text: str) -> Course:
