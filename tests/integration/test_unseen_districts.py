@@ -15,6 +15,7 @@ from gemeos.engines.sumo.programs import run_program
 from gemeos.errors import InputError, SchemaError
 from gemeos.testing.contracts.engine import T0, told
 from gemeos.twins.traffic import District, read_district, read_network
+from gemeos.twins.traffic.decisions import cabinets
 from gemeos.twins.traffic.demand.assumed import ASSUMED, believed
 from gemeos.twins.traffic.demand.unknowns import USUAL
 from gemeos.twins.traffic.demand.ways import ways_of
@@ -332,3 +333,30 @@ def test_that_plant_and_twin_agree_on_what_may_be_set_where_people_have_lights(
         stages = Controller(programs[signal], rules, 0.0).stages(0)
         by_plant |= {f"{signal}/phase/{k}" for k in stages}
     assert by_twin == by_plant
+
+
+def test_that_what_is_ordered_is_foreseen_as_cabinets_run_it_where_people_have_lights(
+    tmp_path: Path,
+) -> None:
+    crossings = ("--sidewalks.guess", "true", "--crossings.guess", "true")
+    made = bring([net(tmp_path, *crossings)], tmp_path / "town", Wanted(loops_before_m=30.0))
+    junctions = controlled(made.network)
+    program = junctions["A0"].program
+    places = cabinets(junctions, made.limits, ["A0"])
+    place = next(p for p in places.places if p.phase == 0)
+    longer = {p.control: p.default + 4.0 * (p is place) for p in places.places}
+    with opened(made.sumo(), junctions) as engine:
+        told(engine.reset({}, 1, T0))
+        told(engine.set(places.rules(longer)))
+        told(engine.advance(T0 + 900 * SECOND))
+        text = told(engine.get(["signal.A0.shown"]))["signal.A0.shown"]
+    log = msgspec.json.decode(str(text), type=list[tuple[float, str]])
+    # Those who walk need longer to finish than the programme gives them, so plans of the twin's
+    # own would give them more; a cabinet does not.
+    shown = [round(b[0] - a[0]) for a, b in pairwise(log)]
+    states = [p.state for p in program.phases]
+    last = [(s, seconds) for (_, s), seconds in zip(log, shown, strict=False)][-3 * len(states) :]
+    own = {p.state: round(p.duration_s) for p in program.phases}
+    own[states[0]] += 4
+    assert {s for s, _ in last} == set(states)
+    assert all(seconds == own[s] for s, seconds in last)

@@ -62,6 +62,18 @@ def test_that_older_grids_lie_at_the_same_place(grid: str, tmp_path: Path) -> No
     assert place == pytest.approx((126.9780, 37.5665), abs=3e-5)
 
 
+def test_that_shapes_in_another_grid_than_told_are_refused(tmp_path: Path) -> None:
+    from pyproj import Transformer  # noqa: PLC0415 - an extra
+
+    shapes = tmp_path / "shapes"
+    shapes.mkdir()
+    origin = Transformer.from_crs("EPSG:5186", "EPSG:5179", always_xy=True).transform(*HALL)
+    node_links(shapes, origin, "")
+    with pytest.raises(SchemaError, match="not in Korea"):
+        bring([shapes], tmp_path / "wrong", Wanted(projection="EPSG:5186"))
+    assert bring([shapes], tmp_path / "right", Wanted(projection="EPSG:5179")).signals
+
+
 def test_that_korean_roads_keep_lanes_speeds_names_and_directions(tmp_path: Path) -> None:
     network = seoul(tmp_path).network
     roads = {(e.begins, e.ends): e for e in network.edges.values()}

@@ -143,7 +143,8 @@ class Companion:
                 return
             wanted = self._wanted(name, kept, rule, light, now)
             if wanted >= 0:
-                light.go(wanted)
+                ordered = isinstance(rule, Ordered)
+                light.go(wanted, self._junctions[name].cabinet if ordered else None)
         if light.seen.left:
             before = light.seen.state
             state = light.step(now)
@@ -188,7 +189,7 @@ class Companion:
             states = junction.stages.states
             return states.index(shown) if shown in states else light.seen.stage
         if isinstance(rule, Ordered):
-            stage = _place(junction.stages, self.kept[name], now)
+            stage = _place(junction.cabinet, self.kept[name], now)
             return light.seen.stage if stage is None else stage
         if isinstance(rule, Timed):
             return stage_at(junction.stages, rule, now)
@@ -202,7 +203,7 @@ class Companion:
 
     def _turn(self, name: str, kept: Kept, rule: Ordered, now: float) -> None:
         """Begin the next cycle where one is over, as it is ordered by then."""
-        stages = self._junctions[name].stages
+        stages = self._junctions[name].cabinet
         if kept.runs is None:
             # Another rule held the lights: no cycle is there to be ended.
             kept.runs, kept.began = rule, now

@@ -13,7 +13,7 @@ from gemeos.twins.traffic.district import SignalLimits
 from gemeos.twins.traffic.network import Network, Program
 from gemeos.twins.traffic.signals.approaches import REACH_M, Approach, approaches
 from gemeos.twins.traffic.signals.limits import Limits, limits_of
-from gemeos.twins.traffic.signals.stages import Stages, stages_of
+from gemeos.twins.traffic.signals.stages import Stages, as_cabinets, stages_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Controlled:
     def bare(self) -> tuple[Approach, ...]:
         """The lanes without what lies upstream of them."""
         return tuple(replace(lane, stretches=lane.stretches[:1]) for lane in self.lanes)
+
+    @cached_property
+    def cabinet(self) -> Stages:
+        """The stages with what its cabinet shows between them when their lengths are ordered."""
+        return as_cabinets(self.stages, self.program)
 
     @property
     def signal(self) -> str:

@@ -101,10 +101,16 @@ class Light:
         """Whether it is between two stages."""
         return bool(self.seen.left) or self.seen.stage < 0
 
-    def go(self, stage: int) -> None:
-        """Begin the way to that stage; the next ``step`` shows its first second."""
+    def go(self, stage: int, stages: Stages | None = None) -> None:
+        """Begin the way to that stage; the next ``step`` shows its first second.
+
+        Args:
+            stage: Its number.
+            stages: Whose ways are gone; the signal's own where left out.
+        """
         seen = self.seen
-        seen.left = [*self.stages.between[seen.stage][stage], self.stages.states[stage]]
+        between = (stages or self.stages).between
+        seen.left = [*between[seen.stage][stage], self.stages.states[stage]]
         seen.next = stage
 
     def step(self, now: float) -> str:

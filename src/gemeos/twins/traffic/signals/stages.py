@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
 from gemeos.errors import InputError
 from gemeos.twins.traffic.network import GREEN, Program
 from gemeos.twins.traffic.signals.limits import RANK, Conflict, Limits
 
+SAME_S: Final = 1e-6
 Steps = tuple[str, ...]
 """One state a second."""
 
@@ -22,6 +24,8 @@ class Stages:
     limits: Limits
     states: tuple[str, ...]
     """The greens, as the programme has them."""
+    ways: tuple[tuple[int, int, Steps], ...] = ()
+    """From one to another: what is shown in between, where it is not what the limits ask for."""
 
     def __post_init__(self) -> None:
         if not self.states:
@@ -32,9 +36,15 @@ class Stages:
     @cached_property
     def between(self) -> tuple[tuple[Steps, ...], ...]:
         """By stage and next stage: what is shown in between, a state a second."""
-        return tuple(
-            tuple(() if p == q else transition(self.limits, p, q) for q in self.states)
-            for p in self.states
+        told = {(p, q): way for p, q, way in self.ways}
+        numbers = range(len(self.states))
+        return tuple(tuple(self._way(p, q, told.get((p, q))) for q in numbers) for p in numbers)
+
+    def _way(self, here: int, there: int, told: Steps | None) -> Steps:
+        if here == there:
+            return ()
+        return (
+            transition(self.limits, self.states[here], self.states[there]) if told is None else told
         )
 
     @cached_property
@@ -103,6 +113,33 @@ def stages_of(program: Program, limits: Limits) -> Stages:
     wait = max(limits.maximum_wait_s, stages.round_s)
     kept = replace(limits, longest_red_s=longest, maximum_wait_s=wait)
     return Stages(kept, tuple(found))
+
+
+def as_cabinets(stages: Stages, program: Program) -> Stages:
+    """The same, but from each stage to the next as the programme itself has it.
+
+    A cabinet that is told how long greens last leaves all between them as it is, also where its
+    makers give those who walk less time to finish than the limits ask for.
+    """
+    found: dict[tuple[int, int], Steps] = {}
+    unclear = set[tuple[int, int]]()
+    here, way = -1, list[str]()
+    whole = True
+    # Twice, so that what comes before the first stage is found behind the last one.
+    for phase in [*program.phases, *program.phases]:
+        if phase.state not in stages.states:
+            seconds = round(phase.duration_s)
+            whole = whole and abs(seconds - phase.duration_s) < SAME_S
+            way += [phase.state] * seconds
+            continue
+        there = stages.states.index(phase.state)
+        pair = here, there
+        apart = here >= 0 and here != there
+        if apart and (not whole or found.setdefault(pair, tuple(way)) != tuple(way)):
+            unclear.add(pair)
+        here, way, whole = there, [], True
+    kept = ((p, q, steps) for (p, q), steps in found.items() if (p, q) not in unclear)
+    return replace(stages, ways=tuple(kept))
 
 
 def transition(limits: Limits, here: str, there: str) -> Steps:

@@ -32,7 +32,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 from gemeos.engines.sumo.programs import run_program
 from gemeos.errors import SchemaError, UnknownNameError
 from gemeos.twins.traffic.sources.folder import Draft
-from gemeos.twins.traffic.sources.shapes import Row, Table, grid_of
+from gemeos.twins.traffic.sources.shapes import Grid, Row, Table, grid_of
 
 Box = tuple[float, float, float, float]
 CROSSING: Final = "101"
@@ -59,6 +59,8 @@ ASSUMED: Final = (
 )
 BESIDE: Final = 100.0
 """Metres by which a node may lie beside the ends of its links."""
+WITHIN: Final = (124.0, 32.5, 132.5, 39.0)
+"""West, south, east and north of the country that has such shapes, in degrees."""
 ATTRIBUTION: Final = "표준노드링크, 국토교통부 (its.go.kr)"
 
 
@@ -124,6 +126,7 @@ def from_node_links(
     grid = grid_of(links_file, projection)
     box = grid.box(within)
     links = _links(Table(links_file), box)
+    _lies_in_korea(links, grid, links_file)
     nodes = _nodes(Table(nodes_file), links, box)
     turns = () if turns_file is None else tuple(_turns(Table(turns_file), links))
     with_signals = _signals(signals, nodes, links)
@@ -151,6 +154,17 @@ def from_node_links(
         sources=(f"{', '.join(named)}, in {grid.told}.", f"Signals: {signals}.", ASSUMED),
         remarks={"netconvert.txt": said},
     )
+
+
+def _lies_in_korea(links: Mapping[str, _Link], grid: Grid, file: Path) -> None:
+    """Raise where the coordinates and what they are said to be do not go together."""
+    west, south, east, north = grid.box(WITHIN)
+    x, y = next(iter(links.values())).line[0]
+    if not (west <= x <= east and south <= y <= north):
+        raise SchemaError(
+            f"{file}: a link begins at {x:.0f}, {y:.0f}. That is not in Korea, in {grid.told}. Say "
+            "in what its coordinates are, as in EPSG:5186 or EPSG:5179."
+        )
 
 
 def _files(files: Sequence[Path]) -> tuple[Path, Path, Path | None]:
