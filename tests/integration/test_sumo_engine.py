@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,10 +15,20 @@ import pytest
 from gemeos.engines.base import Engine
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.outcome import Crashed, Failed, TimedOut, Told
+from gemeos.engines.spec import Values
 from gemeos.engines.sumo import Sumo, opened
 from gemeos.errors import EngineError, SettingsError
-from gemeos.testing.contracts.engine import T0, Drive, EngineContract, all_of, told
+from gemeos.testing.contracts.engine import (
+    T0,
+    Drive,
+    EngineContract,
+    FailingEngineContract,
+    Mischief,
+    all_of,
+    told,
+)
 from gemeos.units.instant import SECOND
+from tests.integration import mischief_sumo
 from tests.integration.sumo_networks import ROUTES, crossing, sumo_program
 
 RED = "signal.B1.state"
@@ -50,6 +60,36 @@ class TestVehicles(EngineContract):
 
 class TestQueues(TestVehicles):
     mesoscopic = True
+
+
+class TestOneThatMisbehaves(FailingEngineContract):
+    """SUMO within, but for what it is told to do wrong."""
+
+    limit_of_a_call_s = 5
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def city(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
+        network = crossing(tmp_path_factory.mktemp("city"))
+        with mischief_sumo.opened(network, cls.limit_of_a_call_s * SECOND) as engine:
+            yield engine
+
+    @pytest.fixture
+    def engine(self, city: HostedEngine) -> Iterator[Engine]:
+        with city.another() as engine:
+            yield engine
+
+    @pytest.fixture
+    def drive(self) -> Drive:
+        return Drive(30, {"flow.south": 400.0}, {"flow.south": 0.0}, {"demand_scale": 1.5})
+
+    @pytest.fixture
+    def limit_s(self) -> float:
+        return self.limit_of_a_call_s
+
+    @pytest.fixture
+    def mischief(self) -> Callable[[Mischief], Values]:
+        return lambda kind: {mischief_sumo.NAME: kind.value}
 
 
 @pytest.fixture(scope="module")
