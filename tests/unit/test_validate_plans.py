@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from gemeos.cli.main import main
 from gemeos.errors import InputError
 from gemeos.twins.windfarm import validate_plans
-from gemeos.twins.windfarm.validate_plans import validate
+from gemeos.twins.windfarm.validate_plans import validate_layout, validate_yaw
 
 
 def test_that_published_energies_stand_beside_ours() -> None:
@@ -20,11 +21,7 @@ def test_that_published_energies_stand_beside_ours() -> None:
     ]
 
 
-def test_that_it_has_no_ablations() -> None:
+@pytest.mark.parametrize("validate", [validate_layout, validate_yaw])
+def test_that_it_has_no_ablations(validate: Callable[..., object]) -> None:
     with pytest.raises(InputError, match="no ablations"):
         validate(ablations=True)
-
-
-def test_that_others_still_ask_for_their_data(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["validate", "windfarm"]) == 1
-    assert "--data" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``gemeos validate traffic``: districts whose traffic nobody knows, found from their loops.
+"""``gemeos validate demand``: districts whose traffic nobody knows, found from their loops.
 
 Of each district a plant lives in a process of its own, with drivers, ways and demand drawn when it
 starts. The twin hears its loops and never what was drawn; that is told after the last score.

@@ -1,4 +1,4 @@
-"""``gemeos validate windfarm``: the twin walked through months that nothing was fitted on.
+"""``gemeos validate forecasts``: the twin walked through months that nothing was fitted on.
 
 Everything is fixed before: the farm's description, and the settings. The year before serves as
 warm-up: parameters, the state, the calibration and the blend learn from it as they would have,
@@ -40,6 +40,11 @@ TUNING: Final = Months(
     dt.date(2014, 1, 1), dt.date(2014, 3, 1), dt.date(2014, 9, 1), dt.date(2015, 1, 1)
 )
 """What settings were chosen on."""
+QUICK: Final = Months(
+    dt.date(2014, 1, 1), dt.date(2014, 11, 15), dt.date(2014, 12, 1), dt.date(2015, 1, 1)
+)
+"""A month of the year that settings were chosen on, after two weeks: shows that it works."""
+QUICK_MEMBERS: Final = 32
 
 
 def validate(
@@ -49,6 +54,7 @@ def validate(
     months: Months = LAST_CHECK,
     members: int = MEMBERS,
     ablations: bool = False,
+    quick: bool = False,
     tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Check]:
     """Walk the twin of that farm through its record and hold it to its promises.
@@ -59,11 +65,14 @@ def validate(
         months: What is warm-up and what is test.
         members: Size of the ensemble.
         ablations: Whether to walk again without wakes and without joint parameters.
+        quick: ``QUICK`` in place of the months, with few members.
         tell: Called now and then with the steps done and those there are, of about equal length.
 
     Raises:
         InputError: no such record.
     """
+    if quick:
+        months, members = QUICK, min(members, QUICK_MEMBERS)
     described = farm(which)
     record = read_record(folder, described, months.fit, months.until)
     first = record.place(months.warm_up, described.interval_s)

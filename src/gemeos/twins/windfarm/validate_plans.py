@@ -1,4 +1,4 @@
-"""``gemeos validate plans``: searches for yaw angles and layouts, beside what others found.
+"""``gemeos validate yaw|layout``: searches for yaw angles and layouts, beside what others found.
 
 No recorded data: FLORIS's own optimiser is run beside ours, and energies are held against those
 published with IEA Wind Task 37.
@@ -30,43 +30,72 @@ LAYOUT_MWH: Final = 418_000.0
 BEST_MWH: Final = 418_924.0
 TRIES: Final = 24
 QUICK_TRIES: Final = 2
-PARTS: Final = 5
 
 
-def validate(
+def validate_yaw(
     folder: Path | None = None,  # noqa: ARG001 -- as every validation is called
     *,
     ablations: bool = False,
     quick: bool = False,
     tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Check]:
-    """Search, and hold what is found to what others found.
+    """Search for yaw angles, and hold what is found to what FLORIS finds.
 
     Args:
         folder: Not needed: nothing recorded is used.
         ablations: Not offered here.
-        quick: Fewer tries for the layout, and no nine turbines.
-        tell: Called with the parts done and those there are.
+        quick: No nine turbines.
+        tell: Called with the figures done and those there are.
 
     Raises:
         InputError: there is no ablation.
         SettingsError: FLORIS is not installed.
     """
     if ablations:
-        raise InputError("The validation of plans has no ablations.")
+        raise InputError("The validation of yaw angles has no ablations.")
+    return _told(_yaws(quick=quick), 3 if quick else 4, tell)
+
+
+def validate_layout(
+    folder: Path | None = None,  # noqa: ARG001 -- as every validation is called
+    *,
+    ablations: bool = False,
+    quick: bool = False,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Check]:
+    """Work out published energies, search for a layout, and hold it to the best entry known.
+
+    Args:
+        folder: Not needed: nothing recorded is used.
+        ablations: Not offered here.
+        quick: Fewer tries.
+        tell: Called with the figures done and those there are.
+
+    Raises:
+        InputError: there is no ablation.
+    """
+    if ablations:
+        raise InputError("The validation of layouts has no ablations.")
+    return _told(_layouts(quick=quick), len(ENERGY_MWH) + 1, tell)
+
+
+def _told(found: Iterator[Check], parts: int, tell: Callable[[int, int], None]) -> list[Check]:
     checks = []
-    for done, check in enumerate(_all(quick=quick)):
+    for check in found:
         checks.append(check)
-        tell(min(done + 1, PARTS), PARTS)
+        tell(len(checks), parts)
     return checks
 
 
-def _all(*, quick: bool) -> Iterator[Check]:
+def _yaws(*, quick: bool) -> Iterator[Check]:
     for found in three_in_a_row():
         yield _yaw("three in a row", "+21.4 %", found)
     if not quick:
         yield _yaw("nine in a square, 72 directions", "+3.9 %", nine_over_all_directions())
     yield _uncertain()
+
+
+def _layouts(*, quick: bool) -> Iterator[Check]:
     yield from _energies()
     yield _layout(QUICK_TRIES if quick else TRIES)
 
