@@ -290,7 +290,10 @@ def test_that_a_renewed_part_is_drawn_from_its_priors_and_the_rest_stays() -> No
         ("pusch", "1 m/s", "Did you mean 'push'"),
         ("push", "1 m", "cannot be turned into m/s"),
         ("push", "5", "a plain number cannot be turned into m/s"),
-        ("push", "101 m/s", "lies within -100 .. 100 m/s; 101.0 m/s is 101"),
+        ("push", "101 m/s", "lies within -100 .. 100 m/s; 101 m/s was asked for."),
+        ("push", "9000 m/s", "lies within -100 .. 100 m/s; 9000 m/s was asked for."),
+        ("push", "1234567.5 m/s", "; 1234567.5 m/s was asked for."),
+        ("push", "1 km/s", "; 1 km/s, which is 1000 m/s, was asked for."),
         ("push", "renewed", "it has no prior"),
         ("place", "1 m", "follows from the state, so it cannot be set"),
         ("x", "ramp to 2 m over 3 s", "the model moves it"),
@@ -367,7 +370,7 @@ class Bounded:
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        ({"gain": "-1"}, "gain lies within 0 .. infinity 1; -1.0 is -1"),
+        ({"gain": "-1"}, "gain lies within 0 .. infinity 1; -1 was asked for"),
         ({"gain": "ramp to -1 over 3 s"}, "gain lies within 0"),
         ({"x": "1e39 m"}, "x cannot be set to 1e"),
         ({"x": "1e300 m"}, "x cannot be set to 1e"),

@@ -109,6 +109,10 @@ def test_that_wall_time_and_memory_are_meant_where_nothing_is_said(folder: Path)
     [
         ('name = "tanks"', 'nam = "tanks"', "no key 'nam'. Did you mean 'name'?"),
         ('zone = "Asia/Seoul"', 'zone = "Asia/Soul"', "Did you mean 'Asia/Seoul'?"),
+        ('zone = "Asia/Seoul"', "port = 8111", "[site] has no key 'port'. It belongs to [serve]."),
+        ("\n[site]", "port = 8111\n[site]", "site.toml has no key 'port'. It belongs to [serve]."),
+        ("port = 8100", "members = 8", "[serve] has no key 'members'. It belongs to [twin.NAME]."),
+        ("speed = 600", 'broker = "x"', "It belongs to [link.NAME] or [actuator.NAME]."),
         ("[serve]", "[server]", "no key 'server'. Did you mean 'serve'?"),
         ("port = 8100", 'port = "high"', "port"),
         ('kind = "http"', 'kind = "htp"', "Did you mean 'http'?"),

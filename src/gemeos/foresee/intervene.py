@@ -260,11 +260,14 @@ def _within(variable: Variable, value: Quantity) -> float:
     if not abs(number) <= float(np.finfo(np.float32).max):
         raise InterventionError(f"{variable.name} cannot be set to {value}.")
     if (least is not None and number < least) or (most is not None and number > most):
-        low = "-infinity" if least is None else f"{least:g}"
-        high = "infinity" if most is None else f"{most:g}"
+        low = "-infinity" if least is None else f"{least:.12g}"
+        high = "infinity" if most is None else f"{most:.12g}"
+        asked = f"{value.number:.12g} {value.unit}".rstrip()
+        if number != value.number:
+            asked += f", which is {number:.12g} {variable.unit or '1'},"
         raise InterventionError(
-            f"{variable.name} lies within {low} .. {high} {variable.unit or '1'}; {value} is "
-            f"{number:g}."
+            f"{variable.name} lies within {low} .. {high} {variable.unit or '1'}; {asked} was "
+            "asked for."
         )
     return number
 

@@ -56,7 +56,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from gemeos.errors import InputError, SettingsError, nearest
@@ -64,7 +64,7 @@ from gemeos.runtime.actuation import ActuatorLink
 from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.links import FileLink, HttpLink, MqttLink
 from gemeos.runtime.settings_table import Table, many, only, read_as, table_of
-from gemeos.runtime.settings_twin import Fmus, twin_of
+from gemeos.runtime.settings_twin import TWIN_KEYS, Fmus, twin_of
 from gemeos.runtime.site import ClockDomain, Link, Replay, Site, WallTime
 from gemeos.units import instant, span
 
@@ -116,6 +116,21 @@ class _ClockTable:
     speed: float = 1.0
 
 
+def _keys(*kinds: type) -> set[str]:
+    """Of tables that are read as these; the name of one stands in its heading."""
+    return {f.name for kind in kinds for f in fields(kind)}
+
+
+_ELSEWHERE: Mapping[str, set[str]] = {
+    "[site]": _keys(_SiteTable),
+    "[clock]": _keys(_ClockTable),
+    "[serve]": _keys(Serving),
+    "[twin.NAME]": TWIN_KEYS,
+    "[link.NAME]": _keys(*_LINKS.values()) - {"name"} | {"kind"},
+    "[actuator.NAME]": _keys(*_ACTUATORS.values()) - {"name"} | {"kind"},
+}
+
+
 def read(path: Path) -> Settings:
     """The site that the file declares, checked whole.
 
@@ -137,10 +152,10 @@ def read(path: Path) -> Settings:
 
 
 def _settings(told: Table, path: Path) -> Settings:
-    only(told, {"site", "clock", "serve", "link", "twin", "actuator"}, str(path))
+    only(told, {"site", "clock", "serve", "link", "twin", "actuator"}, str(path), _ELSEWHERE)
     if "site" not in told:
         raise SettingsError(f"{path} has no [site] table with the site's name.")
-    table = read_as(_SiteTable, table_of(told, "site", path), f"{path} [site]")
+    table = read_as(_SiteTable, table_of(told, "site", path), f"{path} [site]", _ELSEWHERE)
     here = path.resolve().parent
     fmus = Fmus(here)
     site = Site(
@@ -161,14 +176,14 @@ def _settings(told: Table, path: Path) -> Settings:
         keyframes_every=span(table.keyframes_every),
         notes=table.notes,
     )
-    serving = read_as(Serving, table_of(told, "serve", path), f"{path} [serve]")
+    serving = read_as(Serving, table_of(told, "serve", path), f"{path} [serve]", _ELSEWHERE)
     return Settings(site, serving, path)
 
 
 def _clock(told: Table, path: Path) -> ClockDomain:
     if "clock" not in told:
         return WallTime()
-    table = read_as(_ClockTable, table_of(told, "clock", path), f"{path} [clock]")
+    table = read_as(_ClockTable, table_of(told, "clock", path), f"{path} [clock]", _ELSEWHERE)
     return Replay(instant(table.start), table.speed, table.label)
 
 

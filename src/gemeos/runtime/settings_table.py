@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -13,6 +13,8 @@ from gemeos.errors import SettingsError, nearest
 
 _T = TypeVar("_T")
 Table = Mapping[str, object]
+Elsewhere = Mapping[str, Collection[str]]
+"""Keys of tables, by what these are called in the file."""
 
 
 def many(told: Table, key: str, path: Path) -> list[tuple[str, Table]]:
@@ -40,25 +42,38 @@ def table_of(told: Table, key: str, path: Path) -> Table:
     return table
 
 
-def only(told: Table, known: set[str], where: str) -> None:
+def only(told: Table, known: set[str], where: str, elsewhere: Elsewhere | None = None) -> None:
     """Refuse every key but those that are known.
+
+    Args:
+        told: The table.
+        known: Its keys.
+        where: What it is called.
+        elsewhere: Keys of other tables, for whoever took the wrong one.
 
     Raises:
         SettingsError: there is another.
     """
     for key in told:
         if key not in known:
+            tables = [table for table, keys in (elsewhere or {}).items() if key in keys]
+            if tables:
+                raise SettingsError(
+                    f"{where} has no key {key!r}. It belongs to {' or '.join(tables)}."
+                )
             raise SettingsError(f"{where} has no key {key!r}.{nearest(key, known)}")
 
 
-def read_as(kind: type[_T], told: object, where: str) -> _T:
-    """``told`` as that dataclass.
+def read_as(kind: type[_T], told: object, where: str, elsewhere: Elsewhere | None = None) -> _T:
+    """``told`` as that dataclass; ``elsewhere`` as for ``only``.
 
     Raises:
         SettingsError: an unknown key, a missing one, or a value of another kind.
     """
     if not isinstance(told, dict):
         raise SettingsError(f"{where} is {told!r}, not a table.")
+    if is_dataclass(kind):
+        only(told, {f.name for f in fields(kind)}, where, elsewhere)
     _known_deep(kind, told, where)
     try:
         return msgspec.convert(told, kind)

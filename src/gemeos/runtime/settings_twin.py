@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gemeos.errors import InputError, SettingsError, nearest
 from gemeos.runtime.adopted import adopted
@@ -89,6 +89,10 @@ class Fmus:
         return self.opened[path]
 
 
+TWIN_KEYS: Final = {"type", "model", "with", "bind", "watch", "act", "apply", *_TWIN_ARGUMENTS}
+"""Of a table ``[twin.NAME]``."""
+
+
 def twin_of(name: str, told: Table, where: str, fmus: Fmus) -> Twin:
     """The twin that the table declares.
 
@@ -96,8 +100,7 @@ def twin_of(name: str, told: Table, where: str, fmus: Fmus) -> Twin:
         SettingsError: an unknown key, no such type or model, or a binding, a control or a condition
             that the twin refuses.
     """
-    keys = {"type", "model", "with", "bind", "watch", "act", "apply", *_TWIN_ARGUMENTS}
-    only(told, keys, where)
+    only(told, TWIN_KEYS, where)
     given: dict[str, Any] = {k: told[k] for k in _TWIN_ARGUMENTS if k in told}
     twin = (
         _adopted(name, told, given, where, fmus)
