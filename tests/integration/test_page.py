@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from typing_extensions import override
 
@@ -23,6 +24,7 @@ from gemeos.ensemble.marginal import told as told_of
 from gemeos.errors import GuardError
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.scenario import Progress
+from gemeos.runtime.twin import Twin
 from gemeos.schema.phase import Phase
 from gemeos.schema.plan import Band, Gain, Promise
 from gemeos.schema.role import Role
@@ -32,8 +34,8 @@ from gemeos.serve.client import connect
 from gemeos.serve.view import RENEW_MS, SOON_MS
 from gemeos.testing.device import Device, DeviceLink
 from gemeos.testing.served import Serving, served
-from gemeos.testing.valve import PLACE, feed, made, over, until, valve_site, valve_twin
-from gemeos.timeline.base import Event
+from gemeos.testing.valve import PLACE, Tank, feed, made, over, until, valve_site, valve_twin
+from gemeos.timeline.base import Event, ForecastRows
 from gemeos.units.instant import SECOND
 
 ELSEWHERE: Final = {"x-forwarded-for": "203.0.113.9"}
@@ -59,6 +61,7 @@ TAGS: Final = frozenset(
         "footer",
         "h1",
         "h2",
+        "h3",
         "head",
         "header",
         "html",
@@ -401,6 +404,50 @@ def test_that_a_hindcast_tells_hits_misses_and_false_alarms(plant: Plant) -> Non
     assert f"before {record.progress.value} level > 1.5 m, from" in told
 
 
+def test_that_a_twin_is_drawn_as_it_was_held_to_be_as_it_was_read_and_as_it_was_forecast() -> None:
+    device = Device({PLACE: 1.0}, "m^3/s")
+    twin = Twin(
+        "tank", Tank(), members=16, horizon="60 s", lateness="2 s", leads=("1 s", "60 s")
+    ).bind("inbox:tank", to="gauge")
+    with (
+        served(valve_site(twin, DeviceLink("plc", device))) as serving,
+        httpx.Client(base_url=serving.url, trust_env=False, timeout=20) as client,
+    ):
+        feed(serving, level=2.0, count=60)
+        timeline, now = serving.host.timeline, serving.host.clock.now()
+        # Evenly spaced from 4 to 5: 5 and 95 % of them lie at 4.05 and 4.95.
+        rows = ForecastRows(
+            "tank",
+            "gauge",
+            np.full(2, now - SECOND),
+            np.array([now, now + 60 * SECOND]),
+            4.0 + (np.tile(np.arange(100.0), (2, 1)) + 0.5) / 100.0,
+            np.full((2, 1), np.nan),
+        )
+        serving.host.compute.path(timeline.put_forecasts, rows, known_at=now).result(9)
+        at = "/twins/tank?on=gauge"
+        wanted = "4.5, 90 % within 4.05 to 4.95 m"
+        ends = time.monotonic() + 15
+        while wanted not in (told := seen(client, at)) and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert wanted in told
+        html = read(client.get(at).text)
+        kinds = [attrs.get("class") for tag, attrs in html.tags if tag in {"path", "circle"}]
+        assert kinds.count("band one") == 1
+        assert kinds.count("band other") == 1
+        assert kinds.count("line one") == 2  # in the chart, and in its key
+        assert kinds.count("seen") == 60
+        assert kinds.count("zero") == 1  # now
+        # The tank stood at 2 m for six seconds: what is held is near it, with its doubt.
+        held = re.search(r"At [\d:]+: ([\d.]+), 90 % within ([\d.]+) to ([\d.]+) m", told)
+        assert held
+        assert float(held[2]) < float(held[1]) < float(held[3])
+        assert float(held[1]) == pytest.approx(2.0, abs=0.15)
+        # The others are named; nobody holds their future against anything.
+        assert "No forecast of it is kept" in seen(client, "/twins/tank?on=level")
+        assert client.get("/twins/tank?on=nonsense").status_code == 404
+
+
 def test_that_changes_of_phase_in_a_row_are_one_line(plant: Plant) -> None:
     timeline, now = plant.serving.host.timeline, plant.serving.host.clock.now()
     turns = [
@@ -499,6 +546,7 @@ def test_that_links_within_a_page_have_their_place(plant: Plant) -> None:
     }
     ids = {attrs.get("id") for _, attrs in read(plant.client.get("/twins/tank").text).tags}
     assert wanted == {
+        "course",
         "alerts",
         "plans",
         "ledger",

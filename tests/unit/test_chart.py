@@ -106,3 +106,15 @@ def test_that_labels_are_escaped_and_cut_where_they_are_long() -> None:
     assert "<script>" not in svg
     assert "&lt;script&gt;" in svg
     assert "x" * 30 not in svg
+
+
+def test_that_now_is_in_sight_also_where_all_that_is_drawn_lies_before_it() -> None:
+    past = course("one", [1.0, 2.0], [2.0, 3.0])  # at 0 and at 10 s
+    told = Chart("c0", "level", "It rises.", "m", (past,), 40 * SECOND, now=True)
+    (line,) = paths(drawn(told), "zero")
+    (band,) = paths(drawn(told), "band one")
+    places = [float(each.split()[0]) for each in re.split("[ML]", band.removesuffix("Z")) if each]
+    # A quarter of the way from the first instant to now.
+    begin, end, now = min(places), max(places), float(line.removeprefix("M").split()[0])
+    assert (end - begin) / (now - begin) == pytest.approx(0.25, abs=0.01)
+    assert ">now</text>" in drawn(told)

@@ -57,6 +57,8 @@ class Chart:
     """Whether a line is drawn at zero, and zero is in sight."""
     seen: Sequence[tuple[Instant, float]] = ()
     """What was read, as dots."""
+    now: bool = False
+    """Whether a line says where ``since`` is, as now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,12 @@ def drawn(chart: Chart) -> Html:
     courses = [_thinned(each) for each in chart.courses]
     dots = [(t, v) for t, v in chart.seen if math.isfinite(v)]
     dots = dots[:: max(1, math.ceil(len(dots) / MOST_DOTS))]
-    scale = _scale(courses, dots, zero=chart.zero)
+    scale = _scale(courses, dots, zero=chart.zero, now=chart.since if chart.now else None)
     hatch = f"{chart.name}-hatch"
     inside = "".join(
         (
             *_axes(scale, chart),
+            *(_now(scale, chart) if chart.now else ()),
             *(_band(scale, each, hatch) for each in courses),
             *(_middle(scale, each) for each in courses),
             *(
@@ -137,7 +140,11 @@ def _thinned(course: Course) -> Course:
 
 
 def _scale(
-    courses: Sequence[Course], dots: Sequence[tuple[Instant, float]], *, zero: bool
+    courses: Sequence[Course],
+    dots: Sequence[tuple[Instant, float]],
+    *,
+    zero: bool,
+    now: Instant | None,
 ) -> _Scale:
     lows = [float(each.low.min()) for each in courses] + [v for _, v in dots]
     highs = [float(each.high.max()) for each in courses] + [v for _, v in dots]
@@ -146,6 +153,8 @@ def _scale(
     room = max((high - low) * 0.06, abs(high + low) * 1e-4, 1e-9)
     begin = min(int(each.times[0]) for each in courses)
     end = max(int(each.times[-1]) for each in courses)
+    if now is not None:
+        begin, end = min(begin, now), max(end, now)
     return _Scale(begin, max(end, begin + 1), low - room, high + room)
 
 
@@ -168,6 +177,14 @@ def _axes(scale: _Scale, chart: Chart) -> Iterator[str]:
         x = scale.x(at)
         yield f"<text x='{x:.1f}' y='{bottom}' text-anchor='{anchor}'>{escape(told)}</text>"
         yield f"<path class='grid' d='M{x:.1f} {HEIGHT - _BOTTOM}v4'/>"
+
+
+def _now(scale: _Scale, chart: Chart) -> Iterator[str]:
+    """A line with its name; where it is at the edge the name stands inside."""
+    x = scale.x(chart.since)
+    anchor, aside = ("end", -4) if x > WIDTH / 2 else ("start", 4)
+    yield f"<path class='zero' d='M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}'/>"
+    yield f"<text x='{x + aside:.1f}' y='{_TOP + 10}' text-anchor='{anchor}'>now</text>"
 
 
 def _ahead(after: Span) -> str:

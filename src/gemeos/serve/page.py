@@ -338,7 +338,8 @@ def _event(view: View, run: Sequence[Event]) -> Sequence[str]:
     told: str = ", ".join(f"{k} {_brief(v)}" for k, v in event.body.items() if v is not None)
     if len(run) > 1:
         since = view.time(run[-1].valid_at)
-        told = markup.joined((told, f"; {len(run) - 1} further changes of phase since ", since))
+        changes = "1 further change" if len(run) == 2 else f"{len(run) - 1} further changes"
+        told = markup.joined((told, f"; {changes} of phase since ", since))
     return (view.time(event.valid_at), event.twin, event.kind, told, event.actor)
 
 

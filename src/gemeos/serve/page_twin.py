@@ -15,7 +15,7 @@ from gemeos.runtime.hindcast_record import KIND as HINDCAST
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.schema.schema import Schema
-from gemeos.serve import markup, page_ledger, page_plans, page_scenarios, page_searches
+from gemeos.serve import markup, page_course, page_ledger, page_plans, page_scenarios, page_searches
 from gemeos.serve.markup import Html, badge, length, number, table
 from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, more
 
@@ -63,6 +63,7 @@ def page(view: View, twin: str) -> Page:
     body = markup.joined(
         (
             head(view, twin, "h1"),
+            page_course.section(view, twin),
             alerts(view, twin),
             plans,
             page_ledger.of_twin(view, twin),
@@ -109,6 +110,7 @@ def _things(view: View, name: str) -> Html:
     under_way = len(view.host.applying.undertakings.under_way(name))
     here = markup.path("twins", name)
     told = (
+        ("past and future", "course"),
         (f"alerts: {on} of {len(standing)} on" if standing else "", "alerts"),
         (f"plans{f': {under_way} under way' if under_way else ''}", "plans"),
         ("ledger", "ledger"),
@@ -142,10 +144,14 @@ def _sound(trust: Trust) -> Html:
     """Which of its channels are not to be trusted."""
     if not trust.channels:
         return markup.paragraph("No channel is bound.", "note")
-    doubted = [each for each in trust.channels if each.verdict is not Verdict.SOUND]
+    heard = [each for each in trust.channels if each.last_at is not None]
+    silent = len(trust.channels) - len(heard)
+    doubted = [each for each in heard if each.verdict is not Verdict.SOUND]
     names = [f"{each.channel} is {each.verdict.name.lower()}" for each in doubted[:MOST_DOUBTED]]
     further = len(doubted) - len(names)
-    told = f"{len(trust.channels) - len(doubted)} of {len(trust.channels)} channels are sound"
+    told = f"{len(heard) - len(doubted)} of {len(heard)} channels that were heard are sound"
+    if silent:
+        told = f"{silent} of {len(trust.channels)} channels were never heard; {told}"
     if not doubted:
         return markup.paragraph(f"{told}.")
     rest = f" and {further} more are not" if further else ""
@@ -176,7 +182,7 @@ def _channel(channel: ChannelTrust, trust: Trust, schema: Schema) -> Sequence[st
     return (
         channel.channel,
         channel.variable,
-        channel.verdict.name.lower(),
+        "-" if channel.last_at is None else channel.verdict.name.lower(),
         number(channel.last_value),
         schema.variable(channel.variable).unit or "1",
         "never heard" if channel.last_at is None else length(max(trust.now - channel.last_at, 0)),

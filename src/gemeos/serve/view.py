@@ -67,6 +67,17 @@ class View:
         shown = told_at[:LENGTH_OF_TIME].replace("T", " ")
         return Html(f'<time datetime="{markup.html(told_at)}">{markup.html(shown)}</time>')
 
+    def clock(self, when: Instant) -> str:
+        """Hours and minutes in the site's zone, seconds where there are any.
+
+        The day stands before them where it is not that of site time.
+        """
+        told_at = Teller(self.host).time(when - when % SECOND)[:LENGTH_OF_TIME]
+        day, at = told_at.split("T")
+        today = Teller(self.host).time(self.now).split("T")[0]
+        shown = at.removesuffix(":00")
+        return shown if day == today else f"{day} {shown}"
+
     def ago(self, when: Instant) -> str:
         """How long before site time, or after it."""
         gone = self.now - when
