@@ -181,6 +181,8 @@ def _ending(
     quick: bool,
 ) -> int:
     """The exit code, and on standard error what it says."""
+    if not told:
+        return 1
     judged = sum(check["ok"] is not None for check in told)
     reached = f"gemeos: {judged - len(missed)} of {judged} goals reached"
     if missed:
