@@ -378,8 +378,8 @@ class Fleet:
             # It stands before the step that broke it; a change up to there may lead elsewhere.
             if twin in self._failures and tick <= self._failures[twin][0]:
                 del self._failures[twin]
-        twins = np.array(sorted(dirty), np.int64)
-        since = np.array([dirty[t] for t in sorted(dirty)], np.int64)
+        twins = np.fromiter(dirty, np.int64, len(dirty))
+        since = np.fromiter(dirty.values(), np.int64, len(dirty))
         back = self._live.tick[twins] >= since
         if back.any():
             who, to = twins[back], since[back]
@@ -387,14 +387,14 @@ class Fleet:
             earlier = self._checkpoints.before(who, to)
             self._live.put(who, earlier)
             self._checkpoints.rewound(who, earlier.cycles)
-        return [int(t) for t in twins[back]]
+        return sorted(twins[back].tolist())
 
     def _follow(self, dirty: Mapping[int, int], passing: Passing | None) -> None:
         """Bring the dirty twins to their newest readings."""
-        twins = sorted(dirty)
+        twins = np.array(sorted(dirty), np.int64)
         pending = [
             (t, self._windows.ticks(t, tick + 1))
-            for t, tick in zip(twins, self._live.tick[twins].tolist(), strict=True)
+            for t, tick in zip(twins.tolist(), self._live.tick[twins].tolist(), strict=True)
         ]
         turn = 0
         while True:
@@ -409,8 +409,9 @@ class Fleet:
             look = None if passing is None else Looking(passing, dirty)
             self._cycle(going, [tick for _, tick in now], look)
             turn += 1
-        for twin in twins if self._rewound else ():
-            self._rewound.pop(twin, None)
+        if self._rewound:
+            for twin in dirty:
+                self._rewound.pop(twin, None)
 
     def _cycle(
         self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], look: Looking | None
