@@ -74,7 +74,7 @@ to = "R80711.power_limit"
 [[twin.farm.act]]
 place = "farm:R80711/power_limit"
 to = "R80711.power_limit"
-[twin.farm.apply]
+{yaw}[twin.farm.apply]
 oldest_state = "48 h"
 lasting = "48 h"
 watch = "{watch}"
@@ -89,6 +89,16 @@ acknowledgement = "lahauteborne/acknowledgement"
 reported = "lahauteborne/reported/{{place}}"
 ask = "lahauteborne/ask/{{place}}"
 heartbeat = "lahauteborne/heartbeat"
+"""
+
+
+YAW = """
+[[twin.farm.bind]]
+channel = "scada:R80721/yaw_offset"
+to = "R80721.yaw_offset"
+[[twin.farm.act]]
+place = "farm:R80721/yaw_offset"
+to = "R80721.yaw_offset"
 """
 
 
@@ -144,11 +154,13 @@ def site_of(
     speed: int = SPEED,
     watch: str = "96 h",
     settle: str = "48 h",
+    yaw: bool = False,
 ) -> Site:
-    """As site.toml declares it; in memory."""
+    """As site.toml declares it; in memory. With ``yaw``, R80721 may be turned as well."""
     path = folder / "site.toml"
     told = {"start": start, "speed": speed, "watch": watch, "settle": settle}
-    path.write_text(TOML.format(port=port, pid=os.getpid(), **told))
+    more = YAW if yaw else ""
+    path.write_text(TOML.format(port=port, pid=os.getpid(), yaw=more, **told))
     return read(path).site
 
 
