@@ -323,6 +323,21 @@ def test_that_a_plan_tells_promise_doubt_and_the_exact_words_to_decide_on_it(pla
     assert "waits for approval plan open tank" in overview
 
 
+def test_that_a_plan_made_by_hand_is_not_said_to_be_recommended(plant: Plant) -> None:
+    now = plant.serving.host.clock.now()
+    by_hand = made(
+        plant.serving,
+        name="hand",
+        cause="scenario higher",
+        reasons=("made by hand",),
+        bands=(Band("gauge", "m", 0.9, (now, now + SECOND), (1.5,) * 2, (2.5,) * 2),),
+    )
+    plant.serving.host.plans.keep(by_hand, actor="kim", replacing=True)
+    told = seen(plant.client, "/twins/tank/plans/hand")
+    assert "Because: made by hand" in told
+    assert "Recommended" not in told
+
+
 def test_that_the_command_line_on_the_page_is_understood(
     plant: Plant, capsys: pytest.CaptureFixture[str]
 ) -> None:

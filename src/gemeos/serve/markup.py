@@ -109,6 +109,11 @@ def few(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
+def of_unit(text: str, unit: str) -> str:
+    """A name with its unit, as in ``level, m``; what is a bare number has none to be told."""
+    return f"{text}, {unit}" if unit else text
+
+
 def length(of: Span) -> str:
     """A length of time in its two largest units, as in ``2 h 5 min``, or ``2 h``."""
     seconds = of / SECOND

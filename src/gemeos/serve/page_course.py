@@ -130,7 +130,7 @@ def _figure(view: View, twin: Twin, variable: str, place: int) -> str:
     more = f" Dots: {len(read)} readings." if read else ""
     ask = "" if future is not None else view.command("forecast", twin.name)
     caption = markup.joined((f"{told}", ask, f"{more} Bands hold 90 %."))
-    heading = f"{variable}{f', {unit}' if unit else ''}"
+    heading = markup.of_unit(variable, unit)
     return (
         f"<figure><h3>{markup.html(heading)}</h3>{drawn(chart)}"
         f"<figcaption>{caption}</figcaption></figure>"

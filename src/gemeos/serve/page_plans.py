@@ -255,8 +255,10 @@ def _post(at: str, body: str) -> Html:
 
 
 def _reasons(plan: Plan) -> str:
+    # Of a plan that somebody made by hand nobody recommended anything.
+    why = "Recommended" if plan.cause.startswith("optimisation ") else "Because"
     told = (
-        *(markup.joined((Html("<b>Recommended:</b> "), each)) for each in plan.reasons),
+        *(markup.joined((Html(f"<b>{why}:</b> "), each)) for each in plan.reasons),
         *(markup.joined((Html("<b>Not recommended:</b> "), each)) for each in plan.against),
         *(markup.joined((Html("<b>Not modelled:</b> "), each)) for each in plan.not_modelled),
     )
@@ -346,7 +348,7 @@ def _charts(view: View, plan: Plan, undertaking: Undertaking | None) -> Iterator
             name=f"b{place}",
             title=f"{band.variable}: what {plan.name} expects to be read",
             told=_told(band, without, len(read)),
-            unit=band.unit or "1",
+            unit=band.unit,
             courses=courses,
             since=band.valid_at[0],
             seen=read,
@@ -357,7 +359,7 @@ def _charts(view: View, plan: Plan, undertaking: Undertaking | None) -> Iterator
             f"<figure>{drawn(chart)}<figcaption>{markup.html(caption)}</figcaption></figure>"
             f"{markup.paragraph(chart.told)}"
         )
-        yield markup.section(f"{band.variable}, {band.unit or '1'}", end)
+        yield markup.section(markup.of_unit(band.variable, band.unit), end)
 
 
 def _read(view: View, band: Band, undertaking: Undertaking | None) -> list[tuple[Instant, float]]:

@@ -172,7 +172,7 @@ def _at_the_end(
                 *within(before, -1),
                 within(after, -1)[0],
                 *within(told.difference, -1),
-                told.difference.unit or "1",
+                told.difference.unit,
             )
         )
     head = (
@@ -200,7 +200,8 @@ def _drawn_at(here: str, name: str) -> str:
 
 
 def _beside_nothing(record: ScenarioRecord, told: Comparison, name: str) -> Html:
-    variable, unit = told.difference.name, told.difference.unit or "1"
+    variable, unit = told.difference.name, told.difference.unit
+    of = f" {unit}" if unit else ""
     times = told.difference.times
     both = [_at(each[variable], told.difference) for each in (told.before, told.after)]
     at_end = within(told.difference, -1)
@@ -209,7 +210,7 @@ def _beside_nothing(record: ScenarioRecord, told: Comparison, name: str) -> Html
         name=f"{name}-both",
         title=f"{variable}: {record.name} beside doing nothing",
         told=f"After {end}: doing nothing {_spoken(both[0], -1)}, "
-        f"{record.name} {_spoken(both[1], -1)} {unit}. The table tells more instants.",
+        f"{record.name} {_spoken(both[1], -1)}{of}. The table tells more instants.",
         unit=unit,
         courses=(_course(both[0], "doing nothing", "other"), _course(both[1], record.name, "one")),
         since=record.forked_at,
@@ -217,7 +218,7 @@ def _beside_nothing(record: ScenarioRecord, told: Comparison, name: str) -> Html
     apart = Chart(
         name=f"{name}-apart",
         title=f"{variable}: the difference, member by member",
-        told=f"After {end}: {at_end[0]} {unit}, 90 % within {at_end[1]}.",
+        told=f"After {end}: {at_end[0]}{of}, 90 % within {at_end[1]}.",
         unit=unit,
         courses=(_course(told.difference, "difference", "one"),),
         since=record.forked_at,
@@ -243,7 +244,7 @@ def _beside_nothing(record: ScenarioRecord, told: Comparison, name: str) -> Html
     )
     captions = (
         f"Bands hold 90 %: {told.difference.members.shape[1]} members each.",
-        f"The paired difference on average: {_on_average(told)} {unit} at the end.",
+        f"The paired difference on average: {_on_average(told)}{of} at the end.",
     )
     figures = "".join(
         f"<figure>{drawn(chart)}<figcaption>{markup.html(caption)}</figcaption></figure>"
@@ -251,9 +252,9 @@ def _beside_nothing(record: ScenarioRecord, told: Comparison, name: str) -> Html
     )
     shown = Html(
         f"<div class='figures'>{figures}</div>"
-        f"{table(f'{variable} in {unit}', head, rows, 'numbers compared')}"
+        f"{table(markup.of_unit(variable, unit), head, rows, 'numbers compared')}"
     )
-    return markup.section(f"{variable}, {unit}", shown)
+    return markup.section(markup.of_unit(variable, unit), shown)
 
 
 def _at(marginal: Marginal, difference: Marginal) -> Marginal:

@@ -111,7 +111,7 @@ def _gains(record: OptimisationRecord) -> str:
             few(gain.nothing),
             few(gain.gain),
             "-" if gain.low is None else f"{few(gain.low)} to {few(gain.high)}",
-            gain.unit or "1",
+            gain.unit,
             str(gain.members),
         )
         for beside, gains in (

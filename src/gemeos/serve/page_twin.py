@@ -137,7 +137,7 @@ def _now(view: View, name: str) -> Html:
 def _variable(estimate: Estimate, name: str) -> Sequence[str]:
     marginal = estimate[name]
     mean, sd, interval = told(marginal, -1)
-    return (name, mean, f"± {sd}", interval.replace("..", "to"), marginal.unit or "1")
+    return (name, mean, f"± {sd}", interval.replace("..", "to"), marginal.unit)
 
 
 def _sound(trust: Trust) -> Html:
@@ -184,7 +184,7 @@ def _channel(channel: ChannelTrust, trust: Trust, schema: Schema) -> Sequence[st
         channel.variable,
         "-" if channel.last_at is None else channel.verdict.name.lower(),
         number(channel.last_value),
-        schema.variable(channel.variable).unit or "1",
+        schema.variable(channel.variable).unit,
         "never heard" if channel.last_at is None else length(max(trust.now - channel.last_at, 0)),
         str(channel.readings),
         number(channel.innovation, 2),
@@ -199,7 +199,7 @@ def _scores(trust: Trust) -> str:
             score.variable,
             length(score.lead),
             f"{score.crps:.3g}",
-            score.unit or "1",
+            score.unit,
             _skill(score.persistence),
             _skill(score.before.persistence),
             "-" if score.climatology is None else _skill(score.climatology),
