@@ -7,6 +7,7 @@ inflow (1 - leak) / leak. The truth is another of its simulations, with a leak t
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import math
 import signal
@@ -26,6 +27,7 @@ from gemeos.cli.main import main
 from gemeos.clock import ReplayClock
 from gemeos.engines.base import SupportsFork
 from gemeos.engines.outcome import Told
+from gemeos.engines.stepper import EngineStepper
 from gemeos.ensemble.state import NEVER, Monitor, TwinState, Verdict
 from gemeos.errors import EngineError, SchemaError, UnknownNameError
 from gemeos.foresee.goal import Goal
@@ -542,3 +544,37 @@ def test_that_an_engine_that_cannot_be_opened_says_why() -> None:
 
     with pytest.raises(EngineError, match="no water"):
         replace(model(), opened=broken).cycle()
+
+
+def test_that_where_an_engine_has_nothing_to_read_a_member_still_tells_something() -> None:
+    of = dataclasses.replace(
+        model(),
+        sensors=[
+            gm.EngineSensor("gauge", "m", of="level", noise=NOISE),
+            gm.EngineSensor("drained", "m", of="drained", absent=(0.0, -7.0), virtual=True),
+        ],
+        controls=[gm.EngineControl("valve", sets="valve", choices=("open", "half", "shut"))],
+        params=[
+            gm.EngineParam("leak", "1/s", gm.normal(0.0, 1e-9), sets="leak", bounds=(0.0, 1.0))
+        ],
+    )
+    stepper = of.cycle().stepper
+    assert isinstance(stepper, EngineStepper)
+    wiring = stepper.wiring
+    told = np.array([[1.5, 0.0], [1.5, 2.0]])
+    of.close()
+    assert wiring.outputs(told).tolist() == [[1.5, -7.0], [1.5, 2.0]]
+    assert told.tolist() == [[1.5, 0.0], [1.5, 2.0]]
+
+
+def test_that_what_an_engine_is_begun_with_may_hang_upon_the_moment() -> None:
+    seen: list[int] = []
+
+    def gust(at: int) -> dict[str, float]:
+        seen.append(at)
+        return {"gust": 0.0}
+
+    with fleet(tank(dataclasses.replace(model(), begins_at=gust))) as held:
+        taken(held, [log(3)])
+    # Once for the declaration, at no moment, and once where the twin was born: a step before.
+    assert {0, START - STEP} <= set(seen)

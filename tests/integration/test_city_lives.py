@@ -49,7 +49,6 @@ port = 0
 kind = "mqtt"
 broker = "{broker}"
 client_id = "two-{pid}"
-unwanted = ["*/speed"]
 [[link.plant.message]]
 topic = "city/reading/{{detector}}/{{quantity}}"
 valid_from = "/valid_from"

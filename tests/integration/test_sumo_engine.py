@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -181,6 +182,66 @@ def test_that_drivers_with_a_longer_headway_go_over_a_stop_line_more_slowly(
             told(engine.advance(T0 + 10 * MINUTE))
             through[tau] = read(engine, "vehicles.arrived")
     assert 0 < through[2.0] < 0.9 * through[1.0]
+
+
+def test_that_drivers_who_accelerate_less_come_over_a_stop_line_later(tmp_path: Path) -> None:
+    quiet = crossing(tmp_path)
+    Path(quiet.routes[0]).write_text("<routes/>")
+    busy = msgspec.structs.replace(quiet, flows={"by": ("A1B1", "B1C1")})
+    lost = {}
+    with opened(busy) as engine:
+        for accel in (2.6, 0.8):
+            told(engine.reset({}, 1, T0))
+            told(engine.set({"flow.by": 360.0, "type.DEFAULT_VEHTYPE.accel": accel}))
+            assert read(engine, "type.DEFAULT_VEHTYPE.accel") == accel
+            told(engine.advance(T0 + 10 * MINUTE))
+            lost[accel] = read(engine, "trips.time_loss")
+    # From a stand to 13.89 m/s one loses v / 2a: 2.7 and 8.7 s, once at the depart alone.
+    assert lost[0.8] > lost[2.6] + 4
+
+
+def test_that_a_flow_turns_when_its_course_says_and_begins_at_its_own_time(tmp_path: Path) -> None:
+    quiet = crossing(tmp_path)
+    Path(quiet.routes[0]).write_text("<routes/>")
+    # Twice as many from 7:02 on, none from 7:04 on, by a clock that begins at 7:00.
+    course = {"south": (2.0, 0.0)}
+    rising = msgspec.structs.replace(quiet, turns=(25_320.0, 25_440.0), course=course)
+    come = []
+    with opened(rising) as engine:
+        told(engine.reset({"begin_s": 25_200.0}, 1, T0))
+        assert read(engine, "begin_s") == 25_200.0
+        told(engine.set({"flow.south": 375.0}))
+        for minute in (2, 4, 6):
+            told(engine.advance(T0 + minute * MINUTE))
+            come.append(read(engine, "vehicles.departed") + read(engine, "vehicles.waiting"))
+        kept = told(engine.snapshot())
+        told(engine.restore(kept))
+        assert read(engine, "begin_s") == 25_200.0
+    # 12.5 in two minutes, 25 in the next two.
+    assert come == [12, 37, 37]
+
+
+def test_that_what_was_lost_so_far_never_falls_while_sumo_moves_those_who_are_stuck(
+    tmp_path: Path,
+) -> None:
+    quiet = crossing(tmp_path)
+    Path(quiet.routes[0]).write_text("<routes/>")
+    soon = msgspec.structs.replace(quiet, options=("--time-to-teleport", "20"))
+    with opened(soon) as engine:
+        told(engine.reset({}, 1, T0))
+        lights = told(engine.get([RED]))[RED]
+        assert isinstance(lights, str)
+        told(engine.set({RED: "r" * len(lights), "flow.south": 1200.0}))
+        names = ["trips.delay", "vehicles.departed", "vehicles.waiting"]
+        lost, moved = [], False
+        for step in range(1, 121):
+            told(engine.advance(T0 + step * 5 * SECOND))
+            delay, departed, waiting = told(engine.get(names)).values()
+            lost.append(float(delay) * (float(departed) + float(waiting)))
+            moved = moved or read(engine, "vehicles.arrived") > 0
+    # With all lights red nobody else could come through.
+    assert moved
+    assert all(after >= before for before, after in pairwise(lost))
 
 
 def test_that_those_who_never_find_room_count_in_the_delay(engine: HostedEngine) -> None:

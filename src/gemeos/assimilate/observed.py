@@ -87,22 +87,25 @@ class Observed:
         treats the errors of models as unknowns beside the parameters; an engine that cannot be
         told its errors leaves this way.
         """
-        return self._roots(coefficient, coefficient - 1.0)
+        return self.noise_roots_of(coefficient, coefficient - 1.0)
 
     @property
     def whole_roots(self) -> Roots:
         """Of the covariance of the whole error, R + V, of what was read."""
-        return self._roots(1.0, 1.0)
+        return self.noise_roots_of(1.0, 1.0)
 
-    def shared(self, uses: int) -> Observed:
+    def shared(self, uses: float) -> Observed:
         """As each of so many assimilations is to take them, that together count them once.
+
+        A number that is not whole is for one that has a part of the evidence, as ``bridge`` leaves
+        it.
 
         The simulator's own scatter comes with every run, once; the rest of its share is added to
         the errors.
         """
         if uses == 1:
             return self
-        error = self._error(float(uses), uses - 1.0)
+        error = self._error(uses, uses - 1.0)
         if error.ndim == 1:
             return replace(self, variance=error)
         variance = np.diag(error).copy()
@@ -122,7 +125,8 @@ class Observed:
         covariance = deviation[:, None] * correlation * deviation
         return covariance + (np.diag(own) if own.ndim == 1 else own)
 
-    def _roots(self, of_reading: float, of_simulator: float) -> Roots:
+    def noise_roots_of(self, of_reading: float, of_simulator: float) -> Roots:
+        """Of so many times the readings' covariance and the simulator's, of what was read."""
         read, error = self.read, self._error(of_reading, of_simulator)
         if error.ndim == 1:
             root = np.sqrt(error[read])

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
 
+from gemeos.assimilate.bridge import Bridge
 from gemeos.assimilate.es_mda import Draws, EsMda, Params, Predictions, Smoothed
 from gemeos.assimilate.observed import Observed
 from gemeos.errors import InputError
@@ -44,6 +45,15 @@ class Runs(Protocol):
         Raises:
             TooFewMembersError: fewer than half are left.
         """
+        ...
+
+
+@runtime_checkable
+class Chooses(Runs, Protocol):
+    """One whose members can be exchanged, as a ``bridge`` asks for."""
+
+    def choose(self, origin: Int64[np.ndarray, " member"]) -> None:
+        """From now on each member is the simulation of that one, from where the window begins."""
         ...
 
 
@@ -78,6 +88,8 @@ class SlidingWindow:
     many times as much in each, so that all together count a reading once (exact while model and
     errors are linear and Gaussian and nothing drifts)."""
     smoother: EsMda = field(default_factory=EsMda)
+    bridge: Bridge | None = None
+    """How members are chosen before they are fitted; None for not at all."""
 
     def __post_init__(self) -> None:
         if not self.params:
@@ -105,11 +117,23 @@ class SlidingWindow:
         Raises:
             TooFewMembersError: fewer than half of the members could be run.
             AssimilationError: the numbers ran out of their range.
+            InputError: members are to be chosen, and ``runs`` cannot exchange them.
         """
+        before, uses, first = state.params, float(self.uses), None
+        if self.bridge is not None:
+            if not isinstance(runs, Chooses):
+                raise InputError("These members cannot be exchanged: leave the bridge out.")
+            first = runs.predict(self.natural(before), 0)
+            chosen = self.bridge.chosen(first, observed, self.uses, draws)
+            runs.choose(chosen.origin)
+            before, first = before[:, chosen.origin], first[:, chosen.origin]
+            uses /= 1.0 - chosen.power
+        known = [] if first is None else [first]
         smoothed = self.smoother.smoothed(
-            state.params,
-            lambda params, draw: runs.predict(self.natural(params), draw),
-            observed.shared(self.uses),
+            before,
+            # What was predicted to choose by is what the fit begins with.
+            lambda params, draw: known.pop() if known else runs.predict(self.natural(params), draw),
+            observed.shared(uses),
             draws,
         )
         origin = runs.advance(self.natural(smoothed.params))

@@ -24,6 +24,7 @@ from jaxtyping import Float, Float64, Int64, Shaped
 
 from gemeos.assimilate.analyst import InNumpy, Met, met_with
 from gemeos.assimilate.bound import limits
+from gemeos.assimilate.bridge import Bridge
 from gemeos.assimilate.cycle import born, driven_by
 from gemeos.assimilate.es_mda import Draws, EsMda
 from gemeos.assimilate.esrf import SerialSquareRoot
@@ -100,6 +101,8 @@ class WindowedCycle:
     stride: int
     """In steps; the window is a whole number of them."""
     smoother: EsMda
+    bridge: Bridge | None = None
+    """How members are chosen before each fit; None for not at all."""
     average: int = 1
     """Steps over which the readings of a channel are averaged before they are fitted."""
     counts: tuple[float, ...] = ()
@@ -112,6 +115,8 @@ class WindowedCycle:
     def identity(self) -> str:
         """As the port says."""
         told = f"{self.window}/{self.stride}/{self.average}/{self.counts}"
+        if self.bridge is not None:
+            told += f"/{self.bridge.identity}"
         if self.reach is not None:
             told += f"/{hashlib.sha256(self.reach.tobytes()).hexdigest()[:16]}"
         return f"{self.model}+windowed/{told}/{self.smoother.identity}+{self.analyst.identity}"
@@ -137,7 +142,7 @@ class WindowedCycle:
         # The stepper has them walk already.
         params = tuple(replace(p, drift=0.0) for p in self.schema.params)
         length, uses = self.stride * self.schema.step, self.window // self.stride
-        return SlidingWindow(params, length, uses, self.smoother)
+        return SlidingWindow(params, length, uses, self.smoother, self.bridge)
 
     def takes(self, simulation: Simulation) -> bool:
         """As the port says."""
@@ -395,6 +400,10 @@ class _Runs:
             here, there = before[r.steps, r.sensor], out[r.steps, r.sensor]
             told[place] = (here + r.share[:, None] * (there - here)).mean(axis=0)
         return told
+
+    def choose(self, origin: Int64[np.ndarray, " member"]) -> None:
+        """As the port says."""
+        self._start = self._start[origin]
 
     def advance(self, values: Natural) -> Int64[np.ndarray, " member"]:
         """As the port says; the present is run from where the next window begins."""

@@ -50,10 +50,22 @@ class Wiring:
     """What is set in the engine, of the params, inputs and controls by their names."""
     scale: tuple[float, ...]
     """By which numbers of the engine are multiplied to be outputs, one an output."""
-    begins_with: Mapping[str, Value]
-    """What every simulation is begun with."""
+    absent: tuple[tuple[float, float] | None, ...]
+    """By output: which number says that there is none, and what is told then."""
+    begins: Callable[[Instant], Mapping[str, Value]]
+    """What a simulation that begins at that instant is begun with."""
     warm_up: int
     """Steps that a simulation has run when its twin is born; at least 1."""
+
+    def outputs(
+        self, told: Float64[np.ndarray, "*step output"]
+    ) -> Float64[np.ndarray, "*step output"]:
+        """What numbers of the engine are as outputs."""
+        found = told * np.array(self.scale)
+        for place, absent in enumerate(self.absent):
+            if absent is not None:
+                found[..., place][told[..., place] == absent[0]] = absent[1]
+        return found
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ class EngineStepper:
         for twin, tick in enumerate(some.tick.tolist()):
             t0 = (tick - wiring.warm_up) * step
             for member, seed in enumerate(_seeds(crew.keys[new[twin]], size)):
-                begun[twin, member] = self.keeper.begun(wiring.begins_with, seed, t0)
+                begun[twin, member] = self.keeper.begun(wiring.begins(t0), seed, t0)
         params = natural(schema, some.members)[:, len(schema.states) :]
         driven = by_member(some.driven)
         ways = []
@@ -200,11 +212,10 @@ class EngineStepper:
         told = self._each(
             [partial(self.keeper.told, s, w) for s, w in zip(simulations, ways, strict=True)]
         )
-        scale = np.array(self.wiring.scale)
-        out = np.full((len(driven), len(scale), len(ways)), np.nan)
+        out = np.full((len(driven), len(self.wiring.scale), len(ways)), np.nan)
         for member, each in enumerate(told):
             if isinstance(each, list):
-                out[:, :, member] = np.array(each, np.float64) * scale
+                out[:, :, member] = self.wiring.outputs(np.array(each, np.float64))
         return out
 
     def went(
@@ -222,7 +233,7 @@ class EngineStepper:
         for member, each in enumerate(went):
             if isinstance(each, Simulation):
                 there[member] = each
-                outputs[:, member] = np.array(each.outputs) * self.wiring.scale
+                outputs[:, member] = self.wiring.outputs(np.array(each.outputs))
         return there, outputs
 
     @cached_property
@@ -347,7 +358,7 @@ class EngineStepper:
                 there = of_twin[source]
                 if isinstance(there, Simulation):
                     simulations[twin, 0, member] = there
-                    outputs = np.array(there.outputs) * self.wiring.scale
+                    outputs = self.wiring.outputs(np.array(there.outputs))
                     members[twin, self.schema.row_of_outputs :, member] = outputs
         return replace(
             state, members=members, simulations=simulations, failed=state.failed + failed

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from jaxtyping import Float64
 
+from gemeos.assimilate.bridge import Bridge
 from gemeos.assimilate.es_mda import EsMda
 from gemeos.assimilate.windowed import WindowedCycle
 from gemeos.engines.base import SupportsFork
@@ -30,7 +31,7 @@ from gemeos.schema.prior import Prior
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Bounds, Control, Input, Param, Sensor, Variable, Virtual
 from gemeos.units import span
-from gemeos.units.instant import SECOND, Span
+from gemeos.units.instant import SECOND, Instant, Span
 
 Sets: TypeAlias = str | Mapping[str, float]
 """A variable of the engine, or several with what each is multiplied by."""
@@ -95,6 +96,10 @@ class EngineSensor:
     """What is read comes one by one, as vehicles do: the simulator's own chance scatters it by the
     root of how many they are. The members then meet other chances in every run. A run of equal
     readings is a fault where so many were unlikely (``assimilate.fault_counts``)."""
+    absent: tuple[float, float] | None = None
+    """A number by which the engine says that there is nothing to read, as SUMO says a speed of -1
+    where nobody passes, and what is taken to be read instead. A member must tell something, for
+    the real sensor may have."""
     virtual: bool = False
     """No such sensor is there: it is only told."""
     bounds: Bounds = (None, None)
@@ -122,6 +127,8 @@ class EngineModel:
     their names."""
     begins_with: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
     """Params that the engine takes only at its beginning."""
+    begins_at: Callable[[Instant], Mapping[str, Value]] | None = None
+    """The same, of those that hang upon when a simulation begins, such as the time of day."""
     warm_up: str = ""
     """How long a simulation has run when its twin is born; by default a step."""
     average: str = ""
@@ -129,6 +136,9 @@ class EngineModel:
     simulator with chance there should be far fewer of them than members."""
     smoother: EsMda | None = None
     """By default four steps; without cut-off where there are few params."""
+    bridge: Bridge | None = None
+    """Before each fit members are chosen by how well they foresaw what was read: for engines whose
+    state may go wrong for good, as queues that never dissolve (``assimilate.bridge``)."""
     reach: Mapping[str, Mapping[str, float]] | None = None
     """By param, then by sensor: share of its gain that a reading may have on the param, from 0 to
     1; 0 of sensors that are left out. By default every reading tells of every param. With an
@@ -190,7 +200,9 @@ class EngineModel:
         seen = hashlib.sha256(f"engine model 1 {self.schema.fingerprint}".encode())
         wired = (self.params, self.inputs, self.controls, self._outputs, self.warm_up)
         settings = (self.window, self.stride, self.average, ANCHOR_EVERY, self.values is None)
-        seen.update(repr((wired, sorted(self.begins_with.items()), settings)).encode())
+        begins_at = None if self.begins_at is None else sorted(self.begins_at(0).items())
+        begins = (sorted(self.begins_with.items()), begins_at)
+        seen.update(repr((wired, begins, settings)).encode())
         spec = self._keeper.spec
         self._check(spec)
         seen.update(repr(spec).encode())
@@ -245,7 +257,8 @@ class EngineModel:
             self.schema,
             _Setting(self, spec),
             tuple(s.scale for s in self._outputs),
-            dict(self.begins_with),
+            tuple(s.absent for s in self._outputs),
+            self._begins,
             warm_up,
         )
         few = len(self.params) <= FEW_PARAMS
@@ -254,11 +267,16 @@ class EngineModel:
             identity,
             window=self._steps(self.window),
             stride=self._steps(self.stride),
+            bridge=self.bridge,
             smoother=self.smoother or (EsMda(cut_off=0.0) if few else EsMda()),
             average=self._steps(self.average) if self.average else 1,
             counts=tuple(abs(s.scale) if s.by_chance else 0.0 for s in self._outputs),
             reach=self._reached(),
         )
+
+    def _begins(self, at: Instant) -> Mapping[str, Value]:
+        """What a simulation that begins then is begun with."""
+        return {**self.begins_with, **(self.begins_at(at) if self.begins_at else {})}
 
     def _reached(self) -> Float64[np.ndarray, "param sensor"] | None:
         """As the cycle has it.
@@ -293,7 +311,7 @@ class EngineModel:
                 f"{self.name} goes in steps of {self.step}, and {spec.name} in steps of "
                 f"{spec.step / SECOND:g} s: a whole number of these is needed."
             )
-        spec.params(self.begins_with)
+        spec.params(self._begins(0))
         for each in self.tied:
             spec.check_known(_targets(each.sets))
             texts = [n for n in _targets(each.sets) if spec.by_name[n].kind is Kind.TEXT]

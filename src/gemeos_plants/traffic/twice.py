@@ -33,16 +33,18 @@ from gemeos_plants.traffic.drawn import draw, drawn_from
 from gemeos_plants.traffic.reality import Reality
 
 logger = logging.getLogger("gemeos_plants.traffic.twice")
+NOBODY = -1.0
 
 
 def lived(reality: Reality, seconds: int) -> dict[str, Any]:
     """What came of so many seconds.
 
-    ``counts`` by loop and minute; ``lost_s`` by minute, of all vehicles together, those included
-    that wait to come in; ``breaches`` of the lights by kind; ``shown`` by signal, what its lights
-    showed from which second on.
+    ``counts`` by loop and minute, ``speeds`` in m/s too, -1 where nobody passed; ``lost_s`` by
+    minute, of all vehicles together, those included that wait to come in; ``breaches`` of the
+    lights by kind; ``shown`` by signal, what its lights showed from which second on.
     """
     counts: dict[str, list[int]] = {}
+    speeds: dict[str, list[float]] = {}
     lost: list[float] = [0.0]
     shown: dict[str, list[tuple[float, str]]] = {i: [] for i in reality.controllers}
     before = _breaches(reality)
@@ -52,6 +54,8 @@ def lived(reality: Reality, seconds: int) -> dict[str, Any]:
                 shown[signal].append((reality.now_s, controller.state))
         for count in reality.step():
             counts.setdefault(count.loop, []).append(count.vehicles)
+            speed = count.speed_m_per_s
+            speeds.setdefault(count.loop, []).append(NOBODY if speed is None else speed)
         lost[-1] += reality.losing()
         if (second + 1) % 60 == 0:
             lost.append(0.0)
@@ -59,6 +63,7 @@ def lived(reality: Reality, seconds: int) -> dict[str, Any]:
     breaches.subtract(before)
     return {
         "counts": counts,
+        "speeds": speeds,
         "lost_s": lost[: seconds // 60],
         "breaches": dict(breaches),
         "shown": shown,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
 from typing import Final, final
@@ -51,6 +52,12 @@ class Controls:
         self._flows = settings.flows
         self._step: Span = settings.step
         self._gaps = settings.gaps
+        self._turns = settings.turns
+        self._levels = np.ones((len(settings.turns) + 1, len(settings.flows)))
+        """After so many turns, of each flow."""
+        for place, name in enumerate(settings.flows):
+            if name in settings.course:
+                self._levels[1:, place] = settings.course[name]
         self._depart_speed = settings.depart_speed
         self._seed = 0
         self.held = Held({}, {}, {}, {}, {})
@@ -110,6 +117,14 @@ class Controls:
                 start=lib.vehicletype.getTau(i),
                 about="Headway that drivers keep at least; all of them, from now on.",
             )
+            yield Variable(
+                f"type.{i}.accel",
+                Role.INPUT,
+                "m/s^2",
+                bounds=(0.01, None),
+                start=lib.vehicletype.getAccel(i),
+                about="The most that they accelerate; all of them, from now on.",
+            )
         for name in self._flows:
             yield Variable(f"flow.{name}", Role.INPUT, "1/hour", bounds=(0.0, None), start=0.0)
 
@@ -144,6 +159,8 @@ class Controls:
                     lib.edge.setMaxSpeed(i, value)
                 case "type", i, "tau":
                     lib.vehicletype.setTau(i, value)
+                case "type", i, "accel":
+                    lib.vehicletype.setAccel(i, value)
                 case "type", i, _:
                     lib.vehicletype.setSpeedFactor(i, value)
             self.held.values[name] = value
@@ -165,13 +182,19 @@ class Controls:
 
     def send(self) -> None:
         """Add the vehicles of one step."""
-        self._due += self._come
+        self._due += self._come * self._level()
         for place in np.flatnonzero(self._due >= self._gap):
             name = self._names[place]
             while self._due[place] >= self._gap[place]:
                 self._due[place] -= self._gap[place]
                 self._add(name)
                 self._gap[place] = self._gap_of(name)
+
+    def _level(self) -> Float64[np.ndarray, " flow"]:
+        """By what factor vehicles come in the step that follows."""
+        if not self._turns:
+            return self._levels[0]
+        return self._levels[bisect_right(self._turns, self._lib.simulation.getTime())]
 
     def written(self) -> Held:
         """What is held, for a snapshot."""
@@ -210,10 +233,14 @@ class Controls:
                 return self._signal_now(name, i, way)
             case "edge", i, "max_speed":
                 return float(self._lib.lane.getMaxSpeed(f"{i}_0"))
-            case "type", i, "speed_factor":
-                return float(self._lib.vehicletype.getSpeedFactor(i))
-            case "type", i, "tau":
-                return float(self._lib.vehicletype.getTau(i))
+            case "type", i, ("speed_factor" | "tau" | "accel") as what:
+                kinds = self._lib.vehicletype
+                asked = {
+                    "speed_factor": kinds.getSpeedFactor,
+                    "tau": kinds.getTau,
+                    "accel": kinds.getAccel,
+                }
+                return float(asked[what](i))
             case "flow", _, _:
                 return float(self.held.values.get(name, 0.0))
             case _:

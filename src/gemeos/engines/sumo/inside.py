@@ -37,6 +37,7 @@ from gemeos.engines.sumo.trips import NAMES, Sums, Trips
 from gemeos.units.instant import SECOND, Span
 
 SCALE: Final = "demand_scale"
+BEGIN: Final = "begin_s"
 HASH: Final = "state.hash"
 STATIC: Final = 0
 """SUMO's number of the kind of program whose phases last as long as the file says."""
@@ -95,6 +96,14 @@ class SumoInside:
                 bounds=(0.0, None),
                 start=1.0,
                 about="Vehicles for each one of the files.",
+            ),
+            Variable(
+                BEGIN,
+                Role.PARAM,
+                "s",
+                bounds=(0.0, None),
+                start=self._begin,
+                about="The model's own time when it begins.",
             ),
             *self._controls.variables(),
             *self._trips.variables(),
@@ -211,8 +220,9 @@ class SumoInside:
         for option, files in (("-r", s.routes), ("-a", s.additional)):
             if files:
                 arguments += [option, ",".join(files)]
-        if s.begin_s is not None:
-            arguments += ["--begin", repr(s.begin_s)]
+        begin = params.get(BEGIN, s.begin_s)
+        if begin is not None:
+            arguments += ["--begin", repr(float(begin))]
         if s.mesoscopic:
             arguments += ["--mesosim", "true"]
         arguments += [
@@ -232,8 +242,8 @@ class SumoInside:
             return self._told[name]
         if name in NAMES:
             return self._trips.read(name)
-        if name == SCALE:
-            return float(self._params.get(SCALE, 1.0))
+        if name in {SCALE, BEGIN}:
+            return float(self._params.get(SCALE, 1.0)) if name == SCALE else self._begin
         if name == HASH:
             return self._hash()
         ours = self._controls.read(name)

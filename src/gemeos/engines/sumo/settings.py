@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from gemeos.engines.hosted import USUAL_LIMIT, HostedEngine
-from gemeos.errors import EngineError, SettingsError
+from gemeos.errors import EngineError, SettingsError, UnknownNameError
 from gemeos.units.instant import SECOND, Span
 
 Gaps: TypeAlias = Literal["even", "shifted", "poisson"]
@@ -44,6 +45,11 @@ class Sumo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Between the vehicles of a flow: all equal; equal, with the first vehicle at any time within
     one, by the seed, so that many small flows do not begin in step; or by chance, by the seed, as
     arrivals of a Poisson process. With another rate the same draws come sooner or later."""
+    turns: tuple[float, ...] = ()
+    """Seconds of the model's time at which the demand of flows turns to another height."""
+    course: dict[str, tuple[float, ...]] = {}
+    """By flow, after each of these turns: by which factor its vehicles come more often than told.
+    1 before the first, and for flows that are not named."""
     depart_speed: str = "0"
     """Of the vehicles of flows, as SUMO's ``departSpeed``: ``max`` lets more of them in."""
     lanes: bool = False
@@ -59,6 +65,17 @@ class Sumo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SettingsError("SUMO needs a config or a net, and not both.")
         if self.step <= 0 or self.step % 1000:
             raise SettingsError(f"SUMO's steps are whole milliseconds; {self.step} us is not.")
+        if list(self.turns) != sorted(set(self.turns)):
+            raise SettingsError("The turns of SUMO's demand are seconds that rise.")
+        for flow, factors in self.course.items():
+            if flow not in self.flows:
+                raise UnknownNameError("flow", flow, self.flows, where="SUMO's course of demand")
+            fits = len(factors) == len(self.turns)
+            if not (fits and all(0 <= f < math.inf for f in factors)):
+                raise SettingsError(
+                    f"The course of flow {flow!r} needs {len(self.turns)} factors of 0 or more, "
+                    "one for each turn."
+                )
         for option in self.options:
             if option.split("=")[0] in KEPT:
                 raise SettingsError(f"{option} is the adapter's own: say it in Sumo's fields.")

@@ -82,7 +82,7 @@ class Trips:
     def _delay(self, arrived: int, since: int) -> float:
         lib = self._lib
         total = self._sum("trips.time_loss", since) + self._sum("trips.depart_delay", since)
-        running = lib.vehicle.getIDList()
+        running = (*lib.vehicle.getIDList(), *lib.vehicle.getTeleportingIDList())
         waiting = lib.simulation.getPendingVehicles()
         total += sum(lib.vehicle.getTimeLoss(v) for v in running)
         total += sum(lib.vehicle.getDepartDelay(v) for v in (*running, *waiting))

@@ -20,7 +20,9 @@ from gemeos.twins.traffic.reading import LOOPS, elements, fitting, read_network
 from gemeos.units.instant import SECOND
 
 DESCRIPTION: Final = "district.toml"
-QUANTITIES: Final = ("count", "speed")
+COUNT: Final = "count"
+SPEED: Final = "speed"
+QUANTITIES: Final = (COUNT, SPEED)
 """What detectors may tell; ``count`` must be."""
 KEYS: Final = (
     *("name", "attribution", "sources", "zone", "network", "additional", "detector_files"),

@@ -9,6 +9,7 @@ their lights show is looked at by the plant's own watch, and by ``checker``.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,9 @@ from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.run import RunningSite, run
 from gemeos.runtime.site import Replay, Site
 from gemeos.runtime.twin import Twin
+from gemeos.schema.binding import ChannelForm
 from gemeos.twins.traffic.decisions import Cabinets, Place
-from gemeos.twins.traffic.district import District, read_district
+from gemeos.twins.traffic.district import COUNT, SPEED, District, read_district
 from gemeos.twins.traffic.physics import Described, described
 from gemeos.twins.traffic.signals.checker import violations
 from gemeos.twins.traffic.signals.junction import controlled
@@ -64,10 +66,10 @@ class Course:
     """Of traffic that the twin has heard before the first search."""
     between: int = 10
     """Minutes that are lived, and heard, between two searches."""
-    ahead: int = 5
+    ahead: int = 10
     """Minutes that a plan is judged over."""
     origins: int = 3
-    members: int = 16
+    members: int = 32
     budget: str = "45 s"
 
 
@@ -163,24 +165,40 @@ class Heard:
     """What loops told, by minute."""
 
     counts: dict[str, list[int]] = field(default_factory=dict)
+    speeds: dict[str, list[float]] = field(default_factory=dict)
+    """-1 where nobody passed."""
 
-    def take(self, told: Mapping[str, Sequence[int]]) -> None:
+    def take(
+        self, counts: Mapping[str, Sequence[int]], speeds: Mapping[str, Sequence[float]]
+    ) -> None:
         """More of it."""
-        for loop, counts in told.items():
-            self.counts.setdefault(loop, []).extend(counts)
+        for loop, more in counts.items():
+            self.counts.setdefault(loop, []).extend(more)
+        for loop, faster in speeds.items():
+            self.speeds.setdefault(loop, []).extend(faster)
 
     @property
     def minutes(self) -> int:
         """So long."""
         return min(map(len, self.counts.values()), default=0)
 
-    def write(self, path: Path) -> None:
-        """As a table that a link reads."""
+    @property
+    def readings(self) -> int:
+        """So many: where nobody passed there is no speed."""
+        passed = sum(speed >= 0 for loop in self.speeds.values() for speed in loop)
+        return self.minutes * len(self.counts) + passed
+
+    def write(self, path: Path, channels: Mapping[str, ChannelForm]) -> None:
+        """As a table that a link reads, its columns named as the district's channels."""
         loops = list(self.counts)
-        rows = [",".join(["time", *loops])]
+        names = [channels[q].of(loop) for q in (COUNT, SPEED) for loop in loops]
+        rows = [",".join(["time", *names])]
         for minute in range(self.minutes):
             at = iso(START + (minute + 1) * 60 * SECOND)
-            rows.append(",".join([at, *(str(self.counts[loop][minute]) for loop in loops)]))
+            driven = [self.speeds[loop][minute] for loop in loops]
+            row = [str(self.counts[loop][minute]) for loop in loops]
+            row += ["" if speed < 0 else f"{speed:.4f}" for speed in driven]
+            rows.append(",".join([at, *row]))
         path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
@@ -204,13 +222,15 @@ def trials(
         EngineError: SUMO cannot run it.
     """
     known = read_district(folder)
-    made = described(known)
+    made = described(known, begins=iso(START))
     heard = Heard()
     with tempfile.TemporaryDirectory() as name, plant(folder, Path(name), seed) as real:
-        heard.take(real.live(course.minutes)["counts"])
+        told = real.live(course.minutes)
+        heard.take(told["counts"], told["speeds"])
         for origin in range(course.origins):
             if origin:
-                heard.take(real.live(course.between)["counts"])
+                told = real.live(course.between)
+                heard.take(told["counts"], told["speeds"])
             with _site(made, heard, course, Path(name)) as site:
                 tried = _tried(site, made, known, heard, real, course)
             yield tried
@@ -221,10 +241,8 @@ def trials(
 def _site(made: Described, heard: Heard, course: Course, desk: Path) -> Iterator[RunningSite]:
     """A site that has heard all of it."""
     table = desk / "heard.csv"
-    heard.write(table)
-    form = made.district.channels["count"]
-    tag = form.of("@").replace("@", "{tag}")
-    link = FileLink(name=LINK, path=str(table), time="time", channel=tag, interval="1 min")
+    heard.write(table, made.district.channels)
+    link = FileLink(name=LINK, path=str(table), time="time", channel="{tag}", interval="1 min")
     twin = Twin(TWIN, made.model, members=course.members, horizon="1 h", leads=())
     clock = Replay(START, 1.0, "simulated plant")
     site = Site(
@@ -234,7 +252,7 @@ def _site(made: Described, heard: Heard, course: Course, desk: Path) -> Iterator
         # The file ends first; then what was stored of it is taken in.
         if not (running.wait(PATIENCE_S) and running.caught_up(PATIENCE_S)):
             raise LinkError("The twin has not taken in what was heard.")
-        if running[TWIN].trust().assimilated < heard.minutes * len(heard.counts):
+        if running[TWIN].trust().assimilated < heard.readings:
             raise LinkError("The twin has passed over some of what was heard.")
         yield running
 
@@ -264,7 +282,7 @@ def _tried(
     planned, usual = lived["with"], lived["without"]
     loops = list(made.counts)
     counts = np.array([foreseen[made.counts[i]].members.sum(axis=0) for i in loops])
-    heard.take(usual["counts"])
+    heard.take(usual["counts"], usual["speeds"])
     junctions = controlled(known.network, known.limits)
     wrong = sum(
         len(violations(junctions[i].limits, log, planned["until_s"]))
@@ -290,7 +308,8 @@ def _choices(places: Sequence[Place]) -> dict[str, str]:
     stages.sort(key=lambda p: p.least - p.most)
     chosen = {}
     for place in stages[:MOST_STAGES]:
-        values = {round(min(max(s * place.default, place.least), place.most)) for s in SHARES}
+        least, most = math.ceil(place.least), math.floor(place.most)
+        values = {min(max(round(s * place.default), least), most) for s in SHARES}
         chosen[place.control] = ", ".join(f"{v} s" for v in sorted(values))
     return {name: told for name, told in chosen.items() if "," in told}
 

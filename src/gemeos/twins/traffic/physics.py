@@ -13,18 +13,21 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from gemeos.assimilate.bridge import Bridge
 from gemeos.assimilate.es_mda import EsMda
 from gemeos.assimilate.mda_schedule import Constant
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.spec import Value
 from gemeos.errors import SchemaError
 from gemeos.runtime.engine_model import EngineModel
+from gemeos.twins.traffic.calendar import Calendar
 from gemeos.twins.traffic.decisions import Cabinets, cabinets, name_of
 from gemeos.twins.traffic.demand.assumed import believed
+from gemeos.twins.traffic.demand.rhythm import NONE_KNOWN
 from gemeos.twins.traffic.demand.seen import Loop
 from gemeos.twins.traffic.demand.trial import settings_of
 from gemeos.twins.traffic.demand.unknowns import Unknowns
-from gemeos.twins.traffic.district import District, read_district
+from gemeos.twins.traffic.district import SPEED, District, read_district
 from gemeos.twins.traffic.schema import declared, factors
 from gemeos.twins.traffic.sensors import reached, sensors
 from gemeos.twins.traffic.signals.inside import opened
@@ -42,6 +45,8 @@ class Described:
     cabinets: Cabinets
     counts: Mapping[str, str]
     """By detector: the sensor of its count."""
+    speeds: Mapping[str, str]
+    """The same of its mean speed; empty where the district's detectors tell none."""
     model: EngineModel
 
 
@@ -52,6 +57,7 @@ def described(
     window: str = "10 min",
     stride: str = "5 min",
     warm_up: str = "10 min",
+    begins: str | None = None,
 ) -> Described:
     """The model of a district. Words and errors as of ``twin``."""
     known = district if isinstance(district, District) else read_district(Path(district))
@@ -69,9 +75,17 @@ def described(
     junctions = controlled(known.network, known.limits)
     places = cabinets(junctions, known.limits, signals)
     folder = Path(tempfile.mkdtemp(prefix="gemeos-district-"))
-    settings = msgspec.structs.replace(settings_of(known, unknowns, folder), gaps="poisson")
+    calendar = None if begins is None else Calendar.of(known, begins)
+    rhythm = NONE_KNOWN if calendar is None else calendar.rhythm(known)
+    settings = msgspec.structs.replace(
+        settings_of(known, unknowns, folder),
+        gaps="poisson",
+        turns=rhythm.turns,
+        course={way.name: rhythm.of(way.edges[0]) for way in unknowns.ways},
+    )
     params = name_of(unknowns.names)
     counts = name_of(list(known.detectors), "count_")
+    speeds = name_of(list(known.detectors), "speed_") if SPEED in known.channels else {}
     loops = tuple(Loop(i, d.lane) for i, d in known.detectors.items())
     names = tuple(params.values())
 
@@ -96,8 +110,10 @@ def described(
         values=values,
         params=declared(unknowns, params),
         controls=[place.declared for place in places.places],
-        sensors=sensors(counts),
+        sensors=sensors(counts, speeds, known.network),
         smoother=SMOOTHER,
-        reach=reached(known.network, unknowns, loops, params, counts),
+        bridge=Bridge(),
+        reach=reached(known.network, unknowns, loops, params, (counts, speeds)),
+        begins_at=None if calendar is None else calendar.begin,
     )
-    return Described(known, unknowns, places, counts, model)
+    return Described(known, unknowns, places, counts, speeds, model)

@@ -12,12 +12,22 @@ from gemeos.twins.traffic.demand.unknowns import Unknowns
 from gemeos.twins.traffic.network import Network
 from gemeos.twins.traffic.signals.inside import LOST
 
+NOBODY: Final = -1.0
+"""What SUMO says of a speed that nobody drove."""
+SPEED_NOISE: Final = 6.0
+"""m/s by which the mean speed of a minute's vehicles may be wrong beside chance: who comes at red
+and who at green, and how sharply they brake and start."""
 MODEL_NOISE: Final = 1.5
 """Vehicles by which a count may be wrong beside chance: lanes chosen, ways not thought of."""
 
 
-def sensors(counts: Mapping[str, str]) -> list[EngineSensor]:
-    """Counts, by detector and name; and what nobody reads.
+def sensors(
+    counts: Mapping[str, str], speeds: Mapping[str, str], network: Network
+) -> list[EngineSensor]:
+    """Counts and mean speeds, by detector and name; and what nobody reads.
+
+    Where nobody passes there is no speed. A member in which nobody does, while somebody has, is
+    taken to say what a single vehicle would drive there.
 
     ``lost`` is what all vehicles together have lost in the last minute, ``delay`` the mean over
     all of each simulation so far.
@@ -34,6 +44,17 @@ def sensors(counts: Mapping[str, str]) -> list[EngineSensor]:
             )
             for loop, name in counts.items()
         ),
+        *(
+            EngineSensor(
+                name,
+                "m/s",
+                of=f"detector.{loop}.interval_speed",
+                noise=SPEED_NOISE,
+                absent=(NOBODY, network.lanes[network.detectors[loop].lane].speed_m_per_s),
+                bounds=(0.0, None),
+            )
+            for loop, name in speeds.items()
+        ),
         EngineSensor("delay", "s", of="trips.delay", virtual=True),
         EngineSensor("lost", "s", of=LOST, counter=True, virtual=True),
         EngineSensor("running", "", of="vehicles.running", virtual=True),
@@ -46,9 +67,17 @@ def reached(
     unknowns: Unknowns,
     loops: Sequence[Loop],
     params: Mapping[str, str],
-    counts: Mapping[str, str],
+    told: Sequence[Mapping[str, str]],
 ) -> dict[str, dict[str, float]]:
-    """As ``EngineModel.reach``, by the share of a loop's vehicles that a factor is of."""
+    """As ``EngineModel.reach``, by the share of a loop's vehicles that a factor is of.
+
+    Args:
+        network: Whose.
+        unknowns: The factors.
+        loops: All.
+        params: By factor: its name in the twin.
+        told: By detector the sensors of its counts, and those of what else it tells.
+    """
     lanes = {e.id: [lane.id for lane in e.lanes if lane.admits()] for e in network.edges.values()}
     onward = defaultdict[tuple[str, str], set[str]](set)
     for link in network.connections:
@@ -56,7 +85,10 @@ def reached(
     shares = reach_of(unknowns, passing(unknowns.ways, loops, lanes, onward))
     return {
         params[name]: {
-            counts[loop.name]: float(shares[row, column]) for column, loop in enumerate(loops)
+            sensors[loop.name]: float(shares[row, column])
+            for column, loop in enumerate(loops)
+            for sensors in told
+            if loop.name in sensors
         }
         for row, name in enumerate(unknowns.names)
     }

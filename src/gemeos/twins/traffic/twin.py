@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gemeos.runtime.twin import Twin
-from gemeos.twins.traffic.district import District
+from gemeos.twins.traffic.district import COUNT, SPEED, District
 from gemeos.twins.traffic.physics import Described, described
 from gemeos.twins.traffic.view import SCORED_LEADS, SHOWN
 
@@ -30,6 +30,7 @@ def twin(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
     window: str = "10 min",
     stride: str = "5 min",
     warm_up: str = "10 min",
+    begins: str | None = None,
     horizon: str = "1 h",
     lateness: str = "0 s",
     leads: Sequence[str] = SCORED_LEADS,
@@ -48,7 +49,10 @@ def twin(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
         window: As in ``EngineModel``.
         stride: As in ``EngineModel``.
         warm_up: As in ``EngineModel``. Cycles are where they are at the district's ``begin_s``
-            when it begins.
+            when it begins, unless ``begins`` tells better.
+        begins: The moment that the district's ``begin_s`` stands for, as in
+            ``2026-03-02T07:00+01:00``. Fixed programmes then stand where the real ones do, and
+            demand is believed to rise and fall as the files' trips do.
         horizon: As in ``Twin``.
         lateness: As in ``Twin``.
         leads: As in ``Twin``; of all counts.
@@ -58,7 +62,14 @@ def twin(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
         SchemaError: the description cannot be read, or does not fit together.
         EngineError: SUMO's tools find no way through it.
     """
-    made = described(district, signals=signals, window=window, stride=stride, warm_up=warm_up)
+    made = described(
+        district,
+        signals=signals,
+        window=window,
+        stride=stride,
+        warm_up=warm_up,
+        begins=begins,
+    )
     return tied(
         Twin(
             name,
@@ -80,15 +91,16 @@ def twin(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
 
 def tied(made: Twin, of: Described, *, link: str, actuator: str | None) -> Twin:
     """With its channels bound as the description names them, and its signals set through one."""
-    form = of.district.channels["count"]
-    for detector, sensor in of.counts.items():
-        made.bind(
-            f"{link}:{form.of(detector)}",
-            to=sensor,
-            unit=form.unit,
-            scale=form.scale,
-            offset=form.offset,
-        )
+    for quantity, names in ((COUNT, of.counts), (SPEED, of.speeds)):
+        for detector, sensor in names.items():
+            form = of.district.channels[quantity]
+            made.bind(
+                f"{link}:{form.of(detector)}",
+                to=sensor,
+                unit=form.unit,
+                scale=form.scale,
+                offset=form.offset,
+            )
     for place in of.cabinets.places if actuator else ():
         made.bind(f"{link}:{place.channel}", to=place.control, unit="s")
         made.actuate(f"{actuator}:{place.at_device}", to=place.control, tolerance="0.5 s")

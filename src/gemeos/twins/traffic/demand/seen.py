@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 
 from gemeos.assimilate.observed import Observed
 from gemeos.engines.pool import Samples, Window
-from gemeos.twins.traffic.demand.unknowns import HEADWAY, SPEED, Unknowns
+from gemeos.twins.traffic.demand.unknowns import DRIVERS, Unknowns
 from gemeos.twins.traffic.demand.ways import Way
 from gemeos.units.instant import SECOND
 
@@ -99,8 +99,9 @@ def reach_of(
     share = (unknowns.of.astype(np.float64) @ through.T) / np.where(total > 0, total, 1.0)
     reach = np.zeros((len(unknowns.names), len(over) + 1))
     reach[:, :-1] = np.clip((share - FAINT) / (CLEAR - FAINT), 0.0, 1.0)
-    for name in (SPEED, HEADWAY):
-        reach[unknowns.row(name)] = 1.0
+    for row, name in enumerate(unknowns.names):
+        if name in DRIVERS:
+            reach[row] = 1.0
     return reach
 
 

@@ -30,6 +30,8 @@ BUSY: Final = 0.01
 CAR: Final = "DEFAULT_VEHTYPE"
 SPEED: Final = "drivers.speed"
 HEADWAY: Final = "drivers.headway"
+ACCELERATE: Final = "drivers.accelerate"
+DRIVERS: Final = (SPEED, HEADWAY, ACCELERATE)
 WHOLE: Final = "demand.whole"
 BOUND: Final = 1.5
 """Logarithm of how far a factor may at most be from what was expected, for the engine's sake."""
@@ -45,6 +47,8 @@ class Doubt:
     way: float = 0.5
     speed: float = 0.07
     headway: float = 0.2
+    accelerate: float = 0.0
+    """0 for drivers that accelerate as SUMO's usual ones, and nothing unknown in it."""
 
 
 USUAL: Final = Doubt()
@@ -61,6 +65,8 @@ class Unknowns:
     """Whether the factor is one of the way; of nothing for those of the drivers."""
     tau: float = 1.0
     """Headway that is expected, in seconds."""
+    accel: float = 2.6
+    """The most that drivers are expected to accelerate, in m/s2: SUMO's usual ones."""
     expected: Float64[np.ndarray, " way"] = field(default_factory=lambda: np.zeros(0))
     """Vehicles per hour, from ``ways`` unless a first guess says otherwise."""
 
@@ -93,6 +99,9 @@ class Unknowns:
         headway = float(np.clip(values[self.row(HEADWAY)], -0.6, 0.8))
         told[f"type.{CAR}.speed_factor"] = float(np.exp(speed))
         told[f"type.{CAR}.tau"] = self.tau * float(np.exp(headway))
+        if ACCELERATE in self._row:
+            faster = float(np.clip(values[self.row(ACCELERATE)], -1.0, 0.8))
+            told[f"type.{CAR}.accel"] = self.accel * float(np.exp(faster))
         return told
 
 
@@ -126,7 +135,9 @@ def unknowns_of(ways: Sequence[Way], doubt: Doubt = USUAL, *, busy: float = BUSY
                 names.append(f"way.{ways[place].name}")
                 sigma.append(doubt.way)
                 rows.append(np.arange(len(ways)) == place)
-    for name, of_drivers in ((SPEED, doubt.speed), (HEADWAY, doubt.headway)):
+    drivers = [(SPEED, doubt.speed), (HEADWAY, doubt.headway)]
+    drivers += [(ACCELERATE, doubt.accelerate)] if doubt.accelerate > 0 else []
+    for name, of_drivers in drivers:
         names.append(name)
         sigma.append(of_drivers)
         rows.append(np.zeros(len(ways), bool))

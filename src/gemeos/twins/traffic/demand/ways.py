@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from xml.sax.saxutils import quoteattr
 
 from gemeos.engines.sumo.controls import PREFIX
@@ -30,6 +30,8 @@ RANDOM_FACTOR: Final = 2.0
 BESIDE: Final = 0.2
 """Share of the vehicles that may be expected on ways that the files do not give."""
 HOUR_S: Final = 3600.0
+Departure: TypeAlias = tuple[float, str]
+"""Second of the model's time, and first road."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def ways_of(
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        given, hours = _given(net, routes, additional, folder)
+        given, departures = _given(net, routes, additional, folder)
+        hours = _lasting(departures)
         ends = Counter[tuple[str, str]]()
         for edges, count in given.items():
             ends[edges[0], edges[-1]] += count
@@ -91,6 +94,14 @@ def ways_of(
     return tuple(Way(f"way{i}", way, expected[way]) for i, way in enumerate(order))
 
 
+def departures_of(
+    net: Path, routes: Sequence[Path], additional: Sequence[Path] = ()
+) -> list[Departure]:
+    """When and where vehicles of these files set out; arguments and errors as ``ways_of``."""
+    with tempfile.TemporaryDirectory() as name:
+        return _given(net, routes, additional, Path(name))[1]
+
+
 def write_ways(ways: Iterable[Way], file: Path) -> None:
     """As routes of the names that flows of ``engines.sumo`` look for, in an additional file."""
     lines = (f"<route id={quoteattr(PREFIX + w.name)} edges={_edges(w.edges)}/>" for w in ways)
@@ -104,8 +115,8 @@ def flows_of(ways: Iterable[Way]) -> dict[str, tuple[str, ...]]:
 
 def _given(
     net: Path, routes: Sequence[Path], additional: Sequence[Path], folder: Path
-) -> tuple[Counter[tuple[str, ...]], float]:
-    """How many vehicles of the files go which way, and over how many hours they set out.
+) -> tuple[Counter[tuple[str, ...]], list[Departure]]:
+    """How many vehicles of the files go which way, and when and where each sets out.
 
     Those that stop under way are buses and the like, which keep to a timetable.
     """
@@ -117,23 +128,26 @@ def _given(
         ["-n", net, "-r", ",".join(map(str, routes)), *more, "-o", out, *_JUNCTIONS, *_QUIET],
         limit_s=LIMIT_S,
     )
-    found, departures = Counter[tuple[str, ...]](), []
+    found, departures = Counter[tuple[str, ...]](), list[Departure]()
     for vehicle in _vehicles(out):
         if vehicle.find("stop") is None and (way := _way(vehicle)):
             found[way] += 1
             # Some depart when another one comes: that is no time.
             if (depart := vehicle.get("depart", "0"))[:1].isdigit():
-                departures.append(float(depart))
+                departures.append((float(depart), way[0]))
     if not departures:
         raise EngineError(
             "duarouter",
             "there is no vehicle in the files of trips that finds a way. With 'routes = []' in "
             "district.toml trips are assumed",
         )
-    span = max(departures) - min(departures)
-    # The last one sets out on average one gap before the end.
-    hours = span * (len(departures) + 1) / max(len(departures), 1) / HOUR_S
-    return found, max(hours, 1.0 / 60.0)
+    return found, departures
+
+
+def _lasting(departures: Sequence[Departure]) -> float:
+    """Hours over which they set out: the last one on average a gap before the end."""
+    span = max(departures)[0] - min(departures)[0]
+    return max(span * (len(departures) + 1) / len(departures) / HOUR_S, 1.0 / 60.0)
 
 
 def _for_any_car(net: Path, ways: Iterable[tuple[str, ...]], folder: Path) -> set[tuple[str, ...]]:
