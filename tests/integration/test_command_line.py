@@ -190,6 +190,11 @@ def test_that_a_scenario_is_shown_beside_doing_nothing_and_kept(
     shown = json.loads(capsys.readouterr().out)
     assert shown["kind"] == {"type": "scenario", "name": "scenario-1"}
     assert shown["variables"]["level"]["q50"][-1] == pytest.approx(3.0, abs=0.3)
+    # So many that it takes longer to be made again than the site lets anybody wait at once.
+    large = ("scenario", "level=3 m", "--until", "10 min", "--members", "6000", "--replace")
+    assert asked(*large, "--name", "large", "--json", *where) == 0
+    assert asked("scenarios", "--show", "large", "--json", *where) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["kind"]["name"] == "large"
     assert asked("scenarios", "--drop", "scenario-1", *where) == 0
     assert asked("scenarios", "--show", "scenario-1", *where) == 1
     assert "has no scenario 'scenario-1'" in capsys.readouterr().err

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from rich.console import Console
 
 from gemeos.act.undertaking import Stage, Undertaking
-from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.cli.show import table_of
 from gemeos.errors import InputError
@@ -86,7 +85,7 @@ def _plans(args: argparse.Namespace) -> None:
         if args.json:
             path = f"/api/twins/{quote(name, safe='')}/plans"
             one = f"/{quote(args.show, safe='')}" if args.show else ""
-            print(json_of(site, path + one, {}, args))
+            print(site.text(path + one))
             return
         if args.show:
             print(repr(plans.record(args.show).plan))
@@ -119,7 +118,7 @@ def _plan(args: argparse.Namespace) -> None:
         )
         if args.json:
             path = f"/api/twins/{quote(name, safe='')}/plans/{quote(made.plan.name, safe='')}"
-            print(json_of(site, path, {}, args))
+            print(site.text(path))
             return
         print(repr(made.plan))
 
@@ -189,7 +188,7 @@ def _ledger(args: argparse.Namespace) -> None:
     with reached(args) as site:
         if args.json:
             of = f"/api/twins/{quote(args.twin, safe='')}/ledger" if args.twin else "/api/ledger"
-            print(json_of(site, of, {}, args))
+            print(site.text(of))
             return
         told = site[args.twin].plans.ledger() if args.twin else site.ledger()
         if not told.rows:
@@ -231,6 +230,6 @@ def _why(args: argparse.Namespace) -> None:
         at = args.at or site.site().now
         if args.json:
             path = f"/api/twins/{quote(name, safe='')}/why"
-            print(json_of(site, path, {"control": args.control, "at": at}, args))
+            print(site.text(path, control=args.control, at=at))
             return
         print(site[name].why(args.control, at))

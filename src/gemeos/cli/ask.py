@@ -6,17 +6,13 @@ import argparse
 from collections.abc import Mapping
 from urllib.parse import quote
 
-import httpx
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from gemeos.cli.reach import PATIENCE_S, add_site, only, reached, secret
+from gemeos.cli.reach import add_site, only, reached
 from gemeos.cli.show import scores_table, trust_table
 from gemeos.ensemble.estimate import Estimate
-from gemeos.errors import InputError
-from gemeos.serve.client import ConnectedTwin, Connection
-from gemeos.serve.messages import Problem
+from gemeos.serve.client import ConnectedTwin
 
 COMMANDS = {
     "now": "What a twin holds to be so at this moment.",
@@ -68,7 +64,7 @@ def _ask(args: argparse.Namespace) -> None:
             },
         }.get(args.command, {})
         if args.json:
-            print(json_of(site, f"/api/twins/{quote(name, safe='')}/{args.command}", asked, args))
+            print(site.text(f"/api/twins/{quote(name, safe='')}/{args.command}", **asked))
             return
         twin = site[name]
         match args.command:
@@ -97,7 +93,7 @@ def _print(twin: ConnectedTwin, estimate: Estimate, args: argparse.Namespace) ->
 def _quarantine(args: argparse.Namespace) -> None:
     with reached(args) as site:
         if args.json:
-            print(json_of(site, "/api/quarantine", {"limit": str(args.limit)}, args))
+            print(site.text("/api/quarantine", limit=str(args.limit)))
             return
         told = site.quarantine(limit=args.limit)
     total = "" if told.count is None else f"{told.count} refused in all; "
@@ -109,20 +105,3 @@ def _quarantine(args: argparse.Namespace) -> None:
             row.received_at, row.link, row.channel, row.reason, str(row.size), row.payload[:40]
         )
     Console().print(table)
-
-
-def json_of(
-    site: Connection, path: str, asked: Mapping[str, str | None], args: argparse.Namespace
-) -> str:
-    """The site's own JSON."""
-    token = secret(args)
-    answer = httpx.get(
-        f"{site.url}{path}",
-        params={k: v for k, v in asked.items() if v is not None},
-        headers={} if token is None else {"authorization": f"Bearer {token}"},
-        timeout=PATIENCE_S,
-        trust_env=False,
-    )
-    if answer.is_error:
-        raise InputError(msgspec.json.decode(answer.content, type=Problem).message)
-    return answer.text

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from rich.console import Console
 
-from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.cli.show import table_of
 from gemeos.runtime.asked import KeptByName
@@ -97,7 +96,7 @@ def _kept(args: argparse.Namespace) -> None:
         elif args.json:
             path = f"/api/twins/{quote(twin.name, safe='')}/{args.command}"
             one = f"/{quote(args.show, safe='')}" if args.show else ""
-            print(json_of(site, path + one, {}, args))
+            print(site.text(path + one))
         elif args.show:
             print(kept.record(args.show).told)
         elif records := kept.all():

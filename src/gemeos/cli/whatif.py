@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gemeos.cli.ask import json_of
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.ensemble.marginal import told
 from gemeos.errors import InputError
@@ -21,6 +20,7 @@ from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, f
 from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection
+from gemeos.serve.connected_named import waited
 from gemeos.units import iso, span_told, zone
 from gemeos.units.instant import SECOND
 
@@ -128,7 +128,7 @@ def _optimise(args: argparse.Namespace) -> None:
         _wait(plan, searches, quiet=args.json)
         if args.json:
             path = f"/api/twins/{quote(name, safe='')}/optimisations/{quote(plan, safe='')}"
-            print(json_of(site, path, {}, args))
+            print(site.text(path))
             return
         record = searches.record(plan)
         took = f"{record.took / SECOND:.3g} s"
@@ -191,7 +191,7 @@ def _hindcast(args: argparse.Namespace) -> None:
         _wait(name, hindsight, quiet=args.json)
         if args.json:
             path = f"/api/twins/{quote(twin.name, safe='')}/hindcasts/{quote(name, safe='')}"
-            print(json_of(site, path, {}, args))
+            print(site.text(path))
             return
         print(hindsight.record(name).told)
 
@@ -226,7 +226,7 @@ def _scenarios(args: argparse.Namespace) -> None:
         elif args.cancel:
             print(_line(twin.scenarios.cancel(args.cancel), zone(site.site().zone)))
         elif args.json:
-            print(json_of(site, f"/api/twins/{quote(twin.name, safe='')}/scenarios", {}, args))
+            print(site.text(f"/api/twins/{quote(twin.name, safe='')}/scenarios"))
         else:
             told = _table(twin, zone(site.site().zone))
             Console().print(told if told.row_count else f"{twin.name} has no scenario yet.")
@@ -258,8 +258,8 @@ def _wait(name: str, asked: WhatIfs | Searches | Hindsight, *, quiet: bool) -> N
 def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Namespace) -> None:
     if args.json:
         path = f"/api/twins/{quote(twin.name, safe='')}/scenarios/{quote(name, safe='')}"
-        asked = {"variables": args.on}
-        print(json_of(site, f"{path}/estimate", asked, args))
+        # Of one that is stored the answer is made again, which may take as long as it took first.
+        print(waited(lambda: site.text(f"{path}/estimate", variables=args.on), LONGEST_WAIT_S))
         return
     schema = twin.schema()
     seen = [v.name for v in schema.variables if v.role in {"virtual", "sensor"}]

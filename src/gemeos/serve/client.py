@@ -297,6 +297,17 @@ class Connection:
         headers = {"accept": _MSGPACK, "content-type": "application/json"}
         return self._read(self._answer(method, path, content=content, headers=headers), kind)
 
+    def text(self, path: str, **asked: str | None) -> str:
+        """The answer as it is sent to whoever takes JSON.
+
+        Raises:
+            As ``asked``.
+        """
+        params = {name: value for name, value in asked.items() if value is not None}
+        answer = self._answer("GET", path, params=params)
+        _check(answer)
+        return answer.text
+
     def file(self, path: str) -> bytes:
         """A file, as it is.
 
