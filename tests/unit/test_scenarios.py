@@ -30,6 +30,7 @@ from gemeos.runtime import scenarios as rules
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
 from gemeos.runtime.shelf import Shelf
+from gemeos.runtime.twin import DEFAULT_MEMBERS
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.played import Batch, PlayedLink
 from gemeos.timeline.base import Record
@@ -73,8 +74,10 @@ class Leaner:
 
 
 @contextmanager
-def running(store: Path | None = None, model: type = Tank) -> Iterator[RunningSite]:
-    twin = gm.Twin("tank", model).bind("l:g", to="gauge")
+def running(
+    store: Path | None = None, model: type = Tank, members: int = DEFAULT_MEMBERS
+) -> Iterator[RunningSite]:
+    twin = gm.Twin("tank", model, members=members).bind("l:g", to="gauge")
     rows = [Reading(Series("l", "g"), START + s * SECOND, 2.0) for s in range(50)]
     link = PlayedLink("l", [Batch(rows, START + 49 * SECOND)])
     clock = gm.Replay(START, 1.0, "made for a test")
@@ -440,6 +443,36 @@ def test_that_a_search_that_would_not_end_is_refused(asked: dict[str, str], told
     question = {"until": "5 s", "minimise": "mean(last(x))", "budget": "50 runs", **asked}
     with running(model=Brittle) as site, pytest.raises(InputError, match=told):
         site["tank"].optimisations.begin("a", {"load": "0 m/s .. 9 m/s"}, **question)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("members", "minimise", "needs"),
+    [(15, "mean(last(level))", 16), (64, "quantile(0.95, last(level))", 200)],
+)
+def test_that_a_twin_with_too_few_members_for_advice_is_told_before_the_search(
+    members: int, minimise: str, needs: int
+) -> None:
+    # Half of them judge: eight for a mean, and five of a hundred beyond a 95th percentile.
+    with running(members=members) as site:
+        with pytest.raises(InputError) as refused:
+            site["tank"].optimisations.begin(
+                "a", {"valve": "0, 1"}, until="1 min", minimise=minimise, budget="20 runs"
+            )
+        told = str(refused.value)
+        assert f"tank has {members} members" in told
+        assert f"fewer than {needs}" in told
+        assert "[twin.tank]" in told
+        assert site["tank"].optimisations.all() == []
+
+
+def test_that_sixteen_members_are_enough_for_advice() -> None:
+    with running(members=16) as site:
+        found = site["tank"].optimise(
+            over={"valve": "0, 1"}, until="1 min", minimise="mean(last(level))", budget="20 runs"
+        )
+        assert found.gains[0].members == 8
+        # Shut, nothing flows in, so that the level is lower beyond doubt.
+        assert found.is_recommended
 
 
 def test_that_what_came_of_a_search_is_told_where_the_store_is_full(

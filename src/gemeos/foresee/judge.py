@@ -173,9 +173,7 @@ class Judge:
         # An origin counts with all its copies or not at all: each then weighs as much.
         whole = both.reshape(copies, -1).all(axis=0)
         count = int(whole.sum())
-        fewest = FEWEST
-        if objective.tail < 1.0:
-            fewest = max(fewest, math.ceil(FEWEST_IN_TAIL / objective.tail - 1e-9))
+        fewest = fewest_of(objective)
         if count < fewest or not all(w.is_judged for w in worths):
             unknown = MeanInterval(math.nan, -math.inf, math.inf)
             return Gain(objective, *worths, unknown, count, fewest)
@@ -229,6 +227,13 @@ class Judge:
                 self.goal.constraints, breaches.astype(int).tolist(), strict=True
             )
         )
+
+
+def fewest_of(objective: Objective) -> int:
+    """Members that two candidates must have in common before their difference is judged."""
+    if objective.tail < 1.0:
+        return max(FEWEST, math.ceil(FEWEST_IN_TAIL / objective.tail - 1e-9))
+    return FEWEST
 
 
 def told_of(gain: Gain) -> str:

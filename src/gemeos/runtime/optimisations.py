@@ -44,6 +44,7 @@ from gemeos.runtime.searching import (
     MOST_RUNS,
     Decided,
     check_fresh,
+    check_members,
     check_runs,
     decided,
     ends_of,
@@ -151,6 +152,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         units = {v.name: v.unit for v in schema.variables if not isinstance(v, Const)}
         goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
         check_fresh(goal)
+        check_members(goal, twin, fleet.members)
         if cost:
             cost_goal(schema, cost)
         runs = runs_of(budget)

@@ -10,6 +10,7 @@ from typing import Final
 
 from gemeos.errors import GemeosError, InputError
 from gemeos.foresee.goal import Goal, Samples
+from gemeos.foresee.judge import fewest_of
 from gemeos.foresee.search import Evaluate, Found, Members, Progress, fewest_runs, search
 from gemeos.foresee.space import Candidate, Space
 from gemeos.foresee.verdict import Verdict, fresh_members, verdict
@@ -124,6 +125,19 @@ def check_fresh(goal: Goal) -> None:
         raise InputError(
             f"To check a plan for that takes {goal.fresh_wanted} members, and {MOST_FRESH} are run "
             "at most: allow a larger share, or a quantile that is less far out."
+        )
+
+
+def check_members(goal: Goal, twin: str, members: int) -> None:
+    """See that the check of a winner can say anything: it has half of the ensemble to itself."""
+    needs = {str(objective): 2 * fewest_of(objective) for objective in goal.objectives}
+    hardest = max(needs, key=lambda objective: needs[objective])
+    if members < needs[hardest]:
+        raise InputError(
+            f"{twin} has {members} members, and no plan for '{hardest}' can be recommended with "
+            f"fewer than {needs[hardest]}: one half is searched on, the other judges. Give the "
+            f"twin members={needs[hardest]} where it is declared, or in [twin.{twin}] of the "
+            "site's file."
         )
 
 

@@ -18,6 +18,7 @@ from gemeos.runtime.scenarios import reach
 from gemeos.runtime.searching import (
     MOST_RUNS,
     check_fresh,
+    check_members,
     check_runs,
     ends_of,
     runs_of,
@@ -89,6 +90,7 @@ class Wanted:
             units, minimise=self.minimise, maximise=self.maximise, subject_to=self.subject_to
         )
         check_fresh(goal)
+        check_members(goal, twin, fleet.members)
         within, look = reach(self.within, self.look_every, step)
         looks = len(instants(0, within // step, look // step))
         if looks > MOST_LOOKS:
