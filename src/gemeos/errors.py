@@ -116,6 +116,10 @@ class InterventionError(InputError, ValueError):
     """A change such as ``ramp to 200 km/h over 2 h`` that cannot be read, or cannot be made."""
 
 
+class ChoiceError(InterventionError):
+    """A value for a control that is a choice of texts, and that is none of them."""
+
+
 class SettingsError(InputError, ValueError):
     """A setting in site.toml that is unknown, missing or out of range."""
 

@@ -71,7 +71,6 @@ def test_that_python_s_words_are_the_same_as_text() -> None:
     ("written", "told"),
     [
         ("", "There is no change here"),
-        ("fast", "'fast' is not a number with a unit"),
         ("5 zorkmid", "zorkmid"),
         ("ramp 200 km/h", "Write it as in 'ramp to 200 km/h over 2 h'"),
         ("ramp to 2 m over 0 s", "A ramp takes time"),

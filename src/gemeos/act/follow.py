@@ -178,22 +178,23 @@ def _stands(told: _Telling, control: str, value: float | None) -> None:
     if issued is None:
         return
     told.heard(issued.command.id, value)
+    words = issued.command.told
+    says = "nothing when asked" if value is None else words(value)
     is_there = took(issued.command.value, value, issued.tolerance)
     if issued.state.is_open:
         if is_there:
-            told.move(issued.command.id, CommandState.TAKEN, "taken", f"It reports {value:g}.")
+            told.move(issued.command.id, CommandState.TAKEN, "taken", f"It reports {says}.")
             return
         is_late = told.now - issued.since >= undertaking.settle
         was_silent = issued.state is CommandState.SILENT
         if is_late or (was_silent and took(issued.before, value, issued.tolerance)):
-            says = "nothing when asked" if value is None else f"{value:g}"
-            why = f"{control} was to be {issued.command.value:g}; its device reports {says}."
+            why = f"{control} was to be {words(issued.command.value)}; its device reports {says}."
             told.move(issued.command.id, CommandState.NOT_TAKEN, "not_taken", why)
             told.undo(why)
     elif issued.state is CommandState.TAKEN and not is_there and value is not None:
         # Said by the device itself: a person at it, its fixed programme, another system.
-        why = f"{control} was set to {value:g} by somebody else; it had been taken as "
-        why += f"{issued.command.value:g}."
+        why = f"{control} was set to {says} by somebody else; it had been taken as "
+        why += f"{words(issued.command.value)}."
         told.move(issued.command.id, CommandState.OVERRIDDEN, "override", why)
         told.drop(lambda i: i.command.control == control or not i.is_undo, why)
         if undertaking.stage is Stage.UNDER_WAY:
@@ -214,7 +215,7 @@ class _Telling:
         for place, each in enumerate(several):
             if each.command.id == command and to in ALLOWED[each.state]:
                 several[place] = replace(each, state=to, since=self.now, why=why)
-                told = why or f"{each.command.control} = {each.command.value:g}"
+                told = why or f"{each.command.control} = {each.command.told(each.command.value)}"
                 self.notes.append(Note(kind, told, each.command.control, command))
         self.undertaking = replace(self.undertaking, issued=tuple(several))
 
@@ -288,6 +289,7 @@ class _Telling:
                 expires_at=self.now + self.undertaking.lasting,
                 actor="runtime",
                 cause=self.undertaking.reason,
+                choices=last.command.choices,
             )
             undo = Issued(command, last.before, last.tolerance, is_undo=True, since=self.now)
             self.undertaking = replace(self.undertaking, issued=(*self.undertaking.issued, undo))

@@ -12,6 +12,7 @@ from gemeos.errors import InterventionError
 from gemeos.schema.command import Command
 from gemeos.schema.intervention import Change, Hold, Profile, Ramp
 from gemeos.schema.plan import Plan
+from gemeos.schema.variable import Control
 from gemeos.units.instant import Instant, Span
 
 MOST: Final = 500
@@ -60,6 +61,7 @@ def commands_of(
                     expires_at=begins + after + conduct.lasting,
                     actor=actor,
                     cause=f"plan {plan.name}",
+                    choices=ruled.control.choices,
                 )
             )
     if len(made) > MOST:
@@ -80,7 +82,7 @@ def _setpoints(
 ) -> list[tuple[Span, float]]:
     """Values after spans, each unlike the one before."""
     for change in several:
-        _check(control, change)
+        _check(control, change, rules)
     times = sorted({at for change in several for at in _times(change, rules.pace)})
     told: list[tuple[Span, float]] = []
     before = standing
@@ -90,7 +92,7 @@ def _setpoints(
             if change.after <= at and (
                 change.lasting is None or at < change.after + change.lasting
             ):
-                value = _value(control, change, rules.control.unit, value, at - change.after)
+                value = _value(change, rules.control, value, at - change.after)
         if value is None:
             raise InterventionError(
                 f"{control} would go back to where it stands, and its device does not say where."
@@ -101,7 +103,7 @@ def _setpoints(
     return told
 
 
-def _check(control: str, change: Change) -> None:
+def _check(control: str, change: Change, rules: Rules) -> None:
     if change.when is not None:
         raise InterventionError(
             f"{control}: '{change}' waits for a condition. A plan says what is set when."
@@ -110,6 +112,10 @@ def _check(control: str, change: Change) -> None:
         raise InterventionError(
             f"{control}: '{change}' is no value that could be set. A plan sets values: '3 deg', "
             "a ramp or a profile."
+        )
+    if rules.control.choices and not isinstance(change.course, Hold):
+        raise InterventionError(
+            f"{control}: '{change}' moves between choices, and there is nothing between them."
         )
 
 
@@ -128,18 +134,17 @@ def _times(change: Change, pace: Span) -> list[Span]:
     return [change.after + at for at in (*within, *ends)]
 
 
-def _value(
-    control: str, change: Change, unit: str, before: float | None, into: Span
-) -> float | None:
+def _value(change: Change, control: Control, before: float | None, into: Span) -> float | None:
     """Where the change has the control, ``into`` its own time."""
+    unit = control.unit
     match change.course:
         case Hold(value=value):
-            return value.within(unit)
+            return control.number(value)
         case Ramp(end=end, over=over, start=start):
             begin = before if start is None else start.within(unit)
             if begin is None:
                 raise InterventionError(
-                    f"{control}: a ramp from where it is, and its device does not say where."
+                    f"{control.name}: a ramp from where it is, and its device does not say where."
                 )
             part = min(into / over, 1.0)
             return begin + part * (end.within(unit) - begin)

@@ -140,7 +140,8 @@ def _apply(args: argparse.Namespace) -> int:
             args.plan, approve=ME if args.approve else None, dry_run=not args.really
         )
         for command in told.commands:
-            print(f"{command.control} = {command.value:g} {command.unit}")
+            unit = "" if command.choices else f" {command.unit}"
+            print(f"{command.control} = {command.told(command.value)}{unit}")
         return _carried(twin, args.plan) if args.really else _dry(told)
 
 

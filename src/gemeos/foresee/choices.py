@@ -2,10 +2,10 @@
 
 ::
 
-    choices = some ["if" name "=" quantity {"," quantity}]
+    choices = some ["if" name "=" value {"," value}]
     some    = quantity ".." quantity             any number between
             | "whole" integer ".." integer       any whole number between
-            | quantity "," quantity {"," quantity}   one of them
+            | value "," value {"," value}        one of them: quantities, or texts of a choice
 
 as in ``-5 m/s^2 .. 5 m/s^2``, ``0 kW, 500 kW, 1 MW`` and ``0 W .. 60 W if mode = 1, 2``: what is
 chosen only where another choice, which stands before it, has one of some values.
@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 
 from gemeos.errors import GemeosError, InputError
 from gemeos.foresee.space import Choice, Continuous, Edge, Integer, Over, Space, Value, When
+from gemeos.schema.choice import Text, shielded
 from gemeos.schema.schema import Schema
 
 Asked: TypeAlias = "str | Over"
@@ -37,7 +38,7 @@ def space_of(schema: Schema, over: Mapping[str, Asked]) -> Space:
     for name, told in over.items():
         try:
             if isinstance(told, str):
-                some, *depends = _IF.split(told, maxsplit=1)
+                some, *depends = _IF.split(shielded(told), maxsplit=1)
                 read[name] = _read(some, fewest=1 if depends else 2)
                 if depends:
                     when[name] = _when(depends[0])
@@ -51,7 +52,7 @@ def space_of(schema: Schema, over: Mapping[str, Asked]) -> Space:
 def as_written(space: Space) -> dict[str, str]:
     """The text that ``space_of`` reads back to the same, in the order of the space."""
     units = {axis.name: axis.unit for axis in space.axes}
-    return {axis.name: _written(axis) + _if(axis, units) for axis in space.axes}
+    return {axis.name: _written(axis) + _if(axis, units, settled=True) for axis in space.axes}
 
 
 def text_of(told: Asked, over: Mapping[str, Asked]) -> str:
@@ -74,12 +75,20 @@ def text_of(told: Asked, over: Mapping[str, Asked]) -> str:
             return ", ".join(map(str, told))
 
 
-def _if(axis: Continuous | Integer | Choice, units: Mapping[str, str]) -> str:
-    """On what it depends, values in the ``units`` of names; empty where it depends on nothing."""
+def _if(
+    axis: Continuous | Integer | Choice, units: Mapping[str, str], *, settled: bool = False
+) -> str:
+    """On what it depends, values in the ``units`` of names; empty where it depends on nothing.
+
+    ``settled`` texts are values; others are as somebody wrote them.
+    """
     if axis.when is None:
         return ""
     unit = _behind(units.get(axis.when.name, ""))
-    values = ", ".join(v if isinstance(v, str) else f"{v!r}{unit}" for v in axis.when.values)
+    values = ", ".join(
+        (str(Text(v)) if settled else v) if isinstance(v, str) else f"{v!r}{unit}"
+        for v in axis.when.values
+    )
     return f" if {axis.when.name} = {values}"
 
 
@@ -105,7 +114,9 @@ def _written(axis: Continuous | Integer | Choice) -> str:
         case Integer(_, least, most):
             return f"whole {least} .. {most}"
         case Choice(_, values):
-            return ", ".join(f"{value}{unit}" for value in values)
+            return ", ".join(
+                f"{Text(value) if isinstance(value, str) else value}{unit}" for value in values
+            )
 
 
 def _read(text: str, *, fewest: int) -> Over:

@@ -18,10 +18,21 @@ from jaxtyping import Float64, Int64
 
 from gemeos.ensemble.condition import Condition, parse
 from gemeos.errors import GemeosError, InterventionError, UnknownNameError
+from gemeos.schema.choice import Text, listed
 from gemeos.schema.coordinate import Above, Between, Whole
 from gemeos.schema.intervention import Change, Changes, Hold, Profile, Ramp, Renewed, Times
 from gemeos.schema.schema import Schema
-from gemeos.schema.variable import Const, Control, Input, Param, Sensor, State, Variable, Virtual
+from gemeos.schema.variable import (
+    Const,
+    Control,
+    Input,
+    Param,
+    Sensor,
+    State,
+    Variable,
+    Virtual,
+    number_of,
+)
 from gemeos.units import Quantity, Span
 
 FOR_EVER = np.iinfo(np.int64).max // 4
@@ -201,6 +212,11 @@ def _check(variable: Variable, change: Change) -> None:
         raise InterventionError(
             f"{name} is {_kind(variable)}: it has no prior that it could be renewed from."
         )
+    if isinstance(variable, Control) and variable.choices and not isinstance(course, Hold):
+        raise InterventionError(
+            f"{name} is one of {listed(variable.choices)}: it can be set to one, and there is "
+            f"nothing between them; '{change}' is more than that."
+        )
     if isinstance(variable, Const):
         if change.when is not None or not isinstance(course, (Hold, Times)):
             raise InterventionError(
@@ -252,9 +268,9 @@ def _move(variable: Variable, change: Change, step: Span) -> Move:
             assert_never(change.course)
 
 
-def _within(variable: Variable, value: Quantity) -> float:
+def _within(variable: Variable, value: Quantity | Text) -> float:
     """The number in the declared unit, inside what is declared."""
-    number = value.within(variable.unit)
+    number = number_of(variable, value)
     least, most = _bounds(variable)
     # Members are kept in single precision.
     if not abs(number) <= float(np.finfo(np.float32).max):
@@ -262,9 +278,11 @@ def _within(variable: Variable, value: Quantity) -> float:
     if (least is not None and number < least) or (most is not None and number > most):
         low = "-infinity" if least is None else f"{least:.12g}"
         high = "infinity" if most is None else f"{most:.12g}"
-        asked = f"{value.number:.12g} {value.unit}".rstrip()
-        if number != value.number:
-            asked += f", which is {number:.12g} {variable.unit or '1'},"
+        asked = str(value)
+        if isinstance(value, Quantity):
+            asked = f"{value.number:.12g} {value.unit}".rstrip()
+            if number != value.number:
+                asked += f", which is {number:.12g} {variable.unit or '1'},"
         raise InterventionError(
             f"{variable.name} lies within {low} .. {high} {variable.unit or '1'}; {asked} was "
             "asked for."

@@ -11,9 +11,11 @@ from typing import TypeAlias, final
 from typing_extensions import override
 
 from gemeos.errors import InputError, UnitError, UnknownNameError
+from gemeos.schema.choice import Text, listed
+from gemeos.schema.choice import value as value_of
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Const, Control
-from gemeos.units import conversion, known_unit, quantity
+from gemeos.units import Quantity, conversion, known_unit, quantity
 
 Value: TypeAlias = float | int | str
 Edge: TypeAlias = str | float | int
@@ -177,7 +179,11 @@ class Space:
             axis = _axis(schema, name, asked)
             depends = axis.when if when is None or name not in when else when[name]
             if depends is not None and depends.name in axes:
-                depends = _settled(depends, over[depends.name], axes[depends.name])
+                origin = schema.variable(depends.name)
+                if isinstance(origin, Control) and origin.choices:
+                    depends = When(depends.name, tuple(_text(origin, v) for v in depends.values))
+                else:
+                    depends = _settled(depends, over[depends.name], axes[depends.name])
             axes[name] = replace(axis, when=depends)
         return Space(tuple(axes.values()))
 
@@ -350,10 +356,43 @@ def _axis(schema: Schema, name: str, asked: Over) -> Axis:
             f"{name} is not ours to set: it is declared as {role}. "
             "Only controls and constants may be chosen."
         )
+    if isinstance(variable, Control) and variable.choices:
+        return _of_texts(variable, asked)
     axis = _in_unit(name, variable.unit, asked)
     if isinstance(variable, Control):
         _within_bounds(axis, variable)
     return axis
+
+
+def _of_texts(control: Control, asked: Over) -> Choice:
+    """Some of the texts that a control is one of; numbers stand for texts."""
+    when = None
+    match asked:
+        case Integer():
+            values: Sequence[str] = [_text(control, v) for v in range(asked.least, asked.most + 1)]
+            when = asked.when
+        case Choice():
+            # Its texts are values, and not how somebody writes them.
+            some = [
+                Text(v) if isinstance(v, str) else Quantity(v, asked.unit) for v in asked.values
+            ]
+            values = [control.choices[round(control.number(v))] for v in some]
+            when = asked.when
+        case tuple() | Continuous():
+            raise InputError(
+                f"{control.name} is one of {listed(control.choices)}; there is nothing between "
+                f"them. Name some, as in '{listed(control.choices[:2])}'."
+            )
+        case str():
+            raise InputError(f"{control.name}: {asked!r} is one value; there is nothing to choose.")
+        case _:
+            values = [_text(control, each) for each in asked]
+    return Choice(control.name, tuple(values), control.unit, when)
+
+
+def _text(control: Control, written: Value) -> str:
+    told = value_of(written) if isinstance(written, str) else Quantity(float(written), "")
+    return control.choices[round(control.number(told))]
 
 
 def _in_unit(name: str, unit: str, asked: Over) -> Axis:

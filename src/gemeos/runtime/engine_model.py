@@ -74,8 +74,8 @@ class EngineControl:
     bounds: Bounds = (None, None)
     default: float | None = None
     choices: tuple[str, ...] = ()
-    """For a variable of the engine that is a text, such as a signal's program: the control is the
-    number of one of these, from 0."""
+    """For a variable of the engine that is a text, such as a signal's program: what it may be.
+    People set one of these; readings and devices tell its number, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,11 @@ class EngineModel:
         declared += [Input(i.name, i.unit, i.default) for i in self.inputs]
         declared += [
             Control(
-                c.name, c.unit, _bounds_of(c), 0.0 if c.choices and c.default is None else c.default
+                c.name,
+                c.unit,
+                _bounds_of(c),
+                0.0 if c.choices and c.default is None else c.default,
+                c.choices,
             )
             for c in self.controls
         ]

@@ -11,6 +11,7 @@ from gemeos.errors import GuardError, InputError, UnknownNameError
 from gemeos.runtime.base import Declares, Works
 from gemeos.runtime.plan import PLAN, PlanRecord, packed, unpacked
 from gemeos.runtime.promise import check_promise
+from gemeos.schema.intervention import in_words
 from gemeos.schema.plan import Plan
 from gemeos.schema.role import Role
 from gemeos.schema.variable import Control
@@ -49,6 +50,8 @@ class Plans:
                     f"The plan {plan.name} changes {name}, which is no control: only controls are "
                     "ours to set."
                 )
+        # Of choices: what is none of them is told now, and not when it is applied.
+        in_words(schema, plan.read)
         if plan.promise is not None:
             # Nothing is kept that the ledger could not score.
             check_promise(schema, plan.promise)

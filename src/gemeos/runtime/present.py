@@ -13,10 +13,11 @@ from typing import Final, assert_never
 
 from gemeos.act.undertaking import Stage, Undertaking
 from gemeos.errors import InputError
-from gemeos.foresee.space import Candidate
+from gemeos.foresee.space import Candidate, Value
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.optimisation import OptimisationRecord
-from gemeos.schema.command import CommandState
+from gemeos.schema.command import Command, CommandState
+from gemeos.schema.variable import text_of
 
 _STANDS: Final = frozenset({Stage.UNDER_WAY, Stage.KEPT})
 _PUT_BACK: Final = frozenset({Stage.UNDONE})
@@ -85,5 +86,11 @@ def _standing(undertaking: Undertaking) -> Present | None:
     if not once or any(i.state in _LOST for i in commands):
         return None
     return Present(
-        undertaking.name, Candidate.of({i.command.control: i.command.value for i in commands})
+        undertaking.name, Candidate.of({i.command.control: _value(i.command) for i in commands})
     )
+
+
+def _value(command: Command) -> Value:
+    """As a candidate has it: of a choice the text."""
+    text = text_of(command.choices, command.value)
+    return command.value if text is None else text.text

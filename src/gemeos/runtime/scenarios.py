@@ -37,7 +37,7 @@ from gemeos.runtime.jobs import End
 from gemeos.runtime.named import NamedWork
 from gemeos.runtime.questions import Origin, Questions
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
-from gemeos.schema.intervention import Written, as_written, changes
+from gemeos.schema.intervention import Written, as_written, changes, in_words
 from gemeos.units import span, span_told
 from gemeos.units.instant import Span
 
@@ -128,7 +128,7 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         record = ScenarioRecord(
             twin=twin,
             name=name,
-            changes=as_written(told),
+            changes=as_written(in_words(fleet.schema, told)),
             forked_at=int(origin.state.tick[0]) * step,
             known_at=origin.known_at,
             until=ahead,

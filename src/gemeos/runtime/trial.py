@@ -21,8 +21,10 @@ from gemeos.foresee.search.base import Members
 from gemeos.foresee.space import Candidate
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.questions import crew_of
+from gemeos.schema.choice import Text
 from gemeos.schema.intervention import Change, Changes, Hold
 from gemeos.schema.schema import Schema
+from gemeos.schema.variable import Control
 from gemeos.units import Quantity
 from gemeos.units.instant import Span
 
@@ -41,9 +43,13 @@ def changes_of(schema: Schema, candidate: Candidate, *, after: Span = 0) -> Chan
     """What a candidate does, as an intervention."""
     told = {}
     for name, value in candidate.items():
+        variable = schema.variable(name)
         if isinstance(value, str):
-            raise InputError(f"{name} is a number; it cannot be {value!r}.")
-        unit = schema.variable(name).unit
+            if not (isinstance(variable, Control) and variable.choices):
+                raise InputError(f"{name} is a number; it cannot be {value!r}.")
+            told[name] = (Change(Hold(Text(value)), after),)
+            continue
+        unit = variable.unit
         told[name] = (Change(Hold(Quantity(float(value), "" if unit == "1" else unit)), after),)
     return told
 

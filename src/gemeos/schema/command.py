@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from gemeos.errors import InputError
+from gemeos.schema.variable import text_of
 from gemeos.units import known_unit
 from gemeos.units.instant import Instant
 
@@ -33,6 +34,8 @@ class Command:
     """Who had it sent."""
     cause: str
     """What led to it, as an event's number or a sentence."""
+    choices: tuple[str, ...] = ()
+    """What the numbers of the control stand for, where it is a choice of texts."""
 
     def __post_init__(self) -> None:
         known_unit(self.unit)
@@ -40,6 +43,11 @@ class Command:
             raise InputError(f"{self.control} cannot be set to {self.value}.")
         if self.expires_at <= self.valid_from:
             raise InputError(f"The command {self.id} would expire before it is valid.")
+
+    def told(self, number: float) -> str:
+        """A value of the control in words: its text, or its number."""
+        text = text_of(self.choices, number)
+        return f"{number:g}" if text is None else str(text)
 
 
 @dataclass(frozen=True, slots=True)

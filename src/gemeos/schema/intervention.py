@@ -4,16 +4,17 @@ One wording everywhere, in Python, on the command line, over HTTP and in the sto
 
     changes  = change {";" change}
     change   = course ["after" span] ["for" span] ["when" condition]
-    course   = quantity
+    course   = value
              | "ramp" ["from" quantity] "to" quantity "over" span
              | "profile" span ":" quantity {"," span ":" quantity}
              | "times" number
              | "renewed"
 
-as in ``200 km/h``, ``ramp to 200 km/h over 2 h``, ``times 0.8 after 1 h for 30 min``, ``0 kW when
-stress > 120 MPa``. Spans count from the instant of the fork; with ``when``, from the instant at
-which the condition first holds in a member, each member's own. What these words do to a twin is in
-``gemeos.foresee.intervene``.
+A value is a quantity, or of a control that is a choice one of its texts: ``night``, in quotes
+where it is no bare word. As in ``200 km/h``, ``ramp to 200 km/h over 2 h``, ``times 0.8 after 1 h
+for 30 min``, ``0 kW when stress > 120 MPa``. Spans count from the instant of the fork; with
+``when``, from the instant at which the condition first holds in a member, each member's own. What
+these words do to a twin is in ``gemeos.foresee.intervene``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ from typing import Final, TypeAlias
 from typing_extensions import override
 
 from gemeos.errors import GemeosError, InterventionError, TimeError
+from gemeos.schema.choice import Text, shielded, unshielded
+from gemeos.schema.choice import value as value_of
+from gemeos.schema.schema import Schema
+from gemeos.schema.variable import Control
 from gemeos.units import Quantity, Span, instant, iso, quantity, span, span_told
 from gemeos.units.instant import SECOND, Instant
 
@@ -41,7 +46,7 @@ MOST: Final = 200
 class Hold:
     """Set, and kept there."""
 
-    value: Quantity
+    value: Quantity | Text
 
     @override
     def __str__(self) -> str:
@@ -173,6 +178,25 @@ def as_written(told: Changes) -> dict[str, str]:
     return {name: "; ".join(map(str, each)) for name, each in told.items()}
 
 
+def in_words(schema: Schema, told: Changes) -> Changes:
+    """With the texts of choices in place of their numbers.
+
+    Raises:
+        ChoiceError: what a control is set to is none of its choices.
+        UnitError: it is set to a text, and has none.
+    """
+    return {name: tuple(_worded(schema, name, each) for each in row) for name, row in told.items()}
+
+
+def _worded(schema: Schema, name: str, change: Change) -> Change:
+    control = next((v for v in schema.variables if v.name == name), None)
+    if not isinstance(control, Control) or not isinstance(change.course, Hold):
+        return change
+    is_said = control.choices or isinstance(change.course.value, Text)
+    text = control.text(control.number(change.course.value)) if is_said else None
+    return change if text is None else replace(change, course=Hold(text))
+
+
 def _several(told: Written, fork: Instant | None) -> list[Change]:
     if isinstance(told, Change):
         return [told]
@@ -183,7 +207,7 @@ def _several(told: Written, fork: Instant | None) -> list[Change]:
     if isinstance(told, str):
         if len(told) > LONGEST:
             raise InterventionError(f"{len(told)} characters; at most {LONGEST} are read.")
-        return [_change(piece, fork) for piece in told.split(";")]
+        return [_change(piece, fork) for piece in shielded(told).split(";")]
     return [change for each in told for change in _several(each, fork)]
 
 
@@ -201,15 +225,17 @@ def _change(text: str, fork: Instant | None) -> Change:
     head, *condition = _WHEN.split(text.strip(), maxsplit=1)
     moment = _MOMENT.search(head)
     if moment is not None:
-        raise InterventionError(_no_moment(head.strip(), moment["moment"].strip(), fork))
+        raise InterventionError(
+            _no_moment(unshielded(head).strip(), unshielded(moment["moment"]).strip(), fork)
+        )
     course, *timing = _TIMING.split(head)
     told: dict[str, Span] = {}
     for word, length in zip(timing[::2], timing[1::2], strict=True):
         if word in told:
-            raise InterventionError(f"{text.strip()!r} says {word!r} twice.")
+            raise InterventionError(f"{unshielded(text).strip()!r} says {word!r} twice.")
         told[word] = span(length)
     change = Change(_course(course.strip()), told.get("after", 0), told.get("for"))
-    return replace(change, when=condition[0].strip()) if condition else change
+    return replace(change, when=unshielded(condition[0]).strip()) if condition else change
 
 
 def _no_moment(text: str, moment: str, fork: Instant | None) -> str:
@@ -264,7 +290,7 @@ def _course(text: str) -> Course:
         case "":
             raise InterventionError("There is no change here. Write it as in '200 km/h'.")
         case _:
-            return Hold(quantity(text))
+            return Hold(value_of(text))
 
 
 def _point(text: str) -> tuple[Span, Quantity]:
@@ -283,8 +309,8 @@ def hold(
     lasting: str | None = None,
     when: str | None = None,
 ) -> Change:
-    """Set to ``value``, as in ``"200 km/h"``."""
-    return _timed(Hold(quantity(value)), after, lasting, when)
+    """Set to ``value``, as in ``"200 km/h"``, or in ``"night"`` of a choice."""
+    return _timed(Hold(value_of(value)), after, lasting, when)
 
 
 def ramp(

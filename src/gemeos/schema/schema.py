@@ -177,4 +177,6 @@ class Schema:
         """Hash of everything declared. Two schemas with one fingerprint mean the same."""
         told = repr((self.name, self.step, self.variables, self.parts, self.related))
         told += " keeps outputs" if self.keeps_outputs else ""
+        # Only of those that have them, and so the others mean what they meant before there were.
+        told += "".join(repr(v.choices) for v in self._of(Control) if v.choices)
         return hashlib.sha256(told.encode()).hexdigest()[:16]

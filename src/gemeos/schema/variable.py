@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from gemeos.errors import SchemaError
+from gemeos.errors import ChoiceError, SchemaError, nearest
+from gemeos.schema.choice import Text, can_be_written, listed
 from gemeos.schema.coordinate import Above, Between, Coordinate, Whole
 from gemeos.schema.prior import Prior
-from gemeos.units import known_unit
+from gemeos.units import Quantity, known_unit, quantity
 
 Bounds: TypeAlias = tuple[float | None, float | None]
+NEAR: Final = 0.05
+"""A device that reports a choice's number so nearly reports that choice."""
 
 
 class Measure(Enum):
@@ -107,9 +110,61 @@ class Control:
     bounds: Bounds
     default: float | None = None
     """The value until it is first set or heard."""
+    choices: tuple[str, ...] = field(default=(), repr=False)
+    """Where it is one of some texts, such as a signal's program: its value is the number of one of
+    these, from 0. People write the text, and are told it."""
 
     def __post_init__(self) -> None:
         _checked(self.name, self.unit, 0.0, self.bounds)
+        if not self.choices:
+            return
+        if len(set(self.choices)) < len(self.choices):
+            raise SchemaError(f"{self.name} has a text among its choices more than once.")
+        bad = [each for each in self.choices if not can_be_written(each)]
+        if bad:
+            raise SchemaError(f"{bad[0]!r} cannot be a choice of {self.name}: nobody can write it.")
+        if self.unit.strip() not in {"", "1"} or self.bounds != (0.0, len(self.choices) - 1.0):
+            raise SchemaError(
+                f"{self.name} is a choice of {len(self.choices)}: it has no unit, and lies within "
+                f"0 .. {len(self.choices) - 1}."
+            )
+
+    def number(self, written: Quantity | Text) -> float:
+        """The number, in its unit, that somebody means.
+
+        Of a choice a plain number is the text of that name or the number of one, where it can be
+        no other than one of both.
+
+        Raises:
+            ChoiceError: it is none of the choices, or may be two of them.
+            UnitError: it is no number, or its unit does not fit.
+        """
+        if not self.choices:
+            return _plain(self.unit, written)
+        if isinstance(written, Text):
+            meant = {self.choices.index(written.text)} if written.text in self.choices else set()
+            told = written.text
+        else:
+            number = written.within(self.unit)
+            told = f"{number:g}"
+            meant = {self.choices.index(told)} if told in self.choices else set()
+            if number.is_integer() and 0 <= number < len(self.choices):
+                meant.add(int(number))
+        if len(meant) == 1:
+            return float(meant.pop())
+        if meant:
+            raise ChoiceError(
+                f"{self.name} = {told} may be the text {told!r} or the choice number {told}, "
+                f"{self.choices[int(told)]!r}: write the text in quotes."
+            )
+        raise ChoiceError(
+            f"{self.name} cannot be {told!r}: it is one of {listed(self.choices)}."
+            f"{nearest(told, self.choices)}"
+        )
+
+    def text(self, number: float) -> Text | None:
+        """The text that a number stands for; None of what is no choice, or beside all of them."""
+        return text_of(self.choices, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +209,29 @@ class Virtual:
 
 
 Variable: TypeAlias = State | Param | Const | Input | Control | Sensor | Virtual
+
+
+def number_of(variable: Variable, written: Quantity | Text) -> float:
+    """The number, in the unit of ``variable``, that somebody means.
+
+    Raises:
+        As ``Control.number``.
+    """
+    if isinstance(variable, Control):
+        return variable.number(written)
+    return _plain(variable.unit, written)
+
+
+def text_of(choices: tuple[str, ...], number: float) -> Text | None:
+    """The text of a choice's number; None where it is the number of none."""
+    is_one = math.isfinite(number) and 0 <= round(number) < len(choices)
+    return Text(choices[round(number)]) if is_one and abs(number - round(number)) < NEAR else None
+
+
+def _plain(unit: str, written: Quantity | Text) -> float:
+    # What is no number is told by who reads numbers.
+    told = quantity(written.text) if isinstance(written, Text) else written
+    return told.within(unit)
 
 
 def coordinate_of(prior: Prior, bounds: Bounds) -> Coordinate:
@@ -202,4 +280,6 @@ __all__ = [
     "Virtual",
     "Whole",
     "coordinate_of",
+    "number_of",
+    "text_of",
 ]

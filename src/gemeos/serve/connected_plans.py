@@ -286,6 +286,7 @@ def _command(told: pm.CommandMessage, plan: Plan) -> Command:
         expires_at=instant(told.expires_at),
         actor=told.actor,
         cause=told.cause,
+        choices=told.choices,
     )
 
 

@@ -278,6 +278,8 @@ class VariableMessage(Message, frozen=True, kw_only=True):
     """Of a sensor: ``instant``, ``mean``, ``sum``, ``counter``."""
     over_s: float | None = None
     """Of a sensor: how long the interval is that a reading covers."""
+    choices: tuple[str, ...] = ()
+    """Of a control that is one of some texts: these; its value is the number of one, from 0."""
 
 
 class PartMessage(Message, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from gemeos.act.undertaking import Issued, Stage, Undertaking
 from gemeos.errors import GemeosError
 from gemeos.runtime.plan import PLAN, PlanRecord
 from gemeos.runtime.reality import seen
-from gemeos.schema.command import CommandState
+from gemeos.schema.command import Command, CommandState
 from gemeos.schema.plan import Band, Gain, Plan
 from gemeos.serve import markup
 from gemeos.serve.chart import Chart, Course, drawn
@@ -314,13 +314,18 @@ def _issued(view: View, told: Issued) -> Sequence[str]:
     command = told.command
     return (
         f"{command.control}{' (undoing)' if told.is_undo else ''}",
-        f"{few(command.value)} {command.unit}",
+        _in_words(command, command.value),
         badge(*_STATES[told.state]),
         view.time(told.since),
-        "-" if told.stands is None else f"{few(told.stands)} {command.unit}",
-        f"{few(told.before)} {command.unit}",
+        "-" if told.stands is None else _in_words(command, told.stands),
+        _in_words(command, told.before),
         told.why,
     )
+
+
+def _in_words(command: Command, number: float) -> str:
+    is_text = bool(command.choices)
+    return command.told(number) if is_text else f"{few(number)} {command.unit}"
 
 
 def _watch(view: View, told: Undertaking, place: int) -> Sequence[str]:

@@ -179,6 +179,8 @@ class CommandMessage(Message, frozen=True, kw_only=True):
     expires_at: Time
     actor: str
     cause: str
+    choices: tuple[str, ...] = ()
+    """What the numbers of the control stand for, where it is a choice of texts."""
 
 
 class IssuedMessage(Message, frozen=True, kw_only=True):

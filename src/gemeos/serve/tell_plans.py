@@ -170,6 +170,7 @@ def command(told: Command, time: Callable[[Instant], str]) -> pm.CommandMessage:
         expires_at=time(told.expires_at),
         actor=told.actor,
         cause=told.cause,
+        choices=told.choices,
     )
 
 

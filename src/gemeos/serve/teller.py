@@ -267,6 +267,7 @@ def _variable(variable: Variable) -> m.VariableMessage:
         most=most,
         measure=None if sensor is None else sensor.measure.value,
         over_s=None if sensor is None else sensor.over,
+        choices=variable.choices if isinstance(variable, Control) else (),
     )
 
 
