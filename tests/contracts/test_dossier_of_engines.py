@@ -194,7 +194,7 @@ def test_that_advice_of_the_past_is_asked_of_an_engine_too() -> None:
     (row,) = told.advice.issued
     assert row.advice is Advice.CHANGE
     # Half open it comes to rest at half of 0.98 m: 0.02 m to the other side of what is wanted.
-    assert row.values == {"valve": 1}
+    assert row.values == {"valve": "half"}
     was = level_after(430, 2.0, HIDDEN)
     begun = level_after(310, 2.0, HIDDEN)
     would = level_after(120, begun, HIDDEN, inflow=0.01)

@@ -13,12 +13,14 @@ import math
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import httpx
 import numpy as np
 import pytest
 
@@ -370,6 +372,19 @@ def test_that_more_members_than_the_twin_has_are_others() -> None:
         last = told["gauge"].members[-1]
         assert len(last) == 24
         assert len(np.unique(last)) == 24
+
+
+def test_that_a_choice_is_shown_on_the_page_by_its_text() -> None:
+    link = PlayedLink("l", [Batch([row], row.valid_at) for row in log(6)])
+    clock = gm.Replay(START, 1.0, "made for a test")
+    twin = gm.Twin("tank", model(), members=16, show=("valve",)).bind("l:g", to="gauge")
+    with served(gm.Site("s", (twin,), (link,), clock=clock)) as serving:
+        ends, told = time.monotonic() + PATIENCE_S, ""
+        while ">open</td>" not in told and time.monotonic() < ends:
+            time.sleep(0.05)
+            told = httpx.get(f"{serving.url}/twins/tank", trust_env=False, timeout=20).text
+    # By default the control is its first choice.
+    assert ">open</td>" in told
 
 
 def test_that_the_valve_that_keeps_the_level_up_is_found() -> None:

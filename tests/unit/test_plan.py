@@ -34,7 +34,7 @@ def test_that_what_is_no_plan_is_told() -> None:
     [
         ({"name": "a b"}, "cannot name a plan"),
         ({"changes": {}}, "changes nothing"),
-        ({"changes": {"valve": "very open"}}, "not a number"),
+        ({"changes": {"valve": "3 opens"}}, "opens"),
         ({"expires_at": NOW - 10 * SECOND}, "expire before it is made"),
         ({"best": 1.2}, "lies within 0 and 1"),
         ({"recommended": False}, "say why"),

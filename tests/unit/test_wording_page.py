@@ -32,6 +32,7 @@ SCHEMA = Schema(
         Const("width", "1", default=1.0),
         Control("valve", "1", (0.0, 10.0), default=0.0),
         Control("damper", "m/s^2", (-5.0, 5.0), default=0.0),
+        Control("mode", "1", (0.0, 2.0), default=0.0, choices=("day", "night", "half open")),
         Input("wind", "km/h", default=0.0),
         Virtual("stress", "MPa"),
         Virtual("power", "kW"),
@@ -43,6 +44,7 @@ SCHEMA = Schema(
 UNITS = {v.name: v.unit for v in SCHEMA.variables if not isinstance(v, Const)}
 KINDS = {
     "control, input": ("valve", "1"),
+    "choice of texts": ("mode", "night"),
     "param": ("age", "1"),
     "state": ("level", "1 m"),
     "constant": ("width", "1"),
@@ -67,6 +69,10 @@ def table(mark: str) -> list[str]:
     return [each[1] for each in found if each is not None]
 
 
+def _is_text(text: str) -> bool:
+    return text.startswith(("night", "day", "'"))
+
+
 def allowed() -> Mapping[tuple[str, str], bool]:
     """What the second table of changes says, by kind and word."""
     head, _, *rows = (
@@ -82,7 +88,7 @@ def allowed() -> Mapping[tuple[str, str], bool]:
 
 @pytest.mark.parametrize("text", table("changes"))
 def test_that_every_change_of_the_page_can_be_made_and_is_written_as_it_is_read(text: str) -> None:
-    name = "T2" if text == "renewed" else "wind"
+    name = "T2" if text == "renewed" else "mode" if _is_text(text) else "wind"
     read = changes({name: text})
     assert acts(SCHEMA, read).each
     assert changes(as_written(read)) == read
@@ -90,7 +96,8 @@ def test_that_every_change_of_the_page_can_be_made_and_is_written_as_it_is_read(
 
 @pytest.mark.parametrize("text", table("choices"))
 def test_that_every_choice_of_the_page_can_be_read(text: str) -> None:
-    name = "valve" if text.startswith("whole") else "damper"
+    whole = "valve" if text.startswith("whole") else "damper"
+    name = "mode" if _is_text(text) else whole
     before = {"valve": "0, 1, 2"} if " if " in text else {}
     assert space_of(SCHEMA, {**before, name: text}).axes[-1].name == name
 

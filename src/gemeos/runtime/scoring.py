@@ -22,10 +22,11 @@ from gemeos.runtime.heard import heard
 from gemeos.runtime.ledger_row import AppliedPlan, Score, against_judging, is_inside
 from gemeos.runtime.promise import objective_of
 from gemeos.runtime.questions import crew_of
+from gemeos.schema.choice import Text
 from gemeos.schema.command import CommandState
 from gemeos.schema.plan import Gain, Promise
 from gemeos.schema.reading import Readings, SeriesBook
-from gemeos.schema.variable import Control
+from gemeos.schema.variable import Control, number_of
 from gemeos.simulate.advance import Stepper
 from gemeos.units.instant import Instant, Span
 
@@ -171,7 +172,8 @@ def unlived(  # noqa: PLR0913 -- each is one thing that the caller decides
         fleet: That of the twin, or one like it.
         twin: Its name.
         objective: What counts.
-        values: Of controls and constants, in declared units, from the beginning to the end.
+        values: Of controls and constants, in declared units or as texts of choices, from the
+            beginning to the end.
         past: What is known of the window.
         until: How long it lasts.
         every: Between two instants that are looked at.
@@ -183,7 +185,10 @@ def unlived(  # noqa: PLR0913 -- each is one thing that the caller decides
     schema, told = fleet.schema, fleet.cycle.stepper.told_names
     names = sorted(objective.names)
     read = _behind(heard(fleet, twin, past.readings, past.book), int(past.before.tick[0]))
-    numbers = {name: float(value) for name, value in values.items()}
+    numbers = {
+        name: number_of(schema.variable(name), Text(value)) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
     driven = {v.name: place for place, v in enumerate(schema.driven)}
     consts = {v.name: place for place, v in enumerate(schema.consts)}
     reliving = Reliving(

@@ -15,6 +15,7 @@ from gemeos.runtime.hindcast_record import KIND as HINDCAST
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.schema.schema import Schema
+from gemeos.schema.variable import Control, Variable
 from gemeos.serve import markup, page_course, page_ledger, page_plans, page_scenarios, page_searches
 from gemeos.serve.markup import Html, badge, length, number, table
 from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, more
@@ -128,16 +129,21 @@ def _now(view: View, name: str) -> Html:
         estimate = view.host.questions.now(name)
     except AssimilationError as error:
         return markup.paragraph(str(error), "note")
-    rows = [_variable(estimate, v) for v in view.host.twin(name).shown[:MOST_VARIABLES]]
+    twin = view.host.twin(name)
+    rows = [_variable(estimate, twin.schema.variable(v)) for v in twin.shown[:MOST_VARIABLES]]
     return table(
         f"{name} now", ("variable", "mean", "± sd", "90 % within", "unit"), rows, "numbers"
     )
 
 
-def _variable(estimate: Estimate, name: str) -> Sequence[str]:
-    marginal = estimate[name]
+def _variable(estimate: Estimate, variable: Variable) -> Sequence[str]:
+    marginal = estimate[variable.name]
+    if isinstance(variable, Control) and variable.choices:
+        text = variable.text(float(marginal.mean[-1]))
+        if text is not None and not marginal.sd[-1]:
+            return (variable.name, text.text, "", "", "")
     mean, sd, interval = told(marginal, -1)
-    return (name, mean, f"± {sd}", interval.replace("..", "to"), marginal.unit)
+    return (variable.name, mean, f"± {sd}", interval.replace("..", "to"), marginal.unit)
 
 
 def _sound(trust: Trust) -> Html:
