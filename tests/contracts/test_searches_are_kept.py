@@ -11,10 +11,12 @@ import pytest
 
 import gemeos as gm
 from gemeos.clock import ReplayClock
-from gemeos.errors import InputError
+from gemeos.errors import InputError, StoppedError
+from gemeos.foresee.fork import Played
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.run import RunningSite
+from gemeos.runtime.scenario import Progress
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.played import Batch, PlayedLink
 from gemeos.units.instant import SECOND
@@ -149,3 +151,16 @@ def test_that_after_a_restart_all_of_a_search_is_there(tmp_path: Path) -> None:
     assert len(best.candidates) == best.tried > 20
     assert best.is_recommended
     assert len(best.finalists) > 1
+
+
+def test_that_a_search_that_fails_on_the_way_raises_where_it_is_waited_for_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def out_of_order(*_: object) -> Played:
+        raise RuntimeError("no core is left")
+
+    with running() as site:
+        monkeypatch.setattr(site.host.executor, "played", out_of_order)
+        with pytest.raises(StoppedError, match="broken is failed: RuntimeError: no core is left"):
+            sought(site, "broken", "64 runs")
+        assert site["tank"].optimisations.record("broken").progress is Progress.FAILED

@@ -9,13 +9,14 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
+from gemeos.errors import StoppedError
 from gemeos.foresee.choices import Asked as Choices
 from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
 from gemeos.runtime.remembered import Remembered
-from gemeos.runtime.scenario import ScenarioRecord
+from gemeos.runtime.scenario import Progress, ScenarioRecord
 from gemeos.runtime.trust import Trust
 from gemeos.schema.intervention import Written
 from gemeos.units.instant import Instant, Span
@@ -65,6 +66,7 @@ class Answers(Protocol):
         ...
 
 
+_Kept = TypeVar("_Kept", OptimisationRecord, HindcastRecord)
 _R_co = TypeVar("_R_co", covariant=True)
 
 
@@ -345,7 +347,8 @@ class AsksWhatIf(ABC):
         """The best plan that a search finds, and whether it is to be taken: ``is_recommended``.
 
         The live twin is untouched. ``optimisations.begin`` tells every word; without a name it
-        is ``plan-1``, ``plan-2`` and so on. Raises as ``optimisations.begin`` and ``record``.
+        is ``plan-1``, ``plan-2`` and so on. Raises as ``optimisations.begin`` and ``record``, and
+        StoppedError where it failed on the way.
         """
         searches = self.optimisations
         name = name or free_name("plan", (record.name for record in searches.all()))
@@ -363,7 +366,7 @@ class AsksWhatIf(ABC):
             seed=seed,
             replacing=replacing,
         )
-        return searches.record(name, wait_s=wait_s)
+        return _through(searches.record(name, wait_s=wait_s))
 
     @abstractmethod
     def warnings(self) -> Sequence[AlertStanding]:
@@ -397,7 +400,8 @@ class AsksWhatIf(ABC):
 
         With ``over`` instead of a condition: what it would have advised, and what that would have
         brought. ``hindcasts.begin`` tells every word; without a name it is ``hindcast-1``,
-        ``hindcast-2`` and so on. Raises as ``hindcasts.begin`` and ``record``.
+        ``hindcast-2`` and so on. Raises as ``hindcasts.begin`` and ``record``, and StoppedError
+        where it failed on the way.
         """
         hindsight = self.hindcasts
         name = name or free_name("hindcast", (record.name for record in hindsight.all()))
@@ -417,10 +421,21 @@ class AsksWhatIf(ABC):
             budget=budget,
             seed=seed,
         )
-        return hindsight.record(name, wait_s=wait_s)
+        return _through(hindsight.record(name, wait_s=wait_s))
 
 
 def free_name(word: str, taken: Iterable[str]) -> str:
     """The first of ``word-1``, ``word-2`` ... that is not taken."""
     names = set(taken)
     return next(f"{word}-{n}" for n in range(1, len(names) + 2) if f"{word}-{n}" not in names)
+
+
+def _through(record: _Kept) -> _Kept:
+    """It, where it did not fail.
+
+    Raises:
+        StoppedError: it did; the message says why.
+    """
+    if record.progress is Progress.FAILED:
+        raise StoppedError(record.told)
+    return record

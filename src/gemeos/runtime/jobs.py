@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Generic, TypeVar, final
 
-from gemeos.errors import StoppedError
+from gemeos.errors import GemeosError, StoppedError
 from gemeos.runtime.compute import Compute
 from gemeos.units.instant import Span
+
+logger = logging.getLogger(__name__)
 
 
 class End(Enum):
@@ -127,7 +130,7 @@ class Jobs(Generic[_W]):
         elif isinstance(error, (EndedError, CancelledError)):
             job.end = End.CANCELLED
         else:
-            job.end, job.reason = End.FAILED, str(error)
+            job.end, job.reason = End.FAILED, _why(error)
         try:
             then(job)
         finally:
@@ -135,3 +138,11 @@ class Jobs(Generic[_W]):
                 if self._jobs.get((job.twin, job.name)) is job:
                     del self._jobs[job.twin, job.name]
             job.over.set()
+
+
+def _why(error: BaseException) -> str:
+    """What is meant for people says enough; of anything else its kind and place are told."""
+    if isinstance(error, GemeosError):
+        return str(error)
+    logger.error("Work failed by an error that nobody foresaw.", exc_info=error)
+    return f"{type(error).__name__}: {error}"
