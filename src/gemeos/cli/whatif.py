@@ -16,7 +16,7 @@ from gemeos.cli.reach import add_site, only, reached
 from gemeos.ensemble.marginal import told
 from gemeos.errors import InputError
 from gemeos.runtime.advice import DEFAULT_RUNS
-from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, free_name
+from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, free_name, through
 from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection
@@ -130,7 +130,7 @@ def _optimise(args: argparse.Namespace) -> None:
             path = f"/api/twins/{quote(name, safe='')}/optimisations/{quote(plan, safe='')}"
             print(site.text(path))
             return
-        record = searches.record(plan)
+        record = through(searches.record(plan))
         took = f"{record.took / SECOND:.3g} s"
         print(
             f"{plan} of {name}, {record.tried} candidates, {record.ran} runs, {took}: "
@@ -193,7 +193,7 @@ def _hindcast(args: argparse.Namespace) -> None:
             path = f"/api/twins/{quote(twin.name, safe='')}/hindcasts/{quote(name, safe='')}"
             print(site.text(path))
             return
-        print(hindsight.record(name).told)
+        print(through(hindsight.record(name)).told)
 
 
 def _scenario(args: argparse.Namespace) -> None:

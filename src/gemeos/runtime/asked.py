@@ -366,7 +366,7 @@ class AsksWhatIf(ABC):
             seed=seed,
             replacing=replacing,
         )
-        return _through(searches.record(name, wait_s=wait_s))
+        return through(searches.record(name, wait_s=wait_s))
 
     @abstractmethod
     def warnings(self) -> Sequence[AlertStanding]:
@@ -421,7 +421,7 @@ class AsksWhatIf(ABC):
             budget=budget,
             seed=seed,
         )
-        return _through(hindsight.record(name, wait_s=wait_s))
+        return through(hindsight.record(name, wait_s=wait_s))
 
 
 def free_name(word: str, taken: Iterable[str]) -> str:
@@ -430,7 +430,7 @@ def free_name(word: str, taken: Iterable[str]) -> str:
     return next(f"{word}-{n}" for n in range(1, len(names) + 2) if f"{word}-{n}" not in names)
 
 
-def _through(record: _Kept) -> _Kept:
+def through(record: _Kept) -> _Kept:
     """It, where it did not fail.
 
     Raises:
