@@ -8,7 +8,6 @@ gone through again.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from threading import RLock
 
@@ -16,7 +15,6 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt64
 
 from gemeos.assimilate.base import Follows
-from gemeos.assimilate.observe import Observed
 from gemeos.ensemble.noise import twin_key
 from gemeos.ensemble.state import NEVER, TwinState, newborn
 from gemeos.errors import AssimilationError, SchemaError, TooFewMembersError, UnknownNameError
@@ -26,6 +24,7 @@ from gemeos.foresee.once import Once
 from gemeos.runtime.channels import Bound, Routes, channels_of
 from gemeos.runtime.checkpoint import Checkpoints
 from gemeos.runtime.enrolment import Enrolment, consts_of
+from gemeos.runtime.lookback import Lookback, Through
 from gemeos.runtime.school import Foresight, school
 from gemeos.runtime.taken import Looking, Passing, Settled, Taken
 from gemeos.runtime.window import Windows, rows_of
@@ -75,7 +74,6 @@ class Fleet:
             raise SchemaError(f"Two twins of one name among {', '.join(sorted(self.names))}.")
         self.channels = tuple(channels_of(self.schema, e.name, e.bindings) for e in enrolled)
         self._routes = Routes(self.channels)
-        self._bound = Bound(self.schema, self.channels)
         keys = np.array([twin_key(seed, e.name) for e in enrolled], np.uint64)
         consts = np.array([consts_of(self.schema, e) for e in enrolled], self.schema.precision)
         self.crew = Crew(self.names, keys, consts.reshape(len(enrolled), len(self.schema.consts)))
@@ -90,6 +88,9 @@ class Fleet:
         self._live = self._newborn(keys)
         self._checkpoints = Checkpoints(self._live)
         self._windows = Windows(len(enrolled), self.schema.step)
+        bound = Bound(self.schema, self.channels)
+        self._through = Through(cycle, self.school, self.crew, bound, self._windows)
+        self._lookback = Lookback(self._through, self._checkpoints)
         self._past = RLock()
         """Guards what questions of the past look at: kept states and readings. Never held for as
         long as members move."""
@@ -188,25 +189,11 @@ class Fleet:
         not gone through yet is not gone through here: nobody waits for an instant that takes long.
         """
         place = self.place(twin)
-        one, until = np.array([place]), self._windows.tick(at)
         with self._past:
-            if until <= int(self._checkpoints.boundary[place]):
-                return None
-            state = self._checkpoints.before(one, np.array([until]))
             # One that stands still says why: at the instant that broke it.
-            last = until if place in self._failures else min(until, self._reached(place))
-            since = int(state.tick[0]) + 1 if state.tick[0] != NEVER else NEVER
-            way = []
-            for tick in self._windows.ticks(place, since):
-                if tick > last or not self._windows.is_reached(place, tick, at):
-                    break
-                way.append((tick, *self._windows.at([place], [tick], until=at)))
-        for tick, of, rows in way:
-            state = self._gone_through(one, state, self._bound.gathered(one, [tick], of, rows))
-        if state.born[0] == NEVER:
-            return state
-        moved = self.cycle.stepper.advance(state, self.crew.take(one), np.array([until]))
-        return self.school.ahead(one, state, moved)
+            reached = None if place in self._failures else self._reached(place)
+            way = self._lookback.way(place, at, reached)
+        return None if way is None else self._lookback.gone(way)
 
     def ahead(self, twin: str, state: TwinState, moved: TwinState) -> TwinState:
         """``moved``, which is ``state`` of the twin moved on without readings, to ask."""
@@ -236,64 +223,9 @@ class Fleet:
         Yields:
             Names and states: each twin's first instant, then each one's second, and so on.
         """
-        boundary = self._checkpoints.boundary
-        behind: dict[int, deque[int]] = {}
-        for name, ticks in asked.items():
-            place = self.place(name)
-            after = deque(t for t in ticks if t > int(boundary[place]))
-            if after:
-                behind[place] = after
-        twins = np.array(sorted(behind), np.int64)
-        if not len(twins):
-            return
-        first = np.array([behind[t][0] for t in twins.tolist()], np.int64)
-        state = self._checkpoints.before(twins, first)
-        there = np.flatnonzero(self._live.tick[twins] <= first)
-        if len(there):
-            # Where it stands already needs no way there.
-            state.put(there, self._live.take(twins[there]))
-        pending = [
-            deque(self._windows.ticks(t, tick + 1 if tick != NEVER else NEVER))
-            for t, tick in zip(twins.tolist(), state.tick.tolist(), strict=True)
-        ]
-        moved = state
-        while len(twins):
-            until = np.array([behind[t].popleft() for t in twins.tolist()], np.int64)
-            state, moved = self._through(twins, state, moved, pending, until)
-            yield tuple(self.names[t] for t in twins), self.school.ahead(twins, state, moved)
-            more = [i for i, t in enumerate(twins.tolist()) if behind[t]]
-            if len(more) < len(twins):
-                state, moved, twins = state.take(more), moved.take(more), twins[more]
-                pending = [pending[i] for i in more]
-
-    def _through(
-        self,
-        twins: Int64[np.ndarray, " some"],
-        state: TwinState,
-        moved: TwinState,
-        pending: Sequence[deque[int]],
-        until: Int64[np.ndarray, " some"],
-    ) -> tuple[TwinState, TwinState]:
-        """``state`` of those twins after their ``pending`` instants up to ``until``, and there.
-
-        Two states: what goes through readings must stand where the last one left it, as the live
-        twin does; where it was ``moved`` on from there, the next way without readings begins.
-        """
-        while True:
-            due = [i for i, ticks in enumerate(pending) if ticks and ticks[0] <= until[i]]
-            if not due:
-                break
-            some, ticks = twins[due], [pending[i].popleft() for i in due]
-            read = self._bound.gathered(some, ticks, *self._windows.at(some.tolist(), ticks))
-            after = self._gone_through(some, state.take(due), read)
-            state, moved = _exchanged(state, due, after), _exchanged(moved, due, after)
-        born = np.flatnonzero(state.born != NEVER)
-        if len(born) == 0:
-            return state, moved
-        ahead = self.cycle.stepper.advance(
-            moved.take(born), self.crew.take(twins[born]), until[born]
-        )
-        return state, _exchanged(moved, born.tolist(), ahead)
+        places = {self.place(name): ticks for name, ticks in asked.items()}
+        for twins, state in self._lookback.together(places, self._live):
+            yield tuple(self.names[t] for t in twins.tolist()), state
 
     def take(self, readings: Readings, book: SeriesBook, passing: Passing | None = None) -> Taken:
         """Take readings in, in whatever order they came; ``passing`` looks on."""
@@ -416,14 +348,14 @@ class Fleet:
     def _cycle(
         self, twins: Int64[np.ndarray, " some"], ticks: Sequence[int], look: Looking | None
     ) -> None:
-        read = self._bound.gathered(twins, ticks, *self._windows.at(twins.tolist(), ticks))
+        read = self._through.read(twins, ticks)
         # All of them in their order, as ever when all report at once, need not be copied.
         everyone = len(twins) == len(self.names)
         state = self._live if everyone else self._live.take(twins)
         try:
             if look is not None:
                 look.at(twins, state, read.tick)
-            after = self._gone_through(twins, state, read)
+            after = self._through.after(twins, state, read)
         except TooFewMembersError as error:
             self._one_by_one(twins, ticks, look, error)
             return
@@ -433,13 +365,6 @@ class Fleet:
             self._live = after
         else:
             self._live.put(twins, after)
-
-    def _gone_through(
-        self, twins: Int64[np.ndarray, " some"], state: TwinState, read: Observed
-    ) -> TwinState:
-        """Those twins after the readings of an instant, and after what lay before it."""
-        crew = self.crew if len(twins) == len(self.names) else self.crew.take(twins)
-        return self.cycle(self.school.caught_up(twins, state, crew, read.tick), crew, read)
 
     def _one_by_one(
         self,
@@ -508,12 +433,3 @@ class Fleet:
                 self._windows.forget(int(twin), int(state.tick[i]))
                 settled.append(Settled(self.names[twin], state.take([i])))
         return settled
-
-
-def _exchanged(state: TwinState, places: Sequence[int], by: TwinState) -> TwinState:
-    """``state`` with those at ``places`` exchanged; nothing of ``state`` itself is written to."""
-    if len(places) == len(state):
-        return by
-    whole = state.take(range(len(state)))
-    whole.put(places, by)
-    return whole
