@@ -133,6 +133,8 @@ EXCUSED = {
     "ScenarioMessage.failed": COUNT,
     "ScenarioMessage.members": COUNT,
     "ScenarioMessage.ran": COUNT,
+    "ScenarioMessage.slow": COUNT,
+    "ScenarioMessage.slow_beside": COUNT,
     "SchemaMessage.members": COUNT,
     "ScoreMessage.count": COUNT,
     "ScoreMessage.coverage": OF_DOUBT,

@@ -1,4 +1,7 @@
-"""Simulations that hang, die or lose themselves in a scenario are left out; the others answer."""
+"""Simulations that hang, die or lose themselves in a scenario are left out; the others answer.
+
+One that hangs is given up long before its engine's own limit, where the others are through.
+"""
 
 from __future__ import annotations
 

@@ -274,10 +274,11 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
             justify="left" if is_name else "right",
             overflow="fold" if is_name else "ellipsis",
         )
-    when = ""
+    when, paired = "", 0
     for each in names:
         compared = twin.scenarios.compare(name, on=each.strip())
         difference = compared.difference
+        paired = difference.members.shape[1]
         mean, sd, within = told(difference, -1)
         values = []
         for estimate in (compared.before, compared.after):
@@ -286,7 +287,8 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
         moved = f"{mean} +- {sd}" if not math.isclose(float(difference.sd[-1]), 0.0) else mean
         table.add_row(each, *values, moved, within, difference.unit or "1")
         when = iso(int(difference.times[-1]), zone=zone(compared.after.zone))
-    table.title = f"{twin.name} at {when}, {record.ran - record.failed} members, paired"
+    missing = f" (left out: {record.missing})" if record.missing else ""
+    table.title = f"{twin.name} at {when}, {paired} members, paired{missing}"
     Console().print(table)
 
 

@@ -30,7 +30,7 @@ by another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from gemeos.engines.outcome import Outcome
 from gemeos.engines.spec import Spec, Value, Values
@@ -78,6 +78,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of process and files."""
+        ...
+
+
+@runtime_checkable
+class SupportsInterrupt(Protocol):
+    """An engine whose calls need not be waited for."""
+
+    def interrupt(self) -> None:
+        """From any thread: end the call that is under way, or else the next one, as a crash."""
         ...
 
 

@@ -41,7 +41,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
 class HostedEngine:
     """Implements ``base.Engine``, ``SupportsSnapshot``, ``SupportsFork``, ``SupportsNudge``.
 
-    Its spec says which of the last three are worth calling.
+    Its spec says which of the last three are worth calling. Also ``SupportsInterrupt``.
     """
 
     def __init__(self, spec: Spec, blank: Blank, limit: Span) -> None:
@@ -212,6 +212,12 @@ class HostedEngine:
                 return self._restored_copy()
             case Fork.NONE | Fork.IN_PROCESS:
                 raise InputError(f"{self._spec.name} cannot be forked.")
+
+    def interrupt(self) -> None:
+        """As the port says. A process that does not end by itself is killed."""
+        worker = self._worker
+        if worker is not None:
+            worker.interrupt()
 
     def rest(self) -> None:
         """End the process that others are forked from; they go on, and the next begins it anew."""

@@ -7,14 +7,14 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast, final
 
 import msgspec
 from typing_extensions import TypeIs
 
-from gemeos.engines.base import SupportsFork, SupportsSnapshot
+from gemeos.engines.base import SupportsFork, SupportsInterrupt, SupportsSnapshot
 from gemeos.engines.hosted import HostedEngine
 from gemeos.engines.lineage import (
     ANCHOR_EVERY,
@@ -29,12 +29,15 @@ from gemeos.engines.outcome import Crashed, Ended, Failed, NotFinite, TimedOut, 
 from gemeos.engines.spec import Fork, Kind, Snapshot, Spec, Value, not_finite
 from gemeos.ensemble import simulation as port
 from gemeos.errors import EngineError, InputError, TimelineError
+from gemeos.simulate.company import Run
 from gemeos.units.instant import Instant
 
 MOST_LIVING: Final = 160
 """Processes of one model that wait to be forked; beyond, those not used for longest go."""
 WORKERS: Final = 2
 """Simulations that run at once."""
+LOOK_S: Final = 0.05
+"""How often those under way are looked at where somebody does."""
 
 _T = TypeVar("_T")
 
@@ -140,8 +143,18 @@ class Keeper:
             Simulation(identity, t0, 0, self.tag, origin=Origin(dict(params), seed, t0))
         )
 
-    def moved(self, start: port.Simulation, way: Sequence[Stretch]) -> Simulation | Ended:
-        """The simulation at the end of the way, or why there is none."""
+    @property
+    def workers(self) -> int:
+        """Simulations that run at once."""
+        return self._workers
+
+    def moved(
+        self, start: port.Simulation, way: Sequence[Stretch], run: Run | None = None
+    ) -> Simulation | Ended:
+        """The simulation at the end of the way, or why there is none.
+
+        ``run`` is told how it goes on, and may end it.
+        """
         here = self._of(start)
         names = names_along(here.identity, way)
         with self._lock:
@@ -149,7 +162,15 @@ class Keeper:
         if there is not None and (there.outputs or not names):
             return there
         engine = self._doubled(here)
-        return self._ran(engine, here, way, names) if _is_engine(engine) else engine
+        if not _is_engine(engine):
+            return engine
+        if run is None:
+            return self._ran(engine, here, way, names)
+        run.begin(_interrupt_of(engine))
+        try:
+            return self._ran(engine, here, way, names, run)
+        finally:
+            run.end()
 
     def told(self, start: port.Simulation, way: Sequence[Stretch]) -> list[Outputs] | Ended:
         """What is read after each stretch of the way; nothing of it is kept."""
@@ -164,12 +185,24 @@ class Keeper:
             engine.close()
         return ended or told
 
-    def each(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
-        """The answers of all calls, a few at once; the order is theirs."""
-        if self._workers < 2 or len(calls) < 2:
+    def each(
+        self, calls: Sequence[Callable[[], _T]], look: Callable[[], None] | None = None
+    ) -> list[_T]:
+        """The answers of all calls, a few at once; the order is theirs.
+
+        ``look`` is called now and then on this thread while others run them.
+        """
+        if look is None and (self._workers < 2 or len(calls) < 2):
             return [call() for call in calls]
         with ThreadPoolExecutor(self._workers, "gemeos-simulations") as pool:
-            return list(pool.map(_called, calls))
+            under_way = [pool.submit(call) for call in calls]
+            try:
+                while look is not None and wait(under_way, LOOK_S).not_done:
+                    look()
+                return [each.result() for each in under_way]
+            finally:
+                for each in under_way:
+                    each.cancel()
 
     def close(self) -> None:
         """End every process. What is gone on from afterwards is begun again."""
@@ -276,6 +309,7 @@ class Keeper:
         here: Simulation,
         way: Sequence[Stretch],
         names: Sequence[str],
+        run: Run | None = None,
     ) -> Simulation | Ended:
         """Take the engine along the way; it belongs to what stands at the end, or is closed."""
         total = self._totals(engine)
@@ -285,6 +319,8 @@ class Keeper:
                 engine.close()
                 return read
             total = read.totals
+            if run is not None:
+                run.gone += 1
             here = Simulation(
                 name,
                 stretch.until,
@@ -300,6 +336,8 @@ class Keeper:
                     engine.close()
                     return anchored
                 engine = anchored
+                if run is not None:
+                    run.change(_interrupt_of(engine))
         there = self._kept(here)
         with there.lock:
             if there.engine is None:
@@ -411,12 +449,12 @@ class Keeper:
                         each.lock.release()
 
 
-def _called(call: Callable[[], _T]) -> _T:
-    return call()
-
-
 def _is_engine(what: SupportsFork | Ended) -> TypeIs[SupportsFork]:
     return not isinstance(what, (Crashed, TimedOut, NotFinite, Failed))
+
+
+def _interrupt_of(engine: SupportsFork) -> Callable[[], None] | None:
+    return engine.interrupt if isinstance(engine, SupportsInterrupt) else None
 
 
 def _gone(engine: SupportsFork, stretch: Stretch) -> Ended | None:

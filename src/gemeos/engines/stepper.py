@@ -27,6 +27,7 @@ from gemeos.errors import StoppedError, TooFewMembersError
 from gemeos.schema.schema import Schema
 from gemeos.simulate.advance import by_member
 from gemeos.simulate.base import Crew
+from gemeos.simulate.company import Company, Failure
 from gemeos.simulate.outcome import LEAST_LIVING
 from gemeos.simulate.process import spread_of_rows, streams_of_rows
 from gemeos.units.instant import Instant
@@ -70,12 +71,14 @@ class Wiring:
 
 @dataclass(frozen=True)
 class EngineStepper:
-    """Implements ``simulate.base.Steps``, and ``assimilate.windowed.Reruns``."""
+    """Implements ``simulate.base.GoesInCompany``, and ``assimilate.windowed.Reruns``."""
 
     wiring: Wiring
     keeper: Keeper
     halted: Event = field(default_factory=Event, compare=False, repr=False)
     """Set when nothing more is to be run."""
+    company: Company | None = field(default=None, compare=False, repr=False)
+    """Who is run, of one fork; None for everybody, of any."""
 
     @property
     def schema(self) -> Schema:
@@ -87,6 +90,15 @@ class EngineStepper:
         """As the port says."""
         schema = self.schema
         return tuple(v.name for v in (*schema.estimated, *schema.driven, *schema.outputs))
+
+    @property
+    def at_once(self) -> int:
+        """As the port says."""
+        return self.keeper.workers
+
+    def alone(self, company: Company) -> EngineStepper:
+        """As the port says."""
+        return replace(self, company=company)
 
     @cached_property
     def _spread(self) -> Float64[np.ndarray, " row"]:
@@ -170,6 +182,8 @@ class EngineStepper:
             return state
         some, mine = state.take(behind), crew.take(behind)
         walks = self._walks(some, mine, until[behind])
+        if self.company is not None:
+            return self._gone_together(self.company, some, walks[0], until[behind])
         went = self._run(some.simulations[:, 0], self._ways_of(some, walks))
         if _any_failed(went) and (until[behind] > some.tick + 1).any():
             # Whose place a failed one takes is decided at the step in which it failed.
@@ -318,7 +332,42 @@ class EngineStepper:
         went = self._each(calls)
         return [went[first : first + size] for first in range(0, len(went), size)]
 
-    def _each(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
+    def _gone_together(
+        self,
+        company: Company,
+        state: TwinState,
+        walk: Float[np.ndarray, "instant param member"],
+        until: Int64[np.ndarray, " twin"],
+    ) -> TwinState:
+        """One fork at ``until``, with those that go; the others stay behind."""
+        going, tick = company.going, int(state.tick[0])
+        driven = by_member(state.driven)[0][None]
+        if driven.shape[2] > 1:
+            driven = driven[:, :, going]
+        ways = self._ways(self._natural(walk[:-1])[:, :, going], driven, tick * self.schema.step)
+        runs = {member: company.run(len(way)) for member, way in zip(going, ways, strict=True)}
+        calls = [
+            partial(self.keeper.moved, state.simulations[0, 0, member], way, runs[member])
+            for member, way in zip(going, ways, strict=True)
+        ]
+        went = self._each(calls, partial(company.look, runs))
+        members, simulations = state.members.copy(), state.simulations.copy()
+        members[0, self._of_params] = walk[-1]
+        for member, there in zip(going, went, strict=True):
+            if runs[member].given_up:
+                company.slow.add(member)
+            elif isinstance(there, Simulation):
+                simulations[0, 0, member] = there
+                outputs = self.wiring.outputs(np.array(there.outputs))
+                members[0, self.schema.row_of_outputs :, member] = outputs
+            else:
+                company.failed[member] = Failure(tick + runs[member].gone + 1, str(there))
+        company.arrived(runs)
+        return replace(state, tick=until.copy(), members=members, simulations=simulations)
+
+    def _each(
+        self, calls: Sequence[Callable[[], _T]], look: Callable[[], None] | None = None
+    ) -> list[_T]:
         """The answers of all calls.
 
         Raises:
@@ -330,7 +379,7 @@ class EngineStepper:
                 raise StoppedError(f"{self.schema.name} is stopped: no member is run any more.")
             return call()
 
-        return self.keeper.each([partial(unless_halted, call) for call in calls])
+        return self.keeper.each([partial(unless_halted, call) for call in calls], look)
 
     def _arrived(
         self,

@@ -60,7 +60,8 @@ class Provenance:
     """Hash of the state that a forecast or scenario was forked from; estimates of one origin share
     random numbers, member by member. Empty where nothing was forked."""
     left_out: tuple[int, ...] = ()
-    """Numbers of the members of a scenario that failed: the estimate holds the others."""
+    """Numbers of the members of a scenario that failed or were too slow to be waited for: the
+    estimate holds the others."""
 
 
 def kind_told(kind: Kind, *, here: dt.tzinfo) -> str:

@@ -121,14 +121,16 @@ class _Checking:
         if record.origin != plan.origin:
             yield Finding("forecast", None, f"{record.name} was begun anew before it was applied")
             return
-        asked = replace(record, members=record.ran, budget=None, failed=0)
+        asked = replace(record, members=record.ran, budget=None)
         answer = self._played(asked, state, acts(self._fleet.schema, changes(record.changes)))
         digest = "" if answer is None else sha256(answer.values.tobytes()).hexdigest()[:32]
         yield Finding("forecast", digest == record.digest, f"digest {digest}")
         if plan.promise is None or answer is None:
             return
         count = answer.values.shape[2] + len(answer.left_out)
-        nothing = self._played(replace(asked, changes={}, members=count), state, NOTHING)
+        slow = (*record.slow, *(record.slow_beside or ()))
+        beside = replace(asked, changes={}, members=count, slow=slow)
+        nothing = self._played(beside, state, NOTHING)
         if nothing is None:
             yield Finding("promise", same=False, told="doing nothing fails")
             return
@@ -144,7 +146,7 @@ class _Checking:
         yield Finding("promise", promise == plan.promise, str(promise and promise.gain))
 
     def _played(self, record: ScenarioRecord, state: TwinState, made: Acts) -> Answer | None:
-        job = Job(record.twin, record.name, record, state, made, kept=False)
+        job = Job(record.twin, record.name, record, state, made, kept=False, hurries=False)
         Forking(self).run(job)
         return job.answer
 

@@ -62,12 +62,23 @@ class ScenarioRecord:
     """Members that were run."""
     failed: int = 0
     """Of those, members that failed and are left out."""
+    slow: tuple[int, ...] = ()
+    """Numbers of members that were too slow to be waited for: ended, and left out. Made again, the
+    same are left out, however fast they would be then."""
+    slow_beside: tuple[int, ...] | None = None
+    """Of others, that were too slow where nothing is changed; None before it was compared."""
     took: Span = 0
     """The machine's time that it took."""
     digest: str = ""
     """Hash of the answer: made again, it must be the same."""
     reason: str = ""
     """Why it failed."""
+
+    @property
+    def missing(self) -> str:
+        """How many of those that were run are not in the answer, and why; empty for none."""
+        pairs = ((self.failed, "failed"), (len(self.slow), "too slow"))
+        return ", ".join(f"{count} {why}" for count, why in pairs if count)
 
     @property
     def changed(self) -> str:

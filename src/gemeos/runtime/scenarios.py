@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
@@ -25,6 +26,7 @@ from gemeos.errors import (
     NotReadyError,
     OutOfReachError,
     StoppedError,
+    UnknownNameError,
 )
 from gemeos.foresee.executor import Executor
 from gemeos.foresee.fork import instants
@@ -38,6 +40,7 @@ from gemeos.runtime.named import NamedWork
 from gemeos.runtime.questions import Origin, Questions
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
 from gemeos.schema.intervention import Written, as_written, changes, in_words
+from gemeos.simulate.base import GoesInCompany
 from gemeos.units import span, span_told
 from gemeos.units.instant import Span
 
@@ -255,9 +258,10 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
             )
         # One that was interrupted never was whole: what comes of it now counts.
         kept = not record.digest
-        asked = record if kept else replace(record, members=record.ran, budget=None, failed=0)
+        asked = record if kept else replace(record, members=record.ran, budget=None)
         made = acts(fleet.schema, changes(record.changes))
-        job, answer = self._made(Job(record.twin, record.name, asked, state, made, kept), wait_s)
+        again = Job(record.twin, record.name, asked, state, made, kept, hurries=kept)
+        job, answer = self._made(again, wait_s)
         if not kept and job.record.digest != record.digest:
             raise OutOfReachError(
                 f"{record.name} was made again and came out otherwise: the machine or a library is "
@@ -311,22 +315,40 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         record, state = self._found(twin, name)
         members = after.values.shape[2] + len(after.provenance.left_out)
         nothing = replace(
-            record, name=BASELINE, changes={}, members=members, budget=None, digest=""
+            record,
+            name=BASELINE,
+            changes={},
+            members=members,
+            budget=None,
+            digest="",
+            slow=(*record.slow, *(record.slow_beside or ())),
         )
-        return compare(
-            self._told(nothing, state, self._nothing(nothing, state, wait_s)), after, on=on
-        )
+        answer = self._nothing(nothing, state, wait_s)
+        self._note_slow(record, answer)
+        return compare(self._told(nothing, state, answer), after, on=on)
+
+    def _note_slow(self, record: ScenarioRecord, nothing: Answer) -> None:
+        """Write down whom nobody waited for, so that the comparison comes out the same again."""
+        steps = self._running.fleet(record.twin).cycle.stepper
+        if record.slow_beside is not None or not isinstance(steps, GoesInCompany):
+            return
+        beside = tuple(sorted(set(nothing.slow) - set(record.slow)))
+        with self._alone, suppress(UnknownNameError):  # dropped meanwhile
+            stored, packed = self._shelf.found(record.twin, record.name)
+            if stored.created == record.created:
+                self._shelf.put(replace(stored, slow_beside=beside), packed)
 
     def _nothing(self, record: ScenarioRecord, state: TwinState, wait_s: float) -> Answer:
         """The fork in which nothing is changed."""
         told = (record.origin, record.forked_at, record.until, record.every, record.members)
-        name = "/" + "/".join(map(str, told))  # no scenario can have it
+        name = "/" + "/".join(map(str, (*told, *record.slow)))  # no scenario can have it
         key = (record.twin, BASELINE, name)
         with self._lock:
             held = self._held.get(key)
         if held is not None:
             return held
-        job = Job(record.twin, name, record, state, NOTHING, kept=False)
+        hurries = record.slow_beside is None
+        job = Job(record.twin, name, record, state, NOTHING, kept=False, hurries=hurries)
         return self._made(job, wait_s)[1]
 
 

@@ -119,6 +119,8 @@ def _record(told: sm.ScenarioMessage) -> ScenarioRecord:
         progress=Progress(told.progress),
         ran=told.ran,
         failed=told.failed,
+        slow=told.slow,
+        slow_beside=told.slow_beside,
         took=hear.span_of(told.took_s),
         digest=told.digest,
         reason=told.reason,

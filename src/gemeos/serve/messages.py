@@ -115,7 +115,7 @@ class ProvenanceMessage(Message, frozen=True, kw_only=True):
     """Hash of the state that a forecast or scenario was forked from; those of one origin are
     paired, member by member."""
     left_out: tuple[int, ...] = ()
-    """Numbers of the members of a scenario that failed: the others are told."""
+    """Numbers of the members of a scenario that failed or were too slow: the others are told."""
 
 
 class EstimateMessage(Message, frozen=True, kw_only=True):

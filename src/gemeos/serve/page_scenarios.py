@@ -76,7 +76,7 @@ def page(view: View, twin: str, name: str) -> Page:
             (
                 "members",
                 f"{record.ran} of {record.members}"
-                + (f", {record.failed} failed and left out" if record.failed else ""),
+                + (f", left out: {record.missing}" if record.missing else ""),
             ),
             ("asked by", markup.joined((record.actor, ", ", view.time(record.created)))),
             ("took", length(record.took) if record.took else ""),

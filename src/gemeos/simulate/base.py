@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int64, UInt64
 
 from gemeos.ensemble.state import TwinState
 from gemeos.schema.schema import Schema
+from gemeos.simulate.company import Company
 
 Members: TypeAlias = Float[np.ndarray, "twin variable member"]
 """Natural values of ``schema.estimated``: states, then params."""
@@ -200,4 +201,22 @@ class Steps(Protocol):
 
     def failing(self, state: TwinState, crew: Crew) -> Bool[np.ndarray, "twin member"]:
         """The members that fail in the step behind ``state``."""
+        ...
+
+
+@runtime_checkable
+class GoesInCompany(Steps, Protocol):
+    """Steps of members that each cost by themselves, so that some can be run without the others."""
+
+    @property
+    def at_once(self) -> int:
+        """Members that run side by side."""
+        ...
+
+    def alone(self, company: Company) -> Steps:
+        """The same for some members of one fork.
+
+        What these give does not depend on who else is run. None takes the place of one that
+        failed: who failed or was given up is told by ``company``, and goes no further.
+        """
         ...

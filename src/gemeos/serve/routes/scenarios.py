@@ -129,6 +129,8 @@ def _message(
         done=call.served.host.scenarios.fraction(record.twin, record.name),
         ran=record.ran,
         failed=record.failed,
+        slow=record.slow,
+        slow_beside=record.slow_beside,
         took_s=record.took / SECOND,
         digest=record.digest,
         reason=record.reason,
