@@ -30,6 +30,7 @@ from gemeos.runtime.school import Foresight
 from gemeos.runtime.trust import Trust
 from gemeos.schema.binding import Binding
 from gemeos.schema.reading import Series
+from gemeos.schema.scene import Scene
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Input
 from gemeos.simulate import compile_model
@@ -126,6 +127,8 @@ class Twin(AsksWhatIf, Applies):
         """What it watches for, by name."""
         self._bindings: list[Binding] = []
         self._shown_first = tuple(self.schema.variable(each).name for each in show)
+        self.scene: Scene | None = None
+        """What its page draws of it; None where there is nothing but numbers."""
         self._actuations: Mapping[str, Actuation] = _NOTHING_SET
         self._conduct = _USUAL_CONDUCT
         self._questions: Answers | None = None
@@ -217,6 +220,21 @@ class Twin(AsksWhatIf, Applies):
         )
         channels_of(self.schema, self.name, [binding])
         self._bindings.append(binding)
+        return self
+
+    def draw(self, scene: Scene) -> Twin:
+        """Have its page draw it so.
+
+        Raises:
+            SchemaError: the scene names a variable that is not there.
+        """
+        for mark in scene.ground.marks:
+            for variable in mark.reads.values():
+                self.schema.variable(variable)
+        for signal in scene.signals:
+            for control in signal.controls:
+                self.schema.variable(control)
+        self.scene = scene
         return self
 
     def watch(

@@ -19,12 +19,21 @@ from gemeos.act.undertaking import Stage, Undertaking
 from gemeos.errors import GemeosError
 from gemeos.runtime.plan import PLAN, PlanRecord, unpacked
 from gemeos.schema.phase import Phase
-from gemeos.serve import markup, page_ledger, page_plans, page_scenarios, page_searches, page_twin
+from gemeos.serve import (
+    markup,
+    page_ledger,
+    page_map,
+    page_plans,
+    page_scenarios,
+    page_searches,
+    page_signals,
+    page_twin,
+)
 from gemeos.serve.markup import Html, badge, path, section, table
 from gemeos.serve.problems import RETRY_AFTER_S, status_of
 from gemeos.serve.routes.links import links_seen
 from gemeos.serve.routes.operation import Served, actor_of
-from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, changed
+from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, changed, waits
 from gemeos.timeline.base import Event
 from gemeos.units.instant import SECOND, Span
 
@@ -48,6 +57,8 @@ def routes(served: Served) -> list[Route]:
         "/": lambda view, _: overview(view),
         "/ledger": lambda view, _: page_ledger.page(view),
         "/twins/{twin}": lambda view, of: page_twin.page(view, of["twin"]),
+        "/twins/{twin}/map": lambda view, of: page_map.page(view, of["twin"]),
+        "/twins/{twin}/signals": lambda view, of: page_signals.page(view, of["twin"]),
         "/twins/{twin}/plans/{name}": lambda view, of: page_plans.page(
             view, of["twin"], of["name"]
         ),
@@ -265,7 +276,7 @@ def _waiting(view: View, names: Sequence[str]) -> Iterator[Sequence[str]]:
     """Plans that somebody may decide on, of the newest ones."""
     stored = view.host.timeline.records(PLAN, newest=MOST_WAITING)
     for record in [unpacked(each, PlanRecord) for each in stored if each.twin in names][::-1]:
-        if page_plans.waits(view, record):
+        if waits(view, record):
             plan = record.plan
             at = path("twins", plan.twin, "plans", plan.name)
             yield (

@@ -15,7 +15,7 @@ from gemeos.runtime.plan import PLAN, PlanRecord
 from gemeos.runtime.reality import seen
 from gemeos.schema.command import Command, CommandState
 from gemeos.schema.plan import Band, Gain, Plan
-from gemeos.serve import markup
+from gemeos.serve import markup, page_signals
 from gemeos.serve.chart import Chart, Course, drawn
 from gemeos.serve.markup import Html, badge, code, few, path, table
 from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, changed, more
@@ -90,13 +90,6 @@ def standing(view: View, record: PlanRecord) -> Html:
     return badge("approved, not applied", "calm")
 
 
-def waits(view: View, record: PlanRecord) -> bool:
-    """Whether somebody has to decide on it."""
-    plan = record.plan
-    applied = view.host.applying.undertakings.of(plan.id)
-    return applied is None and plan.recommended and view.now < plan.expires_at
-
-
 def gain(told: Gain | None) -> str:
     """With its interval."""
     if told is None:
@@ -143,6 +136,7 @@ def _page(view: View, record: PlanRecord) -> Page:
         ),
         _decision(view, record) if undertaking is None else _carried(view, undertaking),
         _reasons(plan),
+        page_signals.of_plan(view, plan),
         *_charts(view, plan, undertaking),
         _delivered(view, plan),
     )

@@ -16,7 +16,15 @@ from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Control, Variable
-from gemeos.serve import markup, page_course, page_ledger, page_plans, page_scenarios, page_searches
+from gemeos.serve import (
+    markup,
+    page_course,
+    page_ledger,
+    page_map,
+    page_plans,
+    page_scenarios,
+    page_searches,
+)
 from gemeos.serve.markup import Html, badge, length, number, table
 from gemeos.serve.view import RENEW_MS, SOON_MS, Page, View, more
 
@@ -64,6 +72,7 @@ def page(view: View, twin: str) -> Page:
     body = markup.joined(
         (
             head(view, twin, "h1"),
+            page_map.on_twin(view, twin),
             page_course.section(view, twin),
             alerts(view, twin),
             plans,
@@ -110,7 +119,9 @@ def _things(view: View, name: str) -> Html:
     on = sum(each.is_on for each in standing)
     under_way = len(view.host.applying.undertakings.under_way(name))
     here = markup.path("twins", name)
+    scene = view.host.twin(name).scene
     told = (
+        ("map" if scene is not None and scene.ground.marks else "", "map"),
         ("past and future", "course"),
         (f"alerts: {on} of {len(standing)} on" if standing else "", "alerts"),
         (f"plans{f': {under_way} under way' if under_way else ''}", "plans"),
@@ -121,6 +132,8 @@ def _things(view: View, name: str) -> Html:
         ("forecasts", "forecasts"),
     )
     links = [markup.link(text, f"{here}#{at}") for text, at in told if text]
+    if scene is not None and scene.signals:
+        links.insert(1, markup.link("signals", f"{here}/signals"))
     return Html(f"<p class='things'>{markup.joined(links, ' ')}</p>")
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from gemeos.ensemble.marginal import Marginal, told
 from gemeos.runtime.host import Host
 from gemeos.runtime.optimisation import OptimisationRecord, short
-from gemeos.runtime.plan import Kill
+from gemeos.runtime.plan import Kill, PlanRecord
 from gemeos.runtime.scenario import Progress, ScenarioRecord
 from gemeos.runtime.switches import WHOLE_SITE
 from gemeos.serve import markup
@@ -140,3 +140,10 @@ def changed(told_as: Mapping[str, str], *, exact: bool = False) -> Html:
         markup.code(f"{name} = {text if exact else short(text)}") for name, text in told_as.items()
     )
     return markup.joined(lines, Html("<br>")) or Html("-")
+
+
+def waits(view: View, record: PlanRecord) -> bool:
+    """Whether somebody has to decide on it."""
+    plan = record.plan
+    applied = view.host.applying.undertakings.of(plan.id)
+    return applied is None and plan.recommended and view.now < plan.expires_at

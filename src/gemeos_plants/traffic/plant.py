@@ -14,7 +14,8 @@ Topics below a root, ``city`` unless another is named; payloads are JSON, all at
   time. A command is taken once.
 - ``ROOT/reported/PLACE``, retained: ``{"value", "command"}``; ``ROOT/ask/PLACE`` asks for it.
 - ``ROOT/standing/SIGNAL/WHAT``, retained: ``{"value", "valid_at", "unit"}``, the same as readings:
-  ``WHAT`` is ``offset``, or ``phase0`` and so on of those that can be set. Told anew on change.
+  ``WHAT`` is ``offset``, or ``phase0`` and so on of those that can be set. Told on change, and
+  anew each 300 s of the plant's time: what a broker remembers is nobody's fresh news.
 - ``ROOT/ordered/SIGNAL`` and ``ROOT/running/SIGNAL``, retained: ``{"program", "durations",
   "offset", "at"}``, what is ordered, and what has begun to run with a cycle.
 - ``ROOT/end``: ``{"id"}``. The last score is made: the plant ends, and writes what was drawn.
@@ -52,6 +53,7 @@ PATIENCE_S: Final = 3.0
 WINDOW: Final = 2000
 REMEMBERED: Final = 1000
 """Commands that are known again."""
+STANDING_S: Final = 300.0
 _BREATH_S: Final = 0.25
 _CLOCK_EVERY_S: Final = 1.0
 _LAST_WORDS_S: Final = 30.0
@@ -105,6 +107,7 @@ class Plant:
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._set_by: dict[str, str | None] = {}
         self._stood: dict[str, float] = {}
+        self._told_standing_s = 0.0
         self._runs = {i: c.runs for i, c in reality.controllers.items()}
         self._did: Counter[str] = Counter()
         self._why: Counter[str] = Counter()
@@ -155,6 +158,15 @@ class Plant:
             for count in self._reality.step():
                 self._tell(count)
             self._report_changes()
+            if self._reality.elapsed_s >= self._told_standing_s + STANDING_S:
+                self._tell_all_standing()
+
+    def _tell_all_standing(self) -> None:
+        """For those who came later than the last change."""
+        self._told_standing_s = self._reality.elapsed_s
+        for signal in self._reality.controllers:
+            for place, value in self._places(signal).items():
+                self._tell_standing(signal, place, value)
 
     def _tell(self, count: Count) -> None:
         told = [("count", float(count.vehicles), "")]

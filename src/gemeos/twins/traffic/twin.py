@@ -13,7 +13,7 @@ from typing import Final
 from gemeos.runtime.twin import Twin
 from gemeos.twins.traffic.district import COUNT, SPEED, District
 from gemeos.twins.traffic.physics import Described, described
-from gemeos.twins.traffic.view import SCORED_LEADS, SHOWN
+from gemeos.twins.traffic.view import SCORED_LEADS, SHOWN, scene_of
 
 MEMBERS: Final = 24
 
@@ -91,6 +91,7 @@ def twin(  # noqa: PLR0913 -- each is one word of the declaration, by keyword
 
 def tied(made: Twin, of: Described, *, link: str, actuator: str | None) -> Twin:
     """With its channels bound as the description names them, and its signals set through one."""
+    made.draw(scene_of(of))
     for quantity, names in ((COUNT, of.counts), (SPEED, of.speeds)):
         for detector, sensor in names.items():
             form = of.district.channels[quantity]
