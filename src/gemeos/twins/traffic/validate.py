@@ -57,6 +57,11 @@ NAMES: Final = {
     "mean": "the mean of the last 15 minutes",
 }
 
+NO_DAYS: Final = (
+    f"; the plant has no days, what it told {DAY_MINUTES // 60} h before stands for the day before "
+    "(with --quick the hour before)"
+)
+
 
 def validate(
     folder: Path,
@@ -191,7 +196,8 @@ def _skill(results: Results, who: str, plan: Plan, *, goal: bool) -> Check:
         f"({_ends(100 * low, 100 * high)}); {by_lead}",
         "> 0, interval above 0" if goal else "",
         low > 0 if goal and math.isfinite(low) else None,
-        f"5-minute counts of fed detectors, {len(own)} issues, blocks of {BLOCK_MINUTES} minutes",
+        f"5-minute counts of fed detectors, {len(own)} issues, blocks of {BLOCK_MINUTES} minutes"
+        + (NO_DAYS if who == "yesterday" else ""),
         "Ferro 2014",
         SOURCE,
     )
