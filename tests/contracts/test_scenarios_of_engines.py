@@ -141,6 +141,23 @@ def test_that_an_answer_by_groups_is_to_the_last_bit_that_of_all_at_once() -> No
         assert 4 <= site["tank"].scenarios.record("wild").failed <= 16
 
 
+def test_that_where_most_fail_at_one_step_nothing_is_told_by_groups_either() -> None:
+    with running(tank(model(), members=MEMBERS), log(12)) as site:
+        leaks = site["tank"].now()["leak"].members[-1]
+        # Three of four break at once, in whatever group they are.
+        words = {"leak": f"times {0.5 / np.quantile(leaks, 0.25)} after 30 s"}
+        site["tank"].scenarios.begin("wild", words, until="1 min", every="10 s")
+        record = site["tank"].scenarios.record("wild", wait_s=PATIENCE_S)
+        assert record.progress is Progress.FAILED
+        assert (record.ran, record.failed) == (MEMBERS, MEMBERS)
+        assert record.reason == at_once(site, "wild", 1).failures[0]
+        # So it is where half of the ensemble is asked, of which most fail as well.
+        assert (leaks[:8] > np.quantile(leaks, 0.25)).sum() > 4
+        site["tank"].scenarios.begin("half", words, until="1 min", every="10 s", members=8)
+        half = site["tank"].scenarios.record("half", wait_s=PATIENCE_S)
+        assert (half.progress, half.ran, half.failed) == (Progress.FAILED, 8, 8)
+
+
 def test_that_groups_grow_and_leave_no_remnant() -> None:
     def groups(asked: int, size: int, at_once: int) -> list[Group]:
         found: list[Group] = []

@@ -75,6 +75,8 @@ class Job(Pursuit[ScenarioRecord]):
     """Whether those that are too slow are given up; not where it was written down who was."""
     ran: list[Answer] = field(default_factory=list, init=False)
     """Each block that was run."""
+    of_block: list[tuple[Answer, Company]] = field(default_factory=list, init=False)
+    """The groups of the block that is under way, where there are any."""
 
     @property
     @override
@@ -103,6 +105,7 @@ class Forking:
 
     def over(self, job: Job) -> None:
         """Note how it ended: what is left of a fork that failed is nothing."""
+        self._check_burst(job)
         is_empty = job.answer is None
         if is_empty and job.record.missing and not job.record.reason:
             reason = f"of {job.record.ran} members: {job.record.missing}"
@@ -128,7 +131,6 @@ class Forking:
         began, budget = spent(), job.record.budget
         ends = None if budget is None else began + budget
         patience = Patience(spent, ends=ends) if job.hurries else None
-        of_block: list[tuple[Answer, Company]] = []
         begun = 0
         while begun < asked:
             group = next_group(begun, asked, fleet.members, steps.at_once)
@@ -136,12 +138,12 @@ class Forking:
             if count < 1:
                 break
             group = replace(group, count=count)
-            of_block = of_block if group.first else []
-            of_block.append(self._group(fleet, steps, job, group, patience))
+            self._group(fleet, steps, job, group, patience)
             begun += count
             if group.first + count == fleet.members:
-                self._check_burst(fleet, job, of_block)
+                self._check_burst(job)
             job.record = replace(job.record, ran=begun, took=spent() - began)
+        self._check_burst(job)
 
     def _group(
         self,
@@ -150,7 +152,7 @@ class Forking:
         job: Job,
         group: Group,
         patience: Patience | None,
-    ) -> tuple[Answer, Company]:
+    ) -> None:
         asked, before = job.record.members, group.block * fleet.members
         begun = before + group.first
         own = range(group.first, group.first + group.count)
@@ -171,16 +173,19 @@ class Forking:
         out = tuple(before + n for n in own if n not in sound)
         answer = Answer(gone.values[0][:, :, sound], out, slow)
         job.ran.append(answer)
+        job.of_block.append((answer, company))
         job.record = replace(
             job.record,
             failed=job.record.failed + len(company.failed),
             slow=tuple(sorted({*job.record.slow, *slow})),
             reason=why or job.record.reason,
         )
-        return answer, company
 
-    def _check_burst(self, fleet: Fleet, job: Job, ran: list[tuple[Answer, Company]]) -> None:
+    def _check_burst(self, job: Job) -> None:
         """Take back what was told of a block if so many failed that it tells nothing."""
+        ran, job.of_block = job.of_block, []
+        if not ran:
+            return
         failed = {n: why for _, company in ran for n, why in company.failed.items()}
         there = sum(answer.values.shape[2] for answer, _ in ran)
         error = burst(job.record.twin, failed, there + len(failed))
@@ -189,7 +194,7 @@ class Forking:
         none = ran[0][0].values[:, :, :0]
         slow = tuple(n for answer, _ in ran for n in answer.slow)
         end = sum(answer.values.shape[2] + len(answer.left_out) for answer in job.ran)
-        first = end - fleet.members
+        first = end - sum(answer.values.shape[2] + len(answer.left_out) for answer, _ in ran)
         lost = Answer(none, tuple(range(first, end)), slow)
         job.ran[-len(ran) :] = [lost]
         job.record = replace(job.record, failed=job.record.failed + there, reason=str(error))
