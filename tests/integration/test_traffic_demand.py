@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,9 @@ from gemeos.twins.traffic.demand import marks
 from gemeos.twins.traffic.demand.guess import guessed
 from gemeos.twins.traffic.demand.trial import Day, Plan, Results, trial
 from gemeos.twins.traffic.demand.ways import Way, ways_of
-from gemeos.twins.traffic.district import District
+from gemeos.twins.traffic.district import District, SignalLimits
 from gemeos.twins.traffic.network import Detector
+from gemeos.twins.traffic.physics import Described, described
 from gemeos.twins.traffic.reading import read_network
 from gemeos.units.instant import SECOND
 from tests.integration.sumo_networks import sumo_program
@@ -154,3 +156,41 @@ def test_that_forecasts_are_scored_beside_those_without_a_model(followed: Result
     }
     assert crps["twin"] < crps["last"]
     assert crps["twin"] < crps["yesterday"]
+
+
+@pytest.mark.timeout(240)
+def test_that_a_city_begins_with_what_was_counted_and_again_with_the_same(
+    town: District, tmp_path: Path
+) -> None:
+    """Twice as many came from one side as the files say, and half as many from another."""
+    factors = {"left0A0": 2.0, "left1A1": 0.5}
+    known = replace(town, limits={i: SignalLimits() for i in town.signals})
+    table = tmp_path / "counted.csv"
+    channels = [f"loop {edge}/count" for edge in factors]
+    hourly = [
+        sum(number for (first, _), number in TRIPS.items() if first == edge) * factor
+        for edge, factor in factors.items()
+    ]
+    table.write_text(
+        "\n".join(
+            [",".join(["time", *channels])]
+            + [f"2026-03-02T{h:02}:00Z,{hourly[0]:g},{hourly[1]:g}" for h in range(6, 10)]
+        )
+    )
+    files, counted, again = (described(d) for d in (known, *2 * [replace(known, counts=(table,))]))
+
+    def coming(made: Described, edge: str) -> float:
+        ways = zip(made.unknowns.ways, made.unknowns.expected, strict=True)
+        spread = np.exp(0.5 * (made.unknowns.sigma**2 @ made.unknowns.of))
+        means = dict(zip((w.name for w in made.unknowns.ways), spread, strict=True))
+        return sum(rate * means[way.name] for way, rate in ways if way.edges[0] == edge)
+
+    for edge, rate in zip(factors, hourly, strict=True):
+        # What the doubt about files leaves of four hours' counts: a twelfth.
+        assert coming(counted, edge) == pytest.approx(rate, rel=1 / 12)
+    assert coming(files, "left0A0") == pytest.approx(hourly[0] / 2, rel=0.01)
+    assert counted.unknowns.expected.tolist() == again.unknowns.expected.tolist()
+    assert counted.model.identity == again.model.identity
+    assert counted.model.identity != files.model.identity
+    for made in (files, counted, again):
+        made.model.close()

@@ -26,7 +26,7 @@ QUANTITIES: Final = (COUNT, SPEED)
 """What detectors may tell; ``count`` must be."""
 KEYS: Final = (
     *("name", "attribution", "sources", "zone", "network", "additional", "detector_files"),
-    *("routes", "pool", "begin_s", "end_s", "step_s", "interval_s"),
+    *("routes", "pool", "counts", "begin_s", "end_s", "step_s", "interval_s"),
     *("channels", "limits", "signals", "detectors"),
 )
 SAME: Final = 1e-6
@@ -97,6 +97,8 @@ class District:
     counted."""
     pool: tuple[Path, ...] = ()
     """Ways that vehicles may take, without how many do."""
+    counts: tuple[Path, ...] = ()
+    """Tables of what its detectors counted before the twin was born (``demand.recorded``)."""
     begin_s: float = 0.0
     """SUMO's time when the district's routes begin."""
     end_s: float | None = None
@@ -236,9 +238,9 @@ def _district(told: Mapping[str, Any], file: Path) -> District:
             raise UnknownNameError("key", key, KEYS, where=str(file))
     folder = file.parent
     net = _file(folder, told["network"], "network")
-    additional, loops, routes, pool = (
+    additional, loops, routes, pool, counts = (
         tuple(_file(folder, name, key) for name in _names(told, key))
-        for key in ("additional", "detector_files", "routes", "pool")
+        for key in ("additional", "detector_files", "routes", "pool", "counts")
     )
     for path in additional:
         if any(element.tag in LOOPS for element in elements(path)):
@@ -257,6 +259,7 @@ def _district(told: Mapping[str, Any], file: Path) -> District:
         additional=additional,
         routes=routes,
         pool=pool,
+        counts=counts,
         begin_s=float(told.get("begin_s", 0.0)),
         end_s=float(told["end_s"]) if "end_s" in told else None,
         step_s=float(told.get("step_s", 1.0)),

@@ -23,10 +23,11 @@ from gemeos.runtime.engine_model import EngineModel
 from gemeos.twins.traffic.calendar import Calendar
 from gemeos.twins.traffic.decisions import Cabinets, cabinets, name_of
 from gemeos.twins.traffic.demand.assumed import believed
+from gemeos.twins.traffic.demand.recorded import read_recorded, sampled
 from gemeos.twins.traffic.demand.rhythm import NONE_KNOWN
 from gemeos.twins.traffic.demand.seen import Loop
-from gemeos.twins.traffic.demand.trial import settings_of
-from gemeos.twins.traffic.demand.unknowns import Unknowns
+from gemeos.twins.traffic.demand.trial import TODAY, settings_of
+from gemeos.twins.traffic.demand.unknowns import USUAL, Unknowns
 from gemeos.twins.traffic.district import SPEED, District, read_district
 from gemeos.twins.traffic.schema import declared, factors
 from gemeos.twins.traffic.sensors import reached, sensors
@@ -71,12 +72,14 @@ def described(
             f"{known.name} counts over {known.interval_s:g} s; a twin of it goes by the minute. "
             "Have its detectors tell each minute, and say interval_s = 60."
         )
-    unknowns = factors(*believed(known))
+    unknowns = _unknown(known)
     junctions = controlled(known.network, known.limits)
     places = cabinets(junctions, known.limits, signals)
     folder = Path(tempfile.mkdtemp(prefix="gemeos-district-"))
     calendar = None if begins is None else Calendar.of(known, begins)
     rhythm = NONE_KNOWN if calendar is None else calendar.rhythm(known)
+    rates = folder / "rates.txt"
+    rates.write_text("".join(f"{way.name} {way.hourly!r}\n" for way in unknowns.ways), "utf-8")
     settings = msgspec.structs.replace(
         settings_of(known, unknowns, folder),
         gaps="poisson",
@@ -101,7 +104,7 @@ def described(
     model = EngineModel(
         name=name_of([known.name])[known.name],
         opened=engine,
-        files=[Path(f) for f in (settings.net, *settings.additional)],
+        files=[*map(Path, (settings.net, *settings.additional)), rates],
         step="1 min",
         window=window,
         stride=stride,
@@ -117,3 +120,13 @@ def described(
         begins_at=None if calendar is None else calendar.begin,
     )
     return Described(known, unknowns, places, counts, speeds, model)
+
+
+def _unknown(known: District) -> Unknowns:
+    """The factors, about what the files tell or, where there are counts, about these."""
+    ways, doubt = believed(known)
+    if not known.counts:
+        return factors(ways, doubt)
+    counted = sampled(known, ways, doubt, read_recorded(known.counts, known))
+    # Where no file tells who drives where, counts make what is assumed as good as a file.
+    return factors(counted, TODAY, share=1.0) if known.routes else factors(counted, USUAL)

@@ -38,14 +38,20 @@ MOST_PARAMS: Final = 48
 """Beyond, only what carries more vehicles has a factor of its own."""
 
 
-def factors(ways: Sequence[Way], doubt: Doubt) -> Unknowns:
-    """As many factors as can be told apart by some tens of members."""
+def factors(ways: Sequence[Way], doubt: Doubt, *, share: float = SHARE) -> Unknowns:
+    """As many factors as can be told apart by some tens of members.
+
+    Args:
+        ways: All.
+        doubt: Of the demand.
+        share: Of it, that is left.
+    """
     doubt = replace(
         doubt,
-        whole=SHARE * doubt.whole,
-        end=SHARE * doubt.end,
-        pair=SHARE * doubt.pair,
-        way=SHARE * doubt.way,
+        whole=share * doubt.whole,
+        end=share * doubt.end,
+        pair=share * doubt.pair,
+        way=share * doubt.way,
         accelerate=ACCEL_DOUBT,
     )
     busy = BUSY

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gemeos.runtime.engine_model import EngineSensor
-from gemeos.twins.traffic.demand.seen import Loop, passing, reach_of
+from gemeos.twins.traffic.demand.seen import Loop, passing_in, reach_of
 from gemeos.twins.traffic.demand.unknowns import Unknowns
 from gemeos.twins.traffic.network import Network
 from gemeos.twins.traffic.signals.inside import LOST
@@ -78,11 +77,7 @@ def reached(
         params: By factor: its name in the twin.
         told: By detector the sensors of its counts, and those of what else it tells.
     """
-    lanes = {e.id: [lane.id for lane in e.lanes if lane.admits()] for e in network.edges.values()}
-    onward = defaultdict[tuple[str, str], set[str]](set)
-    for link in network.connections:
-        onward[link.from_edge, link.to_edge].add(link.from_lane)
-    shares = reach_of(unknowns, passing(unknowns.ways, loops, lanes, onward))
+    shares = reach_of(unknowns, passing_in(network, unknowns.ways, loops))
     return {
         params[name]: {
             sensors[loop.name]: float(shares[row, column])

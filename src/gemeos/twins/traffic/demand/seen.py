@@ -18,6 +18,7 @@ from gemeos.assimilate.observed import Observed
 from gemeos.engines.pool import Samples, Window
 from gemeos.twins.traffic.demand.unknowns import DRIVERS, Unknowns
 from gemeos.twins.traffic.demand.ways import Way
+from gemeos.twins.traffic.network import Network
 from gemeos.units.instant import SECOND
 
 MINUTE: Final = 60 * SECOND
@@ -81,6 +82,21 @@ def passing(
                 for place in on_road[edge]:
                     shares[place, number] = (loops[place].lane in used) / len(used)
     return shares
+
+
+def lanes_of(network: Network) -> dict[str, list[str]]:
+    """Of each road, the lanes that cars may use."""
+    return {e.id: [lane.id for lane in e.lanes if lane.admits()] for e in network.edges.values()}
+
+
+def passing_in(
+    network: Network, ways: Sequence[Way], loops: Sequence[Loop]
+) -> Float64[np.ndarray, "loop way"]:
+    """As ``passing``, with the lanes of that network."""
+    onward = defaultdict[tuple[str, str], set[str]](set)
+    for link in network.connections:
+        onward[link.from_edge, link.to_edge].add(link.from_lane)
+    return passing(ways, loops, lanes_of(network), onward)
 
 
 def reach_of(

@@ -7,7 +7,6 @@ it is over, of the loops that feed it alone. Everything that is learned is learn
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,10 +24,17 @@ from gemeos.twins.traffic.demand import marks
 from gemeos.twins.traffic.demand.ahead import LEAST, Course, Record, counts_of, foreseen, paths_of
 from gemeos.twins.traffic.demand.assumed import believed
 from gemeos.twins.traffic.demand.follow import Follower
-from gemeos.twins.traffic.demand.guess import guessed, road_counts, scaled
-from gemeos.twins.traffic.demand.history import averages, likely
-from gemeos.twins.traffic.demand.seen import Loop, passing, reach_of, readings, window_of
-from gemeos.twins.traffic.demand.unknowns import USUAL, Doubt, Unknowns, unknowns_of
+from gemeos.twins.traffic.demand.guess import scaled
+from gemeos.twins.traffic.demand.recorded import Recorded, expected_by
+from gemeos.twins.traffic.demand.seen import (
+    Loop,
+    lanes_of,
+    passing_in,
+    reach_of,
+    readings,
+    window_of,
+)
+from gemeos.twins.traffic.demand.unknowns import Doubt, Unknowns, unknowns_of
 from gemeos.twins.traffic.demand.ways import Way, flows_of, write_ways
 from gemeos.twins.traffic.district import District
 from gemeos.units.instant import SECOND, Instant
@@ -139,15 +145,8 @@ def trial(
     if len(today.counts) > len(yesterday.counts):
         raise InputError("Yesterday was shorter than today.")
     ways, doubt = believed(district)
-    lanes = {
-        edge.id: [lane.id for lane in edge.lanes if lane.admits()]
-        for edge in district.network.edges.values()
-    }
-    onward = defaultdict[tuple[str, str], set[str]](set)
-    for link in district.network.connections:
-        onward[link.from_edge, link.to_edge].add(link.from_lane)
-    over = passing(ways, loops, lanes, onward)
-    expected = expected_by(ways, loops, fed, over, lanes, yesterday, doubt)
+    over = passing_in(district.network, ways, loops)
+    expected = _expected(district, ways, loops, fed, over, yesterday, doubt)
     unknowns = replace(unknowns_of(ways, plan.doubt), expected=expected)
     follower = Follower(
         unknowns,
@@ -203,43 +202,23 @@ def settings_of(district: District, unknowns: Unknowns, folder: Path) -> Sumo:
     )
 
 
-def expected_by(
+def _expected(
+    district: District,
     ways: Sequence[Way],
     loops: Sequence[Loop],
     fed: Bool[np.ndarray, " loop"],
     over: Float64[np.ndarray, "loop way"],
-    lanes: Mapping[str, Sequence[str]],
     day: Day,
-    doubt: Doubt = USUAL,
+    doubt: Doubt,
 ) -> Float64[np.ndarray, " way"]:
-    """Vehicles per hour that are expected on each way after a day of counts.
-
-    Args:
-        ways: All.
-        loops: All.
-        fed: Those whose counts may be used.
-        over: As ``passing``.
-        lanes: Of each road, those that cars may use.
-        day: What was counted.
-        doubt: Of the ways' rates before that.
-    """
-    hourly = day.counts.mean(axis=0) * 60.0
-    first = {loops[i].lane: int(i) for i in np.flatnonzero(fed)[::-1]}
-    used = sorted(first.values())
-    of_roads = road_counts({lane: float(hourly[i]) for lane, i in first.items()}, lanes)
+    """As ``expected_by``; on a machine too busy for routeSampler without it."""
+    hourly = np.where(fed, day.counts.mean(axis=0) * 60.0, np.nan)
+    recorded = Recorded(hourly, len(day.counts) / 60.0)
+    lanes = lanes_of(district.network)
     try:
-        guess = guessed(ways, of_roads)
+        return expected_by(ways, loops, over, lanes, recorded, doubt)
     except EngineError:
-        guess = scaled(ways, of_roads)
-    counted = averages(
-        hourly[used],
-        over[used],
-        [loops[i] for i in used],
-        lanes,
-        guess,
-        len(day.counts) / 60.0,
-    )
-    return likely(ways, counted, guess, doubt)
+        return expected_by(ways, loops, over, lanes, recorded, doubt, first=scaled)
 
 
 class _Walk:
