@@ -63,7 +63,6 @@ def test_that_both_arms_are_conditioned_as_the_exact_gaussian_posterior_has_it()
     # 3, a sensor of x alone reads 0.4 with noise 0.3. Solved by hand with precision matrices.
     rng = np.random.default_rng(1)
     nothing, plan = arms(rng, 2.0)
-    share = 1.0 + rng.normal(size=MEMBERS)
     relived = Relived(
         read=np.array([3.0, 0.4]),
         variance=np.array([0.25, 0.09]),
@@ -76,7 +75,6 @@ def test_that_both_arms_are_conditioned_as_the_exact_gaussian_posterior_has_it()
         {"x": (plan, "m")},
         TIMES,
         relived,
-        share,
         states=MEMBERS,
     )
     operator = np.array([[1.0, 2.0], [1.0, 0.0]])
@@ -101,7 +99,6 @@ def test_that_what_nothing_was_read_of_stays_as_doubtful_as_it_was() -> None:
         {"x": (plan, "m")},
         TIMES,
         relived,
-        1.0 + rng.normal(size=MEMBERS),
         states=MEMBERS,
     )
     assert told.readings == 0
@@ -119,7 +116,6 @@ def test_that_readings_that_no_member_comes_near_to_are_told() -> None:
         {"x": (nothing, "m")},
         TIMES,
         relived,
-        1.0 + rng.normal(size=MEMBERS),
         states=MEMBERS,
     )
     # Nine standard deviations away; and what has no effect gained nothing, surely.
@@ -139,7 +135,6 @@ def test_that_members_that_failed_are_left_out_and_too_few_are_refused() -> None
             {"x": (plan, "m")},
             TIMES,
             relived,
-            np.ones(MEMBERS),
             states=MEMBERS,
         )
 
@@ -151,3 +146,42 @@ def test_that_of_a_risk_over_members_what_one_member_counts_is_promised() -> Non
     # max + 2 last: 4 + 6 less 2 + 4, and 2 + 4 less the same.
     told = gains_of(objective, {"x": (nothing, "m")}, {"x": (plan, "m")}, TIMES)
     assert told.tolist() == [4.0, 0.0]
+
+
+def test_that_the_share_is_found_where_members_differ_in_what_the_effect_is() -> None:
+    # Held at 490, whatever it could give: members think of that 1,000 +- 300, a second sensor
+    # reads it as 1,200 +- 50. For each share both readings are Gaussian; the rest is a sum by hand.
+    rng = np.random.default_rng(5)
+    could = np.tile(1000.0 + 300.0 * rng.normal(size=MEMBERS), (2, 1))
+    held = np.full_like(could, 490.0)
+    relived = Relived(
+        read=np.array([490.0, 1200.0]),
+        variance=np.array([400.0, 2500.0]),
+        nothing=could,
+        plan=np.stack([held[0], could[0]]),
+    )
+    told = delivered(
+        parse("x", Sense.MAXIMISE, {"x": "kW"}),
+        {"x": (could, "kW")},
+        {"x": (held, "kW")},
+        TIMES,
+        relived,
+        states=MEMBERS,
+    )
+    chances = []
+    shares = np.linspace(0.5, 1.5, 20_001)
+    for share in shares.tolist():
+        # What is left of the share is read of it; the sensor beside reads it as it is.
+        less = 1.0 - share
+        covariance = 9e4 * np.array([[less**2, less], [less, 1.0]]) + np.diag([400.0, 2500.0])
+        missed = np.array([490.0 - (490.0 + less * 510.0), 200.0])
+        exponent = missed @ np.linalg.solve(covariance, missed)
+        chances.append(-0.5 * (exponent + np.linalg.slogdet(covariance)[1] + less**2))
+    weight = np.exp(np.array(chances) - max(chances))
+    mean = float((weight * shares).sum() / weight.sum())
+    sd = math.sqrt(float((weight * (shares - mean) ** 2).sum() / weight.sum()))
+    assert sd < 0.05
+    assert told.effect == pytest.approx(mean, abs=0.1 * sd)
+    assert told.effect_sd == pytest.approx(sd, rel=0.05)
+    # 1,200 is read, 1,195 held: 0.973 of the way from 1,000 to it.
+    assert told.mean == pytest.approx(490.0 - (1000.0 + 200.0 * 36.0 / 37.0), abs=15.0)

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from gemeos.assimilate.analyst import Analyst, InNumpy
 from gemeos.assimilate.base import Assimilator
-from gemeos.assimilate.observe import Observed
+from gemeos.assimilate.observe import Observed, steady
 from gemeos.assimilate.parts import fill, part, room_for
 from gemeos.ensemble.simulation import Simulation
 from gemeos.ensemble.state import NEVER, NO_WINDOW, TwinState, WindowRoom
@@ -82,6 +82,7 @@ class Cycle:
     def _cycled(
         self, state: TwinState, crew: Crew, read: Observed, room: TwinState | None = None
     ) -> TwinState:
+        read = steady(self.stepper.schema, state.driven, read)
         before, state = self._forecast(state, crew, read)
         state = replace(
             state, driven=driven_by(state.driven, read.driven_after), cycles=state.cycles + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int32, Int64
@@ -120,6 +120,45 @@ def told(
             usable[twins, places] &= follows & (grown >= 0)
             value[twins, places] = grown
     return value, usable
+
+
+def covers_a_step(schema: Schema) -> Bool[np.ndarray, " sensor"]:
+    """Sensors that tell of the whole of one step."""
+    return np.array(
+        [
+            s.measure is not Measure.INSTANT and i not in schema.running
+            for i, s in enumerate(schema.sensors)
+        ],
+        np.bool_,
+    )
+
+
+def steady(
+    schema: Schema, was: Float64[np.ndarray, "twin driven *member"], read: Observed
+) -> Observed:
+    """The same without what was read over a step in which a control with an echo moved.
+
+    Such a reading is a mixture, and nobody knows of how much of either: members know a step with
+    one setting only.
+
+    Args:
+        schema: Of the twins.
+        was: What drove them before the readings came.
+        read: The readings.
+    """
+    if not schema.echoes:
+        return read
+    places = [control for control, _ in schema.echoes]
+    told, stood = read.driven_after[:, places], was.reshape(*was.shape[:2], -1)[:, places, 0]
+    moved = (np.isfinite(told) & (told != stood)).any(axis=1)
+    if not moved.any():
+        return read
+    mixed = moved[:, None] & (read.sensor >= 0) & covers_a_step(schema)[read.sensor]
+    return replace(
+        read,
+        channel=np.where(mixed, NO_CHANNEL, read.channel).astype(read.channel.dtype),
+        sensor=np.where(mixed, -1, read.sensor).astype(read.sensor.dtype),
+    )
 
 
 def nearest_turn(

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from gemeos.assimilate.observe import Observed, predicted
-from gemeos.ensemble.noise import standard_normal, streams
+from gemeos.assimilate.observe import Observed, covers_a_step, predicted
 from gemeos.ensemble.state import TwinState
 from gemeos.foresee.delivered import Relived
 from gemeos.foresee.fork import LONGEST_STRIDE, Watch, blocks, instants
@@ -24,7 +23,6 @@ from gemeos.units.instant import SECOND, Instant
 
 BINS = 16
 """Averages that the readings of one channel are made, at most."""
-_STREAM = streams("relive", ["share of the effect"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,6 @@ class Lived:
     nothing: Float[np.ndarray, "time row member"]
     plan: Float[np.ndarray, "time row member"]
     relived: Relived
-    share: Float64[np.ndarray, " member"]
-    """How much of the plan's effect comes true in each member."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +109,7 @@ class Reliving:
                 told.append(self.stepper.told(state, crew)[:, rows])
         values = np.stack(told, axis=1)
         halves = (_together(values[:count]), _together(values[count:]))
-        share = 1.0 + standard_normal(
-            crew.keys[:count], one.tick[:1].repeat(count), _STREAM, size
-        ).astype(np.float64).reshape(-1)
-        return Lived(asked, *halves, notes.relived(), share)
+        return Lived(asked, *halves, notes.relived())
 
     def _equipped(self, crew: Crew) -> Crew:
         """With the plan's constants in its arm."""
@@ -150,6 +143,9 @@ class Reliving:
         for each in self.settings:
             if each.at // step == tick:
                 driven[:, each.place] = each.value
+                for control, echo in self.stepper.schema.echoes:
+                    if control == each.place:
+                        driven[:, echo] = each.value
         if heard is not None:
             driven = np.where(np.isnan(heard), driven, heard)
         for place, value in self.standing.items():
@@ -167,6 +163,10 @@ class _Notes:
         self._every = max(-(-(until - since) // BINS), 1)
         size = of.state.members.shape[2]
         self._empty = np.zeros((2 * blocks, size))
+        step = of.stepper.schema.step
+        # As for the live twin: a mixture of before and after says nothing that could be compared.
+        self._mixed = {-(-each.at // step) for each in of.settings if each.at % step}
+        self._covers = covers_a_step(of.stepper.schema)
         self._sums: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
         self._counts: dict[tuple[int, int], tuple[int, float]] = {}
 
@@ -199,11 +199,17 @@ class _Notes:
             over = round(sensor.over * SECOND)
             # A counter tells by how much it grew since a reading that a fork does not know; a sum
             # must have been begun behind the fork.
-            usable[place] = int(read.channel[0, place]) not in self._of.unheard and (
-                sensor.measure is Measure.INSTANT
-                or (
-                    sensor.measure is not Measure.COUNTER
-                    and int(read.valid_at[0, place]) % over == 0
+            usable[place] = (
+                int(read.channel[0, place]) not in self._of.unheard
+                and not (
+                    int(read.tick[0]) in self._mixed and self._covers[int(read.sensor[0, place])]
+                )
+                and (
+                    sensor.measure is Measure.INSTANT
+                    or (
+                        sensor.measure is not Measure.COUNTER
+                        and int(read.valid_at[0, place]) % over == 0
+                    )
                 )
             )
         return usable

@@ -189,6 +189,8 @@ class Bound:
             if len(driving):
                 rest = (row[driving], drives[driving], readings[driving], told[driving])
                 self._drive(ticks, *rest, before, after)
+                for control, echo in self._schema.echoes:
+                    before[:, echo], after[:, echo] = before[:, control], after[:, control]
         return Observed(
             tick=np.array(ticks, np.int64),
             channel=channel,

@@ -125,14 +125,15 @@ def _found(
     objective = objective_of(schema, promise.objective, promise.sense)
     names = sorted(objective.names)
     told = fleet.cycle.stepper.told_names
-    read = heard(fleet, twin, past.readings, past.book)
     places = {v.name: place for place, v in enumerate(schema.driven)}
+    settings = tuple(_settings(undertaking, places, applied))
+    read = heard(fleet, twin, _not_before(settings, fleet, twin, past), past.book)
     reliving = Reliving(
         stepper=fleet.cycle.stepper,
         crew=crew_of(fleet, twin),
         state=past.before,
         read=_behind(read, int(past.before.tick[0])),
-        settings=tuple(_settings(undertaking, places, applied)),
+        settings=settings,
         standing={places[control]: value for control, value in applied.before.items()},
         unheard=_untrusted(past.before) | _untrusted(past.after),
     )
@@ -246,7 +247,6 @@ def _concluded(objective: Objective, lived: Lived, names: Sequence[str], fleet: 
         _values(lived.plan, names, fleet),
         lived.ticks * fleet.schema.step,
         lived.relived,
-        lived.share,
         states=fleet.members,
     )
 
@@ -271,6 +271,23 @@ def _settings(
             yield Setting(issued.since, place, issued.stands)
         if issued.state is CommandState.NOT_TAKEN:
             yield Setting(at, place, issued.stands)
+
+
+def _not_before(settings: Sequence[Setting], fleet: Fleet, twin: str, past: Past) -> Readings:
+    """The readings without reports of controls that were made before these were set.
+
+    A reading counts at the next instant of the grid, a setting at the one before: what a channel
+    told of a control last would undo a setting that it knew nothing of.
+    """
+    readings, step = past.readings, fleet.schema.step
+    is_old = np.zeros(len(readings), np.bool_)
+    for channel in fleet.channels[fleet.place(twin)]:
+        reports = readings.series == past.book.number(channel.binding.series)
+        for each in settings:
+            if each.place == channel.driven:
+                meets = -(-readings.valid_at // step) >= each.at // step
+                is_old |= reports & meets & (readings.valid_at <= each.at)
+    return readings[~is_old]
 
 
 def _untrusted(state: TwinState) -> frozenset[int]:

@@ -17,7 +17,8 @@ def unmodelled(fleet: Fleet, twin: str, chosen: Collection[str]) -> tuple[str, .
         chosen: What plans set, by name.
     """
     schema = fleet.schema
-    inputs = [v.name for v in schema.driven if isinstance(v, Input) and v.name not in chosen]
+    # What tells where a control stands goes where the control goes.
+    inputs = [v.name for v in schema.driven if _is_from_outside(v) and v.name not in chosen]
     others = [v.name for v in schema.driven if not isinstance(v, Input) and v.name not in chosen]
     moved = [v.name for v in schema.variables if isinstance(v, Control) and v.name in chosen]
     hears = {channel.binding.variable for channel in fleet.channels[fleet.place(twin)]}
@@ -36,6 +37,10 @@ def unmodelled(fleet: Fleet, twin: str, chosen: Collection[str]) -> tuple[str, .
         told.append(f"how devices carry it out: {_are(moved)} where told, at once and all the time")
     told.append("what the model leaves out: members differ by what it says it does not know")
     return tuple(told)
+
+
+def _is_from_outside(driven: Input | Control) -> bool:
+    return isinstance(driven, Input) and driven.echo is None
 
 
 def _are(names: Sequence[str]) -> str:

@@ -181,10 +181,14 @@ def input(  # noqa: A001 - the user's word for it is gm.input
     unit: str,
     *,
     default: float | None = None,
+    echo: str | None = None,
     init: Literal[False] = False,  # noqa: ARG001 - for type checkers
 ) -> float:
-    """From outside, held between readings. ``default`` is used until the first reading."""
-    return _field(unit, lambda name: Input(name, unit, _number(default)))
+    """From outside, held between readings. ``default`` is used until the first reading.
+
+    With ``echo``, the name of a control, it tells where reality has that one.
+    """
+    return _field(unit, lambda name: Input(name, unit, _number(default), echo))
 
 
 def control(

@@ -61,6 +61,7 @@ class Schema:
             raise SchemaError(f"{self.name} declares no state: there is nothing to keep in step.")
         self._check_intervals()
         self._check_parts()
+        self._check_echoes()
 
     def _check_intervals(self) -> None:
         for sensor in self.sensors:
@@ -80,6 +81,12 @@ class Schema:
             for end in (pair.source, pair.target):
                 if end not in part_names:
                     raise UnknownNameError("part", end, part_names, where=self.name)
+
+    def _check_echoes(self) -> None:
+        controls = [v.name for v in self._of(Control)]
+        for each in self._of(Input):
+            if each.echo is not None and each.echo not in controls:
+                raise UnknownNameError("control", each.echo, controls, where=self.name)
 
     def _of(self, role: type[_Role]) -> tuple[_Role, ...]:
         return tuple(v for v in self.variables if isinstance(v, role))
@@ -103,6 +110,14 @@ class Schema:
     def driven(self) -> tuple[Input | Control, ...]:
         """What comes from outside: inputs, then controls."""
         return (*self._of(Input), *self._of(Control))
+
+    @cached_property
+    def echoes(self) -> tuple[tuple[int, int], ...]:
+        """Places in ``driven``: of a control, and of an input that tells where reality has it."""
+        places = {v.name: place for place, v in enumerate(self.driven)}
+        return tuple(
+            (places[v.echo], places[v.name]) for v in self._of(Input) if v.echo is not None
+        )
 
     @cached_property
     def sensors(self) -> tuple[Sensor, ...]:
@@ -179,4 +194,5 @@ class Schema:
         told += " keeps outputs" if self.keeps_outputs else ""
         # Only of those that have them, and so the others mean what they meant before there were.
         told += "".join(repr(v.choices) for v in self._of(Control) if v.choices)
+        told += f" echoes {self.echoes}" if self.echoes else ""
         return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -96,6 +96,10 @@ class Input:
     unit: str
     default: float | None = None
     """Used until the first reading. Without one the twin starts when the input is first heard."""
+    echo: str | None = field(default=None, repr=False)
+    """The control of which it tells where reality has it. It follows what is heard of that control
+    and what was commanded, and no thought that sets the control: whatever else is heard was heard
+    under this one. None for all other inputs."""
 
     def __post_init__(self) -> None:
         _checked(self.name, self.unit, 0.0, (None, None))

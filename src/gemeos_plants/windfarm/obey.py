@@ -174,8 +174,7 @@ class History:
 
     def pieces(self, since: int, until: int) -> list[tuple[float, dict[str, Set]]]:
         """Shares of that time and what turbines were set to in each."""
-        with self._lock:
-            moved = {place: list(several) for place, several in self._moved.items()}
+        moved = self._copied()
         edges = {since, until}
         edges.update(at for s in moved.values() for at, _ in s if since < at < until)
         times = sorted(edges)
@@ -183,6 +182,14 @@ class History:
             ((end - begin) / (until - since), _settings(moved, begin))
             for begin, end in pairwise(times)
         ]
+
+    def at(self, when: int) -> dict[str, Set]:
+        """What turbines were set to then; those that nobody ever set are left out."""
+        return _settings(self._copied(), when)
+
+    def _copied(self) -> dict[str, list[tuple[int, float]]]:
+        with self._lock:
+            return {place: list(several) for place, several in self._moved.items()}
 
 
 def _settings(moved: Mapping[str, list[tuple[int, float]]], at: int) -> dict[str, Set]:

@@ -9,7 +9,8 @@ Topics, all at QoS 1, none retained:
   ``speed`` is null where the plant goes as fast as the site commits.
 - ``lahauteborne/finished``: ``{"last", "seq"}``, the stamp and number of the last reading.
 - ``lahauteborne/setpoint/<turbine>/<control>``: ``{"valid_at", "value", "unit"}``, where each
-  turbine is set to, once a step; only where the farm lets itself be set.
+  turbine stood when the ten minutes ended that were just sent; only where the farm lets itself be
+  set.
 - ``lahauteborne/committed``, from the site: ``{"committed": [[first, last], ...]}``, numbers whose
   readings are durable there, whether as readings, as duplicates or in quarantine.
 """
@@ -139,7 +140,7 @@ class Plant:
             for number in seq[start:end].tolist():
                 self._send(number)
             self._tell_now(moment)
-            self._tell_setpoints()
+            self._tell_setpoints(moment - TRANSPORT)
             self._keep_pace(moment)
 
     def _await(self, moment: int) -> None:
@@ -203,12 +204,13 @@ class Plant:
         self._clock = now
         self._tell()
 
-    def _tell_setpoints(self) -> None:
+    def _tell_setpoints(self, at: int) -> None:
+        """Where it stood then, when what was just sent was measured: one time for all of it."""
         if self._steered is None or self._steered.is_cut:
             return
-        for place, value, unit in self._steered.setpoints():
+        for place, value, unit in self._steered.setpoints(at):
             self._await_room(self._patience.window + 1)
-            told = {"valid_at": iso(self._clock), "value": value, "unit": unit}
+            told = {"valid_at": iso(at), "value": value, "unit": unit}
             self._say(f"{PREFIX}/setpoint/{place}", told)
 
     def _tell(self) -> None:

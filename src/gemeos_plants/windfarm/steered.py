@@ -11,7 +11,7 @@ import numpy as np
 
 from gemeos_plants import device
 from gemeos_plants.line import Address
-from gemeos_plants.windfarm.obey import FIXED, UNITS, History, Measured, Rules, obeyed
+from gemeos_plants.windfarm.obey import AS_EVER, FIXED, UNITS, History, Measured, Rules, obeyed
 from gemeos_plants.windfarm.record import INTERVAL, TAGS, Record
 
 _TAG_OF: Final = {
@@ -85,11 +85,13 @@ class Steered:
         self._rules.moved(place, value)
         self._history.move(place, self._rules.now, value)
 
-    def setpoints(self) -> list[tuple[str, float, str]]:
-        """Where each place stands, with its unit."""
+    def setpoints(self, at: int) -> list[tuple[str, float, str]]:
+        """Where each place stood at that plant time, with its unit."""
+        stood = self._history.at(at)
         return [
-            (place, value, UNITS[place.partition("/")[2]])
-            for place, value in sorted(self.device.values.items())
+            (place, getattr(stood.get(turbine, AS_EVER), control), UNITS[control])
+            for place in sorted(self.device.values)
+            for turbine, _, control in [place.partition("/")]
         ]
 
     def value(self, seq: int) -> float | None:

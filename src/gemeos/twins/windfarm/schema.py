@@ -60,6 +60,13 @@ not the power, 2 the power too. Inputs are held when nothing comes: what stays t
 digit is old, and says nothing of how the turbine is now (a dead channel, or a forecast)."""
 PARAMS_A_TURBINE: Final = ("exposure", "performance", "transfer", "vane_offset", "wake_expansion")
 INPUTS_A_TURBINE: Final = ("pitch", "yaw", "heard_temperature", "heard_power", "heard_wind")
+ECHOES_A_TURBINE: Final = {
+    "heard_offset": "yaw_offset",
+    "heard_limit": "power_limit",
+    "heard_running": "running",
+}
+"""What the farm says a turbine is set to. Pitch and power are heard as the condition that it is in;
+those of a turbine that is limited or was stopped on purpose are no sign of a worse one."""
 SENSORS_A_TURBINE: Final = ("power", "wind", "vane", "temperature")
 VIRTUALS_A_TURBINE: Final = ("speed", "potential", "wake_loss", "lost_power")
 FARM_VIRTUALS: Final = ("farm.power", "farm.potential", "farm.wake_loss", "farm.lost_power")
@@ -84,6 +91,7 @@ def windfarm_schema(farm: Farm, *, still: bool = False) -> Schema:
             Input(f"{turbine.name}.{name}", units.get(name, "kW"), default=NOT_HEARD)
             for name in INPUTS_A_TURBINE
         ]
+    variables += _echoes(farm)
     variables += controls(farm)
     for turbine in farm.turbines:
         variables += _sensors(farm, turbine)
@@ -102,6 +110,17 @@ def windfarm_schema(farm: Farm, *, still: bool = False) -> Schema:
         related=tuple(Related("air", Relation.FEEDS, t.name) for t in farm.turbines)
         + tuple(Related(t.name, Relation.FEEDS, "farm") for t in farm.turbines),
     )
+
+
+def _echoes(farm: Farm) -> list[Variable]:
+    """Behind all other inputs, those of each turbine side by side."""
+    of = {control.name: control for control in controls(farm)}
+    told = [
+        (f"{turbine.name}.{name}", of[f"{turbine.name}.{control}"])
+        for turbine in farm.turbines
+        for name, control in ECHOES_A_TURBINE.items()
+    ]
+    return [Input(name, c.unit, default=c.default, echo=c.name) for name, c in told]
 
 
 def _parts(farm: Farm) -> tuple[Part, ...]:

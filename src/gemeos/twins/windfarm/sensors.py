@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from gemeos.simulate.base import Driven
 from gemeos.twins.windfarm.farm import Farm, TurbineType
-from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE
+from gemeos.twins.windfarm.schema import ECHOES_A_TURBINE, INPUTS_A_TURBINE
 
 STANDARD_DENSITY: Final = 1.225
 """kg/m3; the density that power curves are given for: IEC 61400-12-1:2017, 9.1.5."""
@@ -46,6 +46,9 @@ LEAST_SHARE: Final = 0.6
 running turbines lies at 0.73 of the curve at 7 m/s."""
 MARGIN: Final = 0.02
 """Of rated power, taken off besides: near cut-in shares scatter more."""
+AT_ITS_LIMIT: Final = 0.9
+"""Of a limit; a turbine that gives as much is held by that and by nothing else. Controllers keep a
+little below what they are given: one or two percent."""
 NO_CAP: Final = 1e6
 """kW; more than any turbine gives."""
 
@@ -56,9 +59,30 @@ def inputs_of(
     """What drives each turbine, by name."""
     each = len(INPUTS_A_TURBINE)
     turbines = len(farm.turbines)
-    told = driven[:, : turbines * each]  # controls stand behind
+    told = driven[:, : turbines * each]  # echoes and controls stand behind
     by_turbine = told.reshape(driven.shape[0], turbines, each, driven.shape[2])
     return {name: by_turbine[:, :, INPUTS_A_TURBINE.index(name), :] for name in names}
+
+
+def is_stood(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
+    """Where somebody stopped the turbine: its blades say nothing of what it could do."""
+    return _echoed(farm, driven, "heard_running") < driven.dtype.type(0.5)
+
+
+def at_its_limit(farm: Farm, driven: Driven) -> Bool[np.ndarray, "twin turbine #member"]:
+    """Where it gives what somebody limited it to: its blades are turned out for that."""
+    kind = driven.dtype.type
+    limit = _echoed(farm, driven, "heard_limit")
+    rated = np.array([farm.type_of(t).rated_power_kw for t in farm.turbines], driven.dtype)
+    gives = inputs_of(farm, driven, ("heard_power",))["heard_power"]
+    return (limit < rated[None, :, None]) & (gives >= kind(AT_ITS_LIMIT) * limit)
+
+
+def _echoed(farm: Farm, driven: Driven, name: str) -> Float[np.ndarray, "twin turbine #member"]:
+    """Where reality has a control."""
+    turbines, each = len(farm.turbines), len(ECHOES_A_TURBINE)
+    first = turbines * len(INPUTS_A_TURBINE) + tuple(ECHOES_A_TURBINE).index(name)
+    return driven[:, first : first + turbines * each : each]
 
 
 def density_speed_factor(
@@ -138,12 +162,14 @@ def idle_share(farm: Farm, driven: Driven) -> Float[np.ndarray, "twin turbine #m
     """Share of the interval that each turbine stood, as its blades tell.
 
     1 where it is stopped. Blades that were turned out on average were out for a part of the time.
+    Where that was done on purpose it did not stand of its own: one that is stopped ran before.
     """
     kind = driven.dtype.type
     pitch = inputs_of(farm, driven)["pitch"]
     out = (pitch > kind(TURNED_OUT_DEG)) & windy(farm, driven)
     part = np.where(out, np.minimum(pitch / kind(STANDS_AT_DEG), kind(1)), kind(0))
-    return np.where(stopped(farm, driven), kind(1), part)
+    share = np.where(stopped(farm, driven), kind(1), part)
+    return np.where(is_stood(farm, driven) | at_its_limit(farm, driven), kind(0), share)
 
 
 def cap(
@@ -155,7 +181,8 @@ def cap(
     stopping (blades turned out), iced or otherwise blocked (well below the curve at its own nacelle
     wind, blades at work).
     In all of them the turbine is expected to give what it gives, and no more: members that could
-    give more then agree, so that neither wind nor performance is learned from it.
+    give more then agree, so that neither wind nor performance is learned from it. One that was
+    stopped or limited on purpose is not among them: what that does is in the model.
     """
     kind = driven.dtype.type
     told = inputs_of(farm, driven)
@@ -166,4 +193,5 @@ def cap(
     too_little = power < kind(LEAST_SHARE) * due - kind(MARGIN) * rated[None, :, None]
     out = told["pitch"] > kind(TURNED_OUT_DEG)
     held = is_new & windy(farm, driven) & (too_little & (wind > kind(JUDGED_FROM)) | out)
+    held = held & ~is_stood(farm, driven) & ~at_its_limit(farm, driven)
     return np.where(held, np.maximum(power, 0), kind(NO_CAP))

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from gemeos.simulate.base import Driven
 from gemeos.twins.windfarm.decisions import CONTROLS_A_TURBINE
 from gemeos.twins.windfarm.farm import Farm
-from gemeos.twins.windfarm.schema import INPUTS_A_TURBINE
+from gemeos.twins.windfarm.schema import ECHOES_A_TURBINE, INPUTS_A_TURBINE
 
 COSINE_EXPONENT: Final = 1.88
 """Power of a turned turbine goes with this power of the cosine: large-eddy simulation of the NREL
@@ -44,7 +44,8 @@ def controls_of(farm: Farm, driven: Driven) -> Controls:
     A limit at rated power is none: a turbine that does better than its curve stays as it is.
     """
     turbines, kind = len(farm.turbines), driven.dtype.type
-    behind = driven[:, turbines * len(INPUTS_A_TURBINE) :]
+    inputs = len(INPUTS_A_TURBINE) + len(ECHOES_A_TURBINE)
+    behind = driven[:, turbines * inputs :]
     each = behind.reshape(len(driven), turbines, len(CONTROLS_A_TURBINE), driven.shape[2])
     yaw, limit, running = (each[:, :, i] for i in range(len(CONTROLS_A_TURBINE)))
     rated = np.array([farm.type_of(t).rated_power_kw for t in farm.turbines], driven.dtype)
