@@ -10,11 +10,12 @@ import httpx
 import pytest
 
 from gemeos.errors import UnknownNameError
+from gemeos.schema.reading import Reading, Readings, Series
 from gemeos.schema.scene import Cycle, Ground, Lights, Mark, Road, Scene, Shows, Signal, Stretch
 from gemeos.serve import page_signals
 from gemeos.testing.device import Device, DeviceLink
 from gemeos.testing.served import Serving, served
-from gemeos.testing.valve import PLACE, bare_twin, feed, made, until, valve_site, valve_twin
+from gemeos.testing.valve import PLACE, STEP, bare_twin, feed, made, until, valve_site, valve_twin
 from tests.integration.test_page import TAGS, read
 
 
@@ -175,3 +176,41 @@ def test_that_a_scene_names_only_what_is_there() -> None:
         bare_twin("tank").draw(Scene(ground))
     with pytest.raises(UnknownNameError, match="gate"):
         bare_twin("tank").draw(Scene(Ground((), ()), (Signal("s", cycle, {"gate": 1.0}),)))
+
+
+def test_that_a_plan_in_force_is_named_and_its_own_programme_stands_beside() -> None:
+    device = Device({PLACE: 1.0}, "m^3/s")
+    twin = valve_twin(watch="10 s").bind("inbox:valve", to="valve").draw(SCENE)
+    with (
+        served(valve_site(twin, DeviceLink("plc", device))) as serving,
+        httpx.Client(base_url=serving.url, trust_env=False, timeout=20) as client,
+    ):
+        until(lambda: device.cut is not None)
+        feed(serving, level=2.0, count=60)
+        living = Plant(serving, client)
+        told(serving, "valve", 1.0)
+        until(lambda: "K<1>" in living.page("/twins/tank/signals"))
+        until(lambda: "set by its own programme day now" in living.page("/twins/tank/signals"))
+        # Somebody turns it by hand, and nobody applied a plan.
+        told(serving, "valve", 1.5)
+        until(lambda: "somebody else than this twin" in living.page("/twins/tank/signals"))
+        shown = living.page("/twins/tank/signals")
+        assert "now: 30 s, offset 3 s" in shown
+        assert "its own programme: 20 s, offset 3 s" in shown
+        plan = made(serving, "1.5 m^3/s", name="wider")
+        serving.host.plans.keep(plan, actor="kim", replacing=True)
+        # What it would make of it runs already: it is not drawn twice.
+        assert "plan wider: " not in living.page("/twins/tank/signals")
+
+
+def told(serving: Serving, channel: str, value: float) -> None:
+    """A reading of now."""
+    host = serving.host
+    rows = [Reading(Series("inbox", channel), host.clock.now() // STEP * STEP, value)]
+    readings = Readings.of(rows, host.timeline.book)
+
+    def taken() -> None:
+        commit = host.timeline.append(readings, known_at=host.clock.now())
+        host._assimilate(readings, commit)
+
+    host.compute.path(taken).result(20.0)

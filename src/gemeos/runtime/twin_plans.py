@@ -9,6 +9,7 @@ from statistics import NormalDist
 from typing import Final, Protocol, final
 
 import numpy as np
+from jaxtyping import Float64
 
 from gemeos.act.undertaking import Undertaking
 from gemeos.ensemble.estimate import Estimate
@@ -346,7 +347,7 @@ def band(twin: Twin, estimate: Estimate, variable: str, share: float) -> Band:
 
     Members tell what is so; a reading of it has its sensor's noise beside. The two are added as
     independent normal errors: each half of the interval becomes the root of the sum of squares of
-    itself and of the noise's.
+    itself and of the noise's. Beyond its bounds no sensor reads.
     """
     told = estimate[variable]
     low, high = told.interval(share)
@@ -358,9 +359,19 @@ def band(twin: Twin, estimate: Estimate, variable: str, share: float) -> Band:
         unit=told.unit,
         share=share,
         valid_at=tuple(int(at) for at in told.times),
-        low=tuple(float(m - np.hypot(m - e, reach)) for m, e in zip(middle, low, strict=True)),
-        high=tuple(float(m + np.hypot(e - m, reach)) for m, e in zip(middle, high, strict=True)),
+        low=tuple(_read(twin, variable, middle - np.hypot(middle - low, reach))),
+        high=tuple(_read(twin, variable, middle + np.hypot(high - middle, reach))),
     )
+
+
+def _read(twin: Twin, variable: str, values: Float64[np.ndarray, " time"]) -> list[float]:
+    """Within what the sensor can read at all."""
+    declared = twin.schema.variable(variable)
+    least, most = declared.bounds if isinstance(declared, Sensor) else (None, None)
+    told: list[float] = np.clip(
+        values, -np.inf if least is None else least, np.inf if most is None else most
+    ).tolist()
+    return told
 
 
 def _noise(twin: Twin, variable: str) -> float:

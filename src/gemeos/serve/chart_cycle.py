@@ -129,12 +129,12 @@ def _key(y: float, hatch: str) -> Iterator[str]:
     yield f"<rect class='green' x='{x}' y='{y - 8}' width='20' height='10'/>"
     yield f"<path class='least' d='M{x + 8} {y - 9}v12'/>"
     yield f"<text class='key' x='{x + 26}' y='{y + 1}'>green, mark: its least</text>"
-    x += 168
+    x += 182
     yield (
         f"<rect class='yellow' fill='url(#{escape(hatch)})' x='{x}' y='{y - 8}' width='20' "
         "height='10'/>"
     )
     yield f"<text class='key' x='{x + 26}' y='{y + 1}'>yellow</text>"
-    x += 78
+    x += 76
     yield f"<path class='red' d='M{x} {y - 3}h20'/>"
     yield f"<text class='key' x='{x + 26}' y='{y + 1}'>red</text>"

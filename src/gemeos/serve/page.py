@@ -45,6 +45,7 @@ MOST_EVENTS: Final = 20
 MOST_READ: Final = 100
 """Events that are read for those that are shown."""
 MOST_REFUSED: Final = 5
+SHORT_MODEL: Final = 8
 _HASH: Final = re.compile(r"\b[0-9a-f]{20,}\b")
 _ASTRAY: Final = {Phase.DRIFTING: "warn", Phase.BLIND: "bad"}
 
@@ -182,13 +183,23 @@ def overview(view: View) -> Page:
 def _header(view: View) -> Html:
     site = view.host.site
     notes = "".join(
-        f"<p class='note'><b>{escape(head)}</b> {escape(text)}</p>"
+        f"<p class='note'><b>{escape(head)}</b> {_typed(text)}</p>"
         for head, text in site.notes.items()
     )
     return Html(
         f"<header><h1>{escape(site.name)}</h1>"
         f"<p>{page_twin.source(site.source)} site time {view.time(view.now)} "
         f"({escape(site.zone)})</p>{notes}</header>"
+    )
+
+
+def _typed(text: str) -> str:
+    """A note's text; what stands between backticks is to be typed."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return "".join(
+        markup.code(piece) if place % 2 else escape(piece) for place, piece in enumerate(pieces)
     )
 
 
@@ -346,7 +357,7 @@ def _runs(newest: Iterable[Event]) -> Iterator[list[Event]]:
 
 def _event(view: View, run: Sequence[Event]) -> Sequence[str]:
     event = run[0]
-    told: str = ", ".join(f"{k} {_brief(v)}" for k, v in event.body.items() if v is not None)
+    told: str = ", ".join(f"{k} {_brief(k, v)}" for k, v in event.body.items() if v is not None)
     if len(run) > 1:
         since = view.time(run[-1].valid_at)
         changes = "1 further change" if len(run) == 2 else f"{len(run) - 1} further changes"
@@ -354,8 +365,10 @@ def _event(view: View, run: Sequence[Event]) -> Sequence[str]:
     return (view.time(event.valid_at), event.twin, event.kind, told, event.actor)
 
 
-def _brief(told: str | float) -> str:
-    """Without the ends of hashes: ``/api/events`` has them whole."""
+def _brief(of: str, told: str | float) -> str:
+    """Without the ends of hashes and of models' identities: ``/api/events`` has them whole."""
+    if of == "model" and len(str(told)) > SHORT_MODEL:
+        return f"{str(told)[:SHORT_MODEL]}…"
     return _HASH.sub(lambda found: f"{found[0][:8]}…", str(told))
 
 

@@ -22,6 +22,8 @@ from gemeos.serve.view import View
 from gemeos.timeline.base import ForecastRows
 from gemeos.units.instant import SECOND, Instant
 
+MOST_ASKED: Final = 6
+"""Of which those are drawn first that differ."""
 FIRST_SHOWN: Final = 2
 """Of what the twin shows first."""
 FULLEST: Final = 2
@@ -70,7 +72,7 @@ def _can_be_drawn(schema: Schema, name: str) -> bool:
 
 def _chosen(view: View, twin: Twin, could: Sequence[str]) -> list[str]:
     """What is shown first, and of the forecasts that are scored those of the largest numbers."""
-    first = list(could[:FIRST_SHOWN])
+    first = _apart(view, twin, could[:MOST_ASKED])[:FIRST_SHOWN]
     scoring = twin.scoring
     held = [v for v in (scoring.variables if scoring else ()) if v in could and v not in first]
     if not held:
@@ -81,6 +83,21 @@ def _chosen(view: View, twin: Twin, could: Sequence[str]) -> list[str]:
     means = np.nan_to_num(np.abs(rows.mean[-20:]).mean(axis=0), nan=0.0)
     fullest = np.argsort(-means, kind="stable")[:FULLEST]
     return [*first, *(held[place] for place in fullest)]
+
+
+def _apart(view: View, twin: Twin, could: Sequence[str]) -> list[str]:
+    """Those that are not another one's course again, as what could be had is where nothing is lost.
+
+    What has not been remembered yet is kept.
+    """
+    rows = view.host.timeline.summary(twin.name, could, _since(view, twin), view.now)
+    found: list[int] = []
+    for place in range(len(could)):
+        course = rows.mean[:, place]
+        told = len(course) > 0 and np.isfinite(course).all()
+        if not (told and any(np.array_equal(course, rows.mean[:, each]) for each in found)):
+            found.append(place)
+    return [could[place] for place in found]
 
 
 def _since(view: View, twin: Twin) -> Instant:

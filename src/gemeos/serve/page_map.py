@@ -10,7 +10,7 @@ from gemeos.ensemble.state import Verdict
 from gemeos.schema.scene import Mark, Scene
 from gemeos.serve import chart_map, markup, page_signals
 from gemeos.serve.chart_map import Held
-from gemeos.serve.markup import Html, few, length, path, table
+from gemeos.serve.markup import Html, length, path, table
 from gemeos.serve.scene_now import Now, now_of, scene_of
 from gemeos.serve.view import Page, View
 
@@ -117,8 +117,8 @@ def _spoken(held: Mapping[str, Held], quantity: str, unit: str, silent: int) -> 
     of = f" {unit}" if unit else ""
     least, most = (choose(known, key=lambda n: known[n].middle) for choose in (min, max))
     return (
-        f"{quantity[:1].upper()}{quantity[1:]}, from {few(known[least].middle)}{of} at {least} to "
-        f"{few(known[most].middle)}{of} at {most}.{told_of}"
+        f"{quantity[:1].upper()}{quantity[1:]}, from {known[least].middle:.3g}{of} at {least} to "
+        f"{known[most].middle:.3g}{of} at {most}.{told_of}"
     )
 
 

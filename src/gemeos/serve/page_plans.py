@@ -25,6 +25,7 @@ MOST_SHOWN: Final = 10
 """Plans of a twin."""
 MOST_CHARTS: Final = 4
 MOST_COMMANDS: Final = 40
+MOST_WATCHED: Final = 12
 STAGES: Final = {
     Stage.UNDER_WAY: "calm",
     Stage.KEPT: "good",
@@ -263,7 +264,10 @@ def _carried(view: View, told: Undertaking) -> Html:
     """What was sent, what the device said, and whether reality keeps to the forecast."""
     issued = [_issued(view, each) for each in told.issued[:MOST_COMMANDS]]
     head = ("command", "value", "state", "since", "device says", "before", "why")
-    rows = [_watch(view, told, place) for place in range(len(told.watches))]
+    # Those that come nearest to being given up first.
+    nearest = sorted(range(len(told.watches)), key=lambda place: -told.watches[place].ratio)
+    rows = [_watch(view, told, place) for place in nearest[:MOST_WATCHED]]
+    unseen = nearest[MOST_WATCHED:]
     watched = ("watched", "compared", "outside", "likelihood ratio", "given up at", "up to")
     further = len(told.issued) - MOST_COMMANDS
     inside = (
@@ -278,9 +282,21 @@ def _carried(view: View, told: Undertaking) -> Html:
         table(f"commands of {told.name}", head, issued, "commands"),
         markup.paragraph(f"and {further} more commands") if further > 0 else "",
         table(f"watch of {told.name}", watched, rows, "gains") if rows else "",
+        markup.paragraph(_unseen([told.watches[place].outside for place in unseen]))
+        if unseen
+        else "",
         "" if told.stage.is_over else _end(view, told),
     )
     return markup.section("Carried out", markup.joined(inside), name="carried")
+
+
+def _unseen(outside: Sequence[int]) -> str:
+    """What is to be known of those watched that have no row."""
+    were = sum(count > 0 for count in outside)
+    return (
+        f"and {len(outside)} more, none of them nearer to being given up; "
+        f"{were or 'none'} of them read outside its band at any time"
+    )
 
 
 def _watched_until(view: View, told: Undertaking) -> str:

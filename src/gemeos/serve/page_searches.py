@@ -87,7 +87,12 @@ def _verdict(view: View, record: OptimisationRecord) -> Html:
                 (
                     ("plan", changed(record.winner) if record.winner else ""),
                     ("gain", _gain(record.gains[0]) if record.gains else ""),
-                    ("P(best)", f"{_best(record)} finalists" if record.chances else ""),
+                    (
+                        "P(best)",
+                        f"{_best(record)} finalist{'s' if len(record.chances) > 1 else ''}"
+                        if record.chances
+                        else "",
+                    ),
                     (
                         "latest useful moment",
                         _latest(view, record) if record.latest is not None else "",

@@ -156,7 +156,11 @@ def _signal(
     if signal.cycle is None:
         return markup.paragraph(signal.told)
     stands = now.stands(signal)
-    cycles: list[tuple[str, Cycle]] = [("now", signal.cycle(stands))]
+    present = signal.cycle(stands)
+    cycles: list[tuple[str, Cycle]] = [("now", present)]
+    own = signal.cycle(signal.controls)
+    if own != present:
+        cycles.append(("its own programme", own))
     unread = []
     for plan, _ in plans:
         if len(cycles) > MOST_BESIDE or not set(signal.controls) & set(plan.changes):
@@ -164,8 +168,8 @@ def _signal(
         wanted = _wanted(view, plan, signal)
         if wanted is None:
             unread.append(f"Plan {plan.name} does not set numbers that stay: it is not drawn.")
-        else:
-            cycles.append((f"plan {plan.name}", signal.cycle({**stands, **wanted})))
+        elif (cycle := signal.cycle({**stands, **wanted})) != present:
+            cycles.append((f"plan {plan.name}", cycle))
     whole = max(cycle.lasts_s for _, cycle in cycles)
     figures = "".join(
         f"<figure><h4>{markup.html(name)}: {few(cycle.lasts_s)} s, "
