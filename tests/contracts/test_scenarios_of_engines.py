@@ -86,6 +86,12 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(company, "GRACE", 2 * SECOND)
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is given up, however busy the machine is."""
+    monkeypatch.setattr(company, "GRACE", 3600 * SECOND)
+
+
 def stubborn() -> gm.Twin:
     return tank(replace(model(drift=0.0, gust=0.02), opened=Stubborn), members=MEMBERS)
 
@@ -174,6 +180,7 @@ def test_that_groups_grow_and_leave_no_remnant() -> None:
     assert [g.count for g in groups(3, 24, 1)] == [3]
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_that_the_first_members_answer_while_others_are_under_way() -> None:
     with running(stubborn(), log(12)) as site:
         twin = site["tank"]
@@ -298,6 +305,21 @@ def test_that_the_process_of_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyP
         assert len(ended) == 1
 
 
+def test_that_a_budget_ends_within_an_ensemble_and_the_same_is_made_again(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    twin = tank(model(gust=0.02), members=MEMBERS)
+    with running(twin, log(12), store) as site:
+        # Too little for anything: the first group is run in any case, of two processes four.
+        told = site["tank"].scenario("shut", valve="2", until="1 min", every="10 s", budget="1 ms")
+        record = site["tank"].scenarios.record("shut")
+        assert (record.progress, record.ran, record.members) == (Progress.DONE, 4, MEMBERS)
+        whole = at_once(site, "shut", 1).values[0]
+        assert told.values.tobytes() == whole[:, :, :4].tobytes()
+    with running(tank(model(gust=0.02), members=MEMBERS), (), store) as site:
+        assert site["tank"].scenarios.estimate("shut").values.tobytes() == told.values.tobytes()
+
+
+@pytest.mark.usefixtures("unhurried")
 def test_that_a_scenario_in_which_one_hangs_is_cancelled_at_once() -> None:
     with running(stubborn(), log(12)) as site:
         slowest(site, MEMBERS // 2)
