@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -165,7 +166,20 @@ def test_that_better_rules_are_found_on_forks_of_the_present(
         # The programmes give half of the time to roads on which nobody drives.
         assert advice.verdict.is_recommended
         assert set(advice.rules) == set(junctions)
+        # Each fork of search and check was looked at, and each origin of the check twice.
+        assert advice.watched >= advice.runs
+        assert advice.violations == ()
         assert [told(one.get(["state.hash"])) for one in origins] == before
+        # Asked of signals that must stay green for longer than any rule leaves them.
+        stern = {
+            name: replace(
+                j, stages=replace(j.stages, limits=replace(j.limits, minimum_green_s=long))
+            )
+            for name, j in junctions.items()
+            for long in [(500.0,) * j.limits.size]
+        }
+        broke = optimise_now(origins, choices, stern, within_s=5.0, ahead=2 * MINUTE).violations
+        assert {each.kind for each in broke} == {Kind.GREEN}
         with pytest.raises(InputError, match="too few"):
             optimise_now(origins[:9], choices, junctions)
         with pytest.raises(InputError, match="time"):

@@ -132,6 +132,11 @@ class HostedEngine:
         return self._now
 
     @property
+    def began(self) -> Instant:
+        """Where the simulation began."""
+        return self._begun()
+
+    @property
     def pid(self) -> int | None:
         """Of the process that simulates, for whoever watches processes. None if there is none."""
         return None if self._worker is None else self._worker.pid

@@ -312,7 +312,7 @@ def _now(here: Map, workers: int, step: Callable[[], None]) -> list[Check]:
         }
         for kind, choices in kinds.items():
             advice = optimise_now(origins, choices, here.junctions, workers=workers)
-            checks.append(_answer(here.name, kind, advice))
+            checks += [_answer(here.name, kind, advice), _kept(here.name, kind, advice)]
             step()
     finally:
         for one in origins:
@@ -343,6 +343,20 @@ def _scenarios(
         "told" if goal is None else f"<= {goal:g} s",
         None if goal is None else took <= goal,
         f"forks of one present, {workers} at a time, on this machine as busy as it was",
+        "",
+        SOURCE,
+    )
+
+
+def _kept(name: str, kind: str, advice: Advice) -> Check:
+    """What every candidate's lights did."""
+    count = len(advice.violations)
+    return Check(
+        f"signals, {name}: limits broken by all candidates, {kind}",
+        f"{count} in {advice.watched} forks" + (f": {advice.violations[0]}" if count else ""),
+        "0",
+        count == 0 if advice.watched else None,
+        f"the lights of every fork that was run, search and check, {AHEAD // SECOND} s each",
         "",
         SOURCE,
     )

@@ -18,6 +18,7 @@ from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.search import Evaluate, Found, Members, fewest_runs, search
 from gemeos.foresee.space import DO_NOTHING, Candidate
 from gemeos.foresee.verdict import Verdict, verdict
+from gemeos.twins.traffic.signals.checker import Violation
 from gemeos.twins.traffic.signals.junction import Controlled
 from gemeos.twins.traffic.signals.plans import broken
 from gemeos.twins.traffic.signals.rules import Rule, Timed
@@ -25,9 +26,11 @@ from gemeos.twins.traffic.signals.trial import (
     HOUR_S,
     USUAL_WORKERS,
     advanced,
+    breaches,
     lost_s,
     policies,
     run,
+    shown,
     told,
 )
 from gemeos.twins.traffic.signals.tune import Choices
@@ -55,6 +58,10 @@ class Advice:
     runs: int
     took_s: float
     """Since the question was asked."""
+    watched: int = 0
+    """Forks, those of the check among them, whose lights were looked at in the end."""
+    violations: tuple[Violation, ...] = ()
+    """Limits that the lights of these broke since they were forked."""
 
 
 def optimise_now(  # noqa: PLR0913  # each is one thing that the caller decides
@@ -97,6 +104,7 @@ def optimise_now(  # noqa: PLR0913  # each is one thing that the caller decides
         raise InputError(f"A search needs time; it has {within_s:g} s.")
 
     locks = [threading.Lock() for _ in origins]
+    broke: list[list[Violation]] = []
 
     def worth(candidate: Candidate, member: int, fresh: bool) -> float:  # noqa: FBT001
         some = range(searched, len(origins)) if fresh else range(searched)
@@ -109,7 +117,10 @@ def optimise_now(  # noqa: PLR0913  # each is one thing that the caller decides
         if not isinstance(forked, Told):
             return float("nan")
         with forked.value as fork:
-            return _lost_ahead(fork, rules, ahead)
+            lost = _lost_ahead(fork, rules, ahead)
+            if np.isfinite(lost):
+                broke.append(_broken(fork, junctions, ahead))
+            return lost
 
     with ThreadPoolExecutor(workers) as pool:
         evaluate = _evaluate(worth, pool)
@@ -131,7 +142,9 @@ def optimise_now(  # noqa: PLR0913  # each is one thing that the caller decides
         )
         said = _checked(found, evaluate, count, seed)
     best = choices.rules(found.finalists[0]) if found.finalists else {}
-    return Advice(best, said, found.runs, time.monotonic() - begun)
+    took_s = time.monotonic() - begun
+    violated = tuple(each for those in broke for each in those)
+    return Advice(best, said, found.runs, took_s, len(broke), violated)
 
 
 def tuned(  # noqa: PLR0913  # each is one thing that the caller decides
@@ -196,6 +209,19 @@ def _lost_ahead(fork: HostedEngine, rules: Mapping[str, Rule], ahead: Span) -> f
         return lost_s(fork) - before
     except EngineError:
         return float("nan")
+
+
+def _broken(
+    fork: HostedEngine, junctions: Mapping[str, Controlled], ahead: Span
+) -> list[Violation]:
+    """Limits that were broken since it was forked, ``ahead`` ago.
+
+    Raises:
+        EngineError: SUMO failed.
+    """
+    lights, seconds = shown(fork, junctions), (fork.now - fork.began) / SECOND
+    since = {name: log[0][0] + seconds - ahead / SECOND for name, log in lights.items()}
+    return [v for v in breaches(junctions, lights, seconds) if v.at_s > since[v.signal]]
 
 
 def _evaluate(worth: Callable[[Candidate, int, bool], float], pool: ThreadPoolExecutor) -> Evaluate:

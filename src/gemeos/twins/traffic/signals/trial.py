@@ -18,6 +18,7 @@ from gemeos.errors import EngineError
 from gemeos.twins.traffic.signals.checker import Violation, violations
 from gemeos.twins.traffic.signals.inside import LONGEST
 from gemeos.twins.traffic.signals.junction import Controlled
+from gemeos.twins.traffic.signals.limits import Log
 from gemeos.twins.traffic.signals.pedestrians import Delay, delay, together
 from gemeos.twins.traffic.signals.rules import Rule, written
 from gemeos.units.instant import SECOND, Span
@@ -87,23 +88,45 @@ def run(
         told(one.set(policies(rules)))
         for at in range(PIECE_S, seconds + PIECE_S, PIECE_S):
             told(one.advance(min(at, seconds) * SECOND))
-        logs = {name: f"signal.{name}.shown" for name in junctions}
-        read = told(one.get([DELAY, NEVER, LONGEST, *logs.values()]))
-    found: list[Violation] = []
+        read = told(one.get([DELAY, NEVER, LONGEST]))
+        lights = shown(one, junctions)
     walked: list[Delay] = []
     for name, junction in junctions.items():
-        log = msgspec.json.decode(str(read[logs[name]]), type=list[tuple[float, str]])
-        end = log[0][0] + seconds
-        found += violations(junction.limits, log, end)
-        if (waits := delay(junction.limits, log, end)) is not None:
+        log = lights[name]
+        if (waits := delay(junction.limits, log, log[0][0] + seconds)) is not None:
             walked.append(waits)
     return Run(
         float(read[DELAY]),
         int(read[NEVER]),
         float(read[LONGEST]),
         together(walked),
-        tuple(found),
+        tuple(breaches(junctions, lights, seconds)),
     )
+
+
+def shown(engine: HostedEngine, junctions: Mapping[str, Controlled]) -> dict[str, Log]:
+    """What each signal has shown since the engine was reset.
+
+    Raises:
+        EngineError: SUMO failed.
+    """
+    logs = {name: f"signal.{name}.shown" for name in junctions}
+    read = told(engine.get([*logs.values()]))
+    return {
+        name: msgspec.json.decode(str(read[log]), type=list[tuple[float, str]])
+        for name, log in logs.items()
+    }
+
+
+def breaches(
+    junctions: Mapping[str, Controlled], lights: Mapping[str, Log], seconds: float
+) -> list[Violation]:
+    """All limits that lights broke which were ``shown`` for so long."""
+    return [
+        each
+        for name, junction in junctions.items()
+        for each in violations(junction.limits, lights[name], lights[name][0][0] + seconds)
+    ]
 
 
 def runs(
