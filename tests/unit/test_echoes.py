@@ -7,14 +7,17 @@ import pytest
 
 from gemeos.assimilate.observe import NO_CHANNEL, Observed, steady
 from gemeos.errors import UnknownNameError
+from gemeos.foresee.relive import Setting
 from gemeos.runtime.channels import Bound, channels_of
+from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.scoring import not_before
 from gemeos.runtime.window import Windows, rows_of
 from gemeos.schema.binding import Binding
 from gemeos.schema.prior import Normal
-from gemeos.schema.reading import Series
+from gemeos.schema.reading import Reading, Readings, Series, SeriesBook
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Control, Input, Measure, Sensor, State, Variable
-from gemeos.twins.windfarm.farm import farm
+from gemeos.twins.windfarm import WindFarm, bound, farm
 from gemeos.twins.windfarm.schema import windfarm_schema
 from gemeos.twins.windfarm.sensors import NO_CAP, cap, idle_share
 from gemeos.units.instant import SECOND
@@ -113,3 +116,25 @@ def test_that_a_turbine_at_its_limit_is_not_held_back_by_anything_else() -> None
     assert (idle_share(FARM, heard(**held, heard_limit=500.0)) == 0.0).all()
     # One that gives a third of its limit has a reason of its own.
     assert (cap(FARM, heard(**held, heard_limit=1500.0), news) == 490.0).all()
+
+
+def test_that_a_report_from_before_a_control_was_set_does_not_undo_the_setting() -> None:
+    declared = bound("farm", WindFarm(FARM), members=8)
+    declared.bind("scada:limit", to="R80711.power_limit")
+    fleet = Fleet(
+        declared.cycle(), [declared.enrolment], members=8, seed=1, horizon=declared.horizon
+    )
+    place = [v.name for v in SCHEMA.driven].index("R80711.power_limit")
+    minute, wind = 60 * SECOND, "R80711/Ws_avg"
+    # On a grid of ten minutes: set at 12:04; told at 11:55, 12:01, 12:04, 12:11 and at 12:03 of
+    # the wind.
+    noon = 72 * 600 * SECOND
+    told = [("limit", -5), ("limit", 1), (wind, 3), ("limit", 4), ("limit", 11)]
+    book = SeriesBook()
+    rows = [Reading(Series("scada", c), noon + at * minute, 5.0) for c, at in told]
+    setting = Setting(noon + 4 * minute, place, 500.0)
+    left = not_before([setting], fleet, "farm", Readings.of(rows, book), book)
+    # 11:55 counts at noon, from when on the step is gone through with the setting.
+    assert (left.valid_at // minute - noon // minute).tolist() == [3, 11]
+    of_another = Setting(noon + 4 * minute, place + 1, 500.0)
+    assert len(not_before([of_another], fleet, "farm", Readings.of(rows, book), book)) == 5

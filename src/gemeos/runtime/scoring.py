@@ -127,7 +127,8 @@ def _found(
     told = fleet.cycle.stepper.told_names
     places = {v.name: place for place, v in enumerate(schema.driven)}
     settings = tuple(_settings(undertaking, places, applied))
-    read = heard(fleet, twin, _not_before(settings, fleet, twin, past), past.book)
+    reports = not_before(settings, fleet, twin, past.readings, past.book)
+    read = heard(fleet, twin, reports, past.book)
     reliving = Reliving(
         stepper=fleet.cycle.stepper,
         crew=crew_of(fleet, twin),
@@ -273,16 +274,18 @@ def _settings(
             yield Setting(at, place, issued.stands)
 
 
-def _not_before(settings: Sequence[Setting], fleet: Fleet, twin: str, past: Past) -> Readings:
+def not_before(
+    settings: Sequence[Setting], fleet: Fleet, twin: str, readings: Readings, book: SeriesBook
+) -> Readings:
     """The readings without reports of controls that were made before these were set.
 
     A reading counts at the next instant of the grid, a setting at the one before: what a channel
     told of a control last would undo a setting that it knew nothing of.
     """
-    readings, step = past.readings, fleet.schema.step
+    step = fleet.schema.step
     is_old = np.zeros(len(readings), np.bool_)
     for channel in fleet.channels[fleet.place(twin)]:
-        reports = readings.series == past.book.number(channel.binding.series)
+        reports = readings.series == book.number(channel.binding.series)
         for each in settings:
             if each.place == channel.driven:
                 meets = -(-readings.valid_at // step) >= each.at // step
