@@ -75,6 +75,23 @@ def test_that_names_are_escaped_and_the_picture_has_words() -> None:
     assert "disc: at least, ring: at most (90 %)" in svg
 
 
+def test_that_names_cover_neither_each_other_nor_discs_nor_leave_the_picture() -> None:
+    near = Ground(
+        SQUARE.roads,
+        SQUARE.marks,
+        signals={f"junction{n}": (990.0 - 2.0 * n, 2.0 * n) for n in range(9)},
+    )
+    svg = drawn(near)
+    told = re.findall(r"<text class='name' x='([-\d.]+)' y='([-\d.]+)'>([^<]+)<", svg)
+    boxes = [(float(x), float(y), float(x) + 8.0 * len(name)) for x, y, name in told]
+    assert boxes
+    assert all(left >= 0 and right <= chart_map.WIDTH for left, _, right in boxes)
+    for one, other in itertools.combinations(boxes, 2):
+        assert abs(one[1] - other[1]) >= 13 or one[2] <= other[0] or other[2] <= one[0]
+    # All are there as titles.
+    assert all(f"<title>signal junction{n}</title>" in svg for n in range(9))
+
+
 def test_that_the_bar_is_as_long_as_it_says() -> None:
     svg = drawn()
     road = re.search(r"stroke-width='1.5' d='M([\d.]+) [\d.]+L([\d.]+)", svg)

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from itertools import product
+from typing import Final, TypeAlias
 
 from gemeos.schema.scene import Ground, Place
 from gemeos.serve.chart import ticks
@@ -27,9 +28,11 @@ LARGEST_DISC: Final = 10.0
 SMALLEST_DISC: Final = 4.0
 DISCS: Final = 40
 """So many have room for the largest; of more all are smaller."""
-MOST_NAMED: Final = 24
-"""Signals that have their names beside them."""
 LONGEST_NAME: Final = 12
+NAMES_FAR: Final = (0, 12, 24, 36, 52)
+"""How far from a signal its name may stand; beyond the first a line leads to it."""
+_Box: TypeAlias = tuple[float, float, float, float]
+"""Left, upper, right and lower edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,18 @@ def drawn(
     radius = _radius(len(held))
     most = max((each.high for each in held.values()), default=0.0)
     top = (ticks(0.0, 1.2 * most) or [most])[-1] if most > 0 else 1.0
+    placed = _placed(ground, held, scale, radius)
     whole = scale.height + _KEY
     inside = "".join(
         (
             _roads(ground, scale),
             *_signals(ground, scale),
-            *_marks(ground, held, scale, radius, top),
-            *_names(ground, scale),
+            *(
+                f"<g><title>{escape(f'{each}: {held[each].told}')}</title>"
+                f"{''.join(_disc(x, y, held[each], radius, top))}</g>"
+                for each, (x, y) in placed.items()
+            ),
+            *_names(ground, scale, list(placed.values()), radius),
             *_key(scale.height + 8, radius, top, unit, has_signals=bool(ground.signals)),
             _length(ground, scale),
         )
@@ -135,24 +143,40 @@ def _signals(ground: Ground, scale: _Scale) -> Iterator[str]:
         )
 
 
-def _names(ground: Ground, scale: _Scale) -> Iterator[str]:
-    """Of signals, over all else; of many there is no room for any."""
-    if len(ground.signals) > MOST_NAMED:
-        return
-    for name, place in ground.signals.items():
-        x, y = scale.at(place)
-        short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-        yield f"<text class='name' x='{x + 7:.1f}' y='{y - 7:.1f}'>{escape(short)}</text>"
-
-
-def _marks(
-    ground: Ground, held: Mapping[str, Held], scale: _Scale, radius: float, top: float
+def _names(
+    ground: Ground, scale: _Scale, discs: Sequence[tuple[float, float]], radius: float
 ) -> Iterator[str]:
-    shown = [(m.name, scale.at(m.at)) for m in ground.marks if m.name in held and m.at is not None]
-    places = apart([place for _, place in shown], 1.6 * radius)
-    for (name, _), (x, y) in zip(shown, places, strict=True):
-        inside = "".join(_disc(x, y, held[name], radius, top))
-        yield f"<g><title>{escape(f'{name}: {held[name].told}')}</title>{inside}</g>"
+    """Of signals, where they cover neither discs nor each other; else a name is only a title."""
+    signals = {name: scale.at(place) for name, place in ground.signals.items()}
+    taken = [(x - radius, y - radius, x + radius, y + radius) for x, y in discs]
+    taken += [(x - 6, y - 6, x + 6, y + 6) for x, y in signals.values()]
+    for name, (x, y) in signals.items():
+        short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        wide = 8.0 * len(short)
+        for far, right, up in product(NAMES_FAR, (1, -1), (1, -1)):
+            # The corner of the name that is nearest to its signal.
+            corner, height = x + right * (7 + far), y - up * (6 + far)
+            left = corner if right > 0 else corner - wide
+            low = height if up > 0 else height + 10
+            box = (left, low - 11, left + wide, low + 2)
+            if left >= 0 and left + wide <= WIDTH and not any(_meet(box, each) for each in taken):
+                taken.append(box)
+                if far:
+                    yield f"<path class='lead' d='M{x:.1f} {y:.1f}L{corner:.1f} {height:.1f}'/>"
+                yield f"<text class='name' x='{left:.1f}' y='{low:.1f}'>{escape(short)}</text>"
+                break
+
+
+def _meet(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _placed(
+    ground: Ground, held: Mapping[str, Held], scale: _Scale, radius: float
+) -> dict[str, tuple[float, float]]:
+    """By mark that is held and has a place: where it is drawn."""
+    known = {m.name: scale.at(m.at) for m in ground.marks if m.name in held and m.at is not None}
+    return dict(zip(known, apart(list(known.values()), 1.6 * radius), strict=True))
 
 
 def _disc(x: float, y: float, each: Held, radius: float, top: float) -> Iterator[str]:

@@ -357,7 +357,9 @@ def _runs(newest: Iterable[Event]) -> Iterator[list[Event]]:
 
 def _event(view: View, run: Sequence[Event]) -> Sequence[str]:
     event = run[0]
-    told: str = ", ".join(f"{k} {_brief(k, v)}" for k, v in event.body.items() if v is not None)
+    told: str = ", ".join(
+        f"{k} {_brief(k, v)}" for k, v in event.body.items() if v not in (None, "")
+    )
     if len(run) > 1:
         since = view.time(run[-1].valid_at)
         changes = "1 further change" if len(run) == 2 else f"{len(run) - 1} further changes"

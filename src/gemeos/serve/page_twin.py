@@ -170,7 +170,8 @@ def _sound(trust: Trust) -> Html:
     further = len(doubted) - len(names)
     told = f"{len(heard) - len(doubted)} of {len(heard)} channels that were heard are sound"
     if silent:
-        told = f"{silent} of {len(trust.channels)} channels were never heard; {told}"
+        were = "was" if silent == 1 else "were"
+        told = f"{silent} of {len(trust.channels)} channels {were} never heard; {told}"
     if not doubted:
         return markup.paragraph(f"{told}.")
     rest = f" and {further} more are not" if further else ""

@@ -9,7 +9,7 @@ from typing import Final
 
 from gemeos.schema.scene import Ground, Mark, Place, Road
 from gemeos.twins.traffic.district import District
-from gemeos.twins.traffic.network import Detector, Edge, Network
+from gemeos.twins.traffic.network import Detector, Edge, Lane, Network
 
 VEHICLES: Final = "vehicles a minute"
 """Twins of districts count by the minute."""
@@ -121,7 +121,7 @@ def _roads(edges: Sequence[Edge]) -> tuple[Road, ...]:
         if sum(map(len, lines)) <= MOST_POINTS or all(len(line) == 2 for line in lines):
             break
         within = max(2.0 * within, FINEST)
-    return tuple(Road(line, len(e.lanes)) for line, e in zip(lines, edges, strict=True))
+    return tuple(Road(line, len(_driven(e))) for line, e in zip(lines, edges, strict=True))
 
 
 def _width(points: Iterable[Place]) -> float:
@@ -140,8 +140,13 @@ def _is_drawn(edge: Edge) -> bool:
 
 
 def _middle(edge: Edge) -> tuple[Place, ...]:
-    """Of its lanes the one in the middle."""
-    return edge.lanes[len(edge.lanes) // 2].shape
+    """Of its lanes for cars the one in the middle."""
+    lanes = _driven(edge)
+    return lanes[len(lanes) // 2].shape
+
+
+def _driven(edge: Edge) -> list[Lane]:
+    return [lane for lane in edge.lanes if lane.admits()]
 
 
 def _longest_first(edge: Edge) -> tuple[float, str]:
