@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
+import gemeos as gm
 from gemeos.act.undertaking import Stage
 from gemeos.cli.main import main
 from gemeos.ensemble.marginal import told as told_of
@@ -467,6 +468,44 @@ def test_that_a_twin_is_drawn_as_it_was_held_to_be_as_it_was_read_and_as_it_was_
         # The others are named; nobody holds their future against anything.
         assert "No forecast of it is kept" in seen(client, "/twins/tank?on=level")
         assert client.get("/twins/tank?on=nonsense").status_code == 404
+
+
+@gm.model(dt="100 ms")
+class Double:
+    """One level, told twice and once otherwise."""
+
+    level: float = gm.state("m", gm.normal(2.0, 0.5), noise=0.05)
+
+    def step(self, dt: float) -> Double:
+        return Double(level=self.level + 0.0 * dt)
+
+    @gm.sensor("m", noise=0.05)
+    def gauge(self) -> float:
+        return self.level
+
+    @gm.virtual("m")
+    def again(self) -> float:
+        return self.level
+
+    @gm.virtual("m")
+    def depth(self) -> float:
+        return 10.0 - self.level
+
+
+def test_that_what_is_the_same_course_again_is_not_drawn_first() -> None:
+    twin = Twin("tank", Double, members=16, horizon="60 s").bind("inbox:tank", to="gauge")
+    with (
+        served(valve_site(twin, DeviceLink("plc", Device({PLACE: 1.0}, "m^3/s")))) as serving,
+        httpx.Client(base_url=serving.url, trust_env=False, timeout=20) as client,
+    ):
+        feed(serving, level=2.0, count=60)
+        until(lambda: "At " in seen(client, "/twins/tank"))
+        html = read(client.get("/twins/tank").text)
+        titles = [w for w in html.words if w.endswith(": past, present and future")]
+        assert titles == [
+            "gauge: past, present and future",
+            "depth: past, present and future",
+        ]
 
 
 def test_that_changes_of_phase_in_a_row_are_one_line(plant: Plant) -> None:

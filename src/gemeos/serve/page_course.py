@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 import numpy as np
+from jaxtyping import Float64
 
 from gemeos.runtime.twin import Twin
 from gemeos.schema.schema import Schema
@@ -91,13 +92,20 @@ def _apart(view: View, twin: Twin, could: Sequence[str]) -> list[str]:
     What has not been remembered yet is kept.
     """
     rows = view.host.timeline.summary(twin.name, could, _since(view, twin), view.now)
+    known = np.isfinite(rows.mean).all(axis=1)
+    means = rows.mean[known]
+    units = [twin.schema.variable(each).unit for each in could]
     found: list[int] = []
-    for place in range(len(could)):
-        course = rows.mean[:, place]
-        told = len(course) > 0 and np.isfinite(course).all()
-        if not (told and any(np.array_equal(course, rows.mean[:, each]) for each in found)):
+    for place, unit in enumerate(units):
+        alike = [each for each in found if units[each] == unit]
+        if not any(len(means) and _is_same(means[:, place], means[:, each]) for each in alike):
             found.append(place)
     return [could[place] for place in found]
+
+
+def _is_same(one: Float64[np.ndarray, " time"], other: Float64[np.ndarray, " time"]) -> bool:
+    """But for rounding."""
+    return bool(np.allclose(one, other, rtol=1e-6, atol=0.0))
 
 
 def _since(view: View, twin: Twin) -> Instant:

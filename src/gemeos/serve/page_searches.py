@@ -68,7 +68,7 @@ def page(view: View, twin: str, name: str) -> Page:
             f"<article><h1>Search {markup.html(name)} {word}</h1>{_verdict(view, record)}</article>"
         ),
         _gains(record),
-        _finalists(record),
+        _finalists(view, record),
         markup.section("What was asked", _asked(view, record)),
         _next(view, record),
     )
@@ -143,7 +143,7 @@ def _gains(record: OptimisationRecord) -> str:
     )
 
 
-def _finalists(record: OptimisationRecord) -> str:
+def _finalists(view: View, record: OptimisationRecord) -> str:
     if not record.finalists:
         return ""
     names = list(record.finalists[0])
@@ -156,7 +156,10 @@ def _finalists(record: OptimisationRecord) -> str:
         f"Of {record.tried} candidates in {record.ran} runs of {record.method}, "
         f"{len(record.finalists)} came to the check."
     )
-    shown = table(f"finalists of {record.name}", ("finalist", "P(best)", *names), rows, "gains")
+    schema = view.host.twin(record.twin).schema
+    known = {v.name: v.unit for v in schema.variables}
+    heads = (markup.of_unit(name, known.get(name, "")) for name in names)
+    shown = table(f"finalists of {record.name}", ("finalist", "P(best)", *heads), rows, "gains")
     return markup.section("Finalists", markup.joined((said, shown)))
 
 
