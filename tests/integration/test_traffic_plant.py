@@ -185,6 +185,21 @@ def test_that_what_is_counted_arrives_and_is_what_sumo_has_counted(
     assert set(revealed["lived"]["breaches"].values()) == {0}
 
 
+def test_that_cabinets_tell_anew_where_they_stand_to_who_came_late(
+    broker: Broker, grid: Path, tmp_path: Path
+) -> None:
+    more = ("--district", str(grid), "--speed", "max", "--until", "301")
+    with Site(broker.url) as site, plant(broker, tmp_path / "reveal.json", *more) as process:
+        assert process.wait(50) == 0
+        until(lambda: bool(site.said("finished")))
+        told = [(t, c["valid_at"], c["value"]) for t, c, _ in site.heard if "standing/" in t]
+    at_first = {(t, value) for t, at, value in told if at == "2026-03-02T07:00:00Z"}
+    again = {(t, value) for t, at, value in told if at == "2026-03-02T07:05:00Z"}
+    # Two stages and an offset of each of six signals.
+    assert len(again) == 18
+    assert again == at_first
+
+
 def test_that_nobody_learns_what_was_drawn_before_the_end_and_no_life_is_lived_twice(
     broker: Broker, grid: Path, tmp_path: Path
 ) -> None:
