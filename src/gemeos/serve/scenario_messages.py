@@ -60,9 +60,9 @@ class ScenarioMessage(Message, frozen=True, kw_only=True):
     """How much of it is done, 0..1."""
     ran: int
     failed: int
-    slow: tuple[int, ...]
+    slow: tuple[int, ...] = ()
     """Numbers of members that were too slow to be waited for: ended, and left out."""
-    slow_beside: tuple[int, ...] | None
+    slow_beside: tuple[int, ...] | None = None
     """Of others, that were too slow where nothing is changed; null before it was compared."""
     took_s: float
     digest: str
