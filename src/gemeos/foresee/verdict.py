@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
 from typing_extensions import override
 
 from gemeos.errors import InputError
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.judge import Comparison, Judge, told_of
+from gemeos.foresee.rival import ALONE, UNTOLD, Rivalry, rivalry
 from gemeos.foresee.search.base import Evaluate, Members
 from gemeos.foresee.space import DO_NOTHING, Candidate
 
@@ -31,8 +31,6 @@ COMPARED = 64
 """Most members on which the other finalists are run: they are told of, nothing rests on them."""
 LEVEL = 0.95
 """Of the intervals of gains, where nobody says otherwise."""
-DRAWN_ORDERS = 400
-"""Of the bootstrap for the chances of finalists."""
 
 
 class Advice(Enum):
@@ -59,8 +57,8 @@ class Verdict:
     present: Comparison | None
     """The present plan against doing nothing."""
     finalists: tuple[Candidate, ...]
-    chances: tuple[float, ...]
-    """That each finalist is the best of them, by fresh runs; none for several objectives."""
+    rivalry: Rivalry
+    """Of the finalists, by fresh runs; untold for several objectives."""
     members: int
     """Fresh members of each."""
     level: float
@@ -68,6 +66,11 @@ class Verdict:
     advice: Advice
     reasons: tuple[str, ...]
     """Why, in words: one sentence each."""
+
+    @property
+    def chances(self) -> tuple[float, ...]:
+        """That each finalist is the best of them, by fresh runs; none for several objectives."""
+        return self.rivalry.chances
 
     @property
     def is_recommended(self) -> bool:
@@ -156,7 +159,7 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
         over_present,
         of_present,
         tuple(finalists),
-        _chances(goal, finalists, evaluate, members, samples.of([0]), seed),
+        _rivalry(goal, finalists, evaluate, members, samples.of([0]), seed, origins, level),
         members.count,
         level,
         advice,
@@ -167,7 +170,7 @@ def verdict(  # noqa: PLR0913  # each is one thing that the caller decides
 def _without_winner(members: Members, level: float, present: Candidate | None) -> Verdict:
     reasons = ("The search found no plan that could be judged.",)
     advice = Advice.NOTHING if present is None else Advice.KEEP
-    return Verdict(None, None, None, None, (), (), members.count, level, advice, reasons)
+    return Verdict(None, None, None, None, (), UNTOLD, members.count, level, advice, reasons)
 
 
 def _advised(
@@ -201,27 +204,23 @@ def _why(comparison: Comparison) -> tuple[str, ...]:
     return (*told, *(f"{k}." for k in comparison.kept))
 
 
-def _chances(
+def _rivalry(  # noqa: PLR0913, PLR0917  # what the verdict has at hand
     goal: Goal,
     finalists: Sequence[Candidate],
     evaluate: Evaluate,
     members: Members,
     of_winner: Samples,
     seed: int,
-) -> tuple[float, ...]:
-    """How often each finalist comes out first where members are drawn again."""
+    origins: int | None,
+    level: float,
+) -> Rivalry:
+    """How the finalists stand to the winner, on few of the fresh members."""
     if len(goal.objectives) > 1:
-        return ()
+        return UNTOLD
     if len(finalists) == 1:
-        return (1.0,)
+        return ALONE
     few = Members(members.first, min(members.count, COMPARED), fresh=True)
     others = evaluate(finalists[1:], few)
     goal.check(others, candidates=len(finalists) - 1, members=few.count)
     samples = of_winner.first(few.count).more_candidates(others)
-    rng = np.random.default_rng(seed)
-    firsts = np.zeros(len(finalists))
-    for _ in range(DRAWN_ORDERS):
-        drawn = rng.integers(samples.members, size=samples.members)
-        again = Samples(samples.parts[:, :, drawn], samples.broken[:, :, drawn])
-        firsts[goal.marks(again, lenient=True).order()[0]] += 1.0
-    return tuple((firsts / DRAWN_ORDERS).tolist())
+    return rivalry(goal, samples, seed=seed, origins=origins, level=level)

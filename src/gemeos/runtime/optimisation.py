@@ -19,6 +19,8 @@ DEFAULT_BUDGET: Final = "20 s"
 _LONG_NUMBER: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 LATE: Final = 1.25
 """Times its budget, after which a search says that it took longer."""
+LITTLE: Final = 0.1
+"""Of the lower end of the gain: what may be lost to another finalist counts as little below it."""
 MOST_TRIED: Final = 2000
 """Candidates that are kept, the first ones; ``tried`` counts all. Finalists are kept beside them,
 with what the first members of the search make of them."""
@@ -100,7 +102,12 @@ class OptimisationRecord:
     """Number of the first of them: with it the check is made again."""
     finalists: tuple[dict[str, float | int | str], ...] = ()
     chances: tuple[float, ...] = ()
-    """That each finalist is the best of them."""
+    """That each finalist is the best of them: that what it gives on average is."""
+    loss: float | None = None
+    """By how much the best of the finalists is better than the winner: expected, at least nought,
+    in the unit of the objective. None for several objectives, and in older records."""
+    rivals: int | None = None
+    """Of the other finalists that are not shown to be worse than the winner; None as ``loss``."""
     latest: Instant | None = None
     """Put into force later than that it was not shown to gain; None where it gains at no time."""
     unmodelled: tuple[str, ...] = ()
@@ -125,6 +132,14 @@ class OptimisationRecord:
     def is_recommended(self) -> bool:
         """Whether its winner is to be taken."""
         return self.advice is Advice.CHANGE
+
+    @property
+    def loss_told(self) -> str:
+        """What may be lost to another finalist, with its unit; empty where it is not told."""
+        if self.loss is None or not self.gains:
+            return ""
+        unit = self.gains[0].unit
+        return f"{self.loss:.2g}{f' {unit}' if unit else ''}"
 
     @property
     def told(self) -> str:
@@ -154,11 +169,35 @@ class OptimisationRecord:
             return
         if len(self.chances) > 1:
             many, chance = len(self.chances), self.chances[0]
-            yield f"Of {many} finalists it is the best with chance {chance:.0%}."
+            yield f"Of {many} finalists it is the best with chance {chance:.0%}{self._rivals()}."
+            yield from self._loss()
         if self.latest is not None:
             late = self.latest - self.forked_at
             until = f"within {span_told(late)}" if late else "at once"
             yield f"To be put into force {until}: later it may gain nothing."
+
+    def _rivals(self) -> str:
+        match self.rivals:
+            case None:
+                return ""
+            case 0:
+                return ": the others are shown to be worse"
+            case 1:
+                return "; 1 other is not shown to be worse"
+            case many:
+                return f"; {many} others are not shown to be worse"
+
+    def _loss(self) -> Iterator[str]:
+        """What is lost by not taking another finalist: a small chance alone would alarm."""
+        if self.loss is None or not self.gains:
+            return
+        if self.loss == 0.0:
+            yield "Nothing is lost by taking it and not another of them."
+            return
+        low = self.gains[0].low
+        little = low is not None and self.loss <= LITTLE * low
+        beside = ": little beside the gain" if little else ""
+        yield f"Another of them may be better, but by {self.loss_told} on average{beside}."
 
     def _late(self) -> Iterator[str]:
         """Whether it took longer than it was given: something is tried and checked in any case."""

@@ -386,6 +386,8 @@ def with_verdict(record: OptimisationRecord, fleet: Fleet, decided: Verdict) -> 
         over_present=() if over_present is None else tuple(map(_told, over_present.gains)),
         finalists=tuple(dict(f) for f in decided.finalists),
         chances=decided.chances,
+        loss=decided.rivalry.loss if np.isfinite(decided.rivalry.loss) else None,
+        rivals=decided.rivalry.rivals if decided.chances else None,
     )
 
 

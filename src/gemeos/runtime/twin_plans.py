@@ -144,6 +144,7 @@ class TwinPlans:
             seeds=(found.seed,),
             candidates=found.tried,
             cost=Cost(found.ran, found.fresh, found.took, found.price),
+            loss=found.loss,
             latest=found.latest if found.is_recommended else None,
         )
         return self.keep(plan, replacing=replacing)

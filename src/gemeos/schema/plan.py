@@ -199,6 +199,9 @@ class Plan:
     """None where no search found it."""
     latest: Instant | None = None
     """The latest useful moment: put into force later than that it was not shown to gain."""
+    loss: float | None = None
+    """By how much the best of the finalists is better than it: expected, in the unit of the gain.
+    None where no search told it."""
 
     def __post_init__(self) -> None:
         bad = [c for c in self.name if c.isspace() or c in "/?#:%"]
@@ -226,11 +229,19 @@ class Plan:
     def id(self) -> str:
         """Hash of everything in it: a plan of the same name that says otherwise is another one."""
         told = msgspec.to_builtins(self, builtin_types=(bytes,))
-        for later in ("promise", "cost", "latest"):
+        for later in ("promise", "cost", "latest", "loss"):
             if told[later] is None:
                 # As plans were hashed before there was such a thing: what was applied stays known.
                 del told[later]
         return sha256(msgspec.msgpack.encode(told)).hexdigest()[:24]
+
+    @property
+    def loss_told(self) -> str:
+        """What may be lost by not taking another finalist, with its unit; empty if not told."""
+        if self.loss is None:
+            return ""
+        unit = "" if self.gain is None or not self.gain.unit else f" {self.gain.unit}"
+        return f"{self.loss:.2g}{unit}"
 
     def to_bytes(self) -> bytes:
         """For the store and the wire."""
@@ -260,6 +271,8 @@ class Plan:
             told.append(f"promised, {self.promise.gain.share:.0%}: {self.promise.gain}")
         if self.best is not None:
             told.append(f"P(best) = {self.best:.2f} of {self.candidates}")
+            if self.loss_told:
+                told.append(f"another finalist may be better, by {self.loss_told} on average")
         if self.cost is not None:
             told.append(f"found by {self.cost}")
             if self.cost.price is not None:

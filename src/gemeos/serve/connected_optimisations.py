@@ -114,6 +114,8 @@ def _record(told: om.OptimisationMessage) -> OptimisationRecord:
         first_fresh=told.first_fresh,
         finalists=tuple(told.finalists),
         chances=tuple(told.chances),
+        loss=told.loss,
+        rivals=told.rivals,
         latest=None if told.latest is None else instant(told.latest),
         unmodelled=tuple(told.unmodelled),
         in_force=told.in_force,

@@ -72,6 +72,7 @@ class ConnectedPlans:
             promise=tell_plans.promise(plan.promise),
             cost=tell_plans.cost(plan.cost),
             latest=None if plan.latest is None else iso(plan.latest),
+            loss=plan.loss,
             replacing=replacing,
         )
         told = self._connection.told("POST", self._path, pm.PlanMessage, msgspec.to_builtins(body))
@@ -221,6 +222,7 @@ def _record(told: pm.PlanMessage) -> PlanRecord:
         promise=tell_plans.promise_of(told.promise),
         cost=tell_plans.cost_heard(told.cost),
         latest=None if told.latest is None else instant(told.latest),
+        loss=told.loss,
     )
     approvals = tuple(
         Approval(told.id, each.actor, Role(each.role), instant(each.at), each.event)

@@ -104,6 +104,11 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     first_fresh: int
     finalists: list[dict[str, float | int | str]]
     chances: list[float]
+    """That each finalist is the best of them: that what it gives on average is."""
+    loss: float | None = None
+    """By how much the best finalist is better than the winner, expected; null where not told."""
+    rivals: int | None = None
+    """Of the other finalists that are not shown to be worse than the winner."""
     latest: Time | None
     """Put into force later than that it was not shown to gain."""
     unmodelled: list[str]

@@ -172,6 +172,10 @@ def _what(view: View, record: PlanRecord) -> Html:
                 "P(best)",
                 "" if plan.best is None else f"{plan.best:.0%}, {plan.candidates} were tried",
             ),
+            (
+                "another finalist may be better",
+                plan.loss_told and f"by {plan.loss_told} on average",
+            ),
             ("costs", "" if price is None else str(price)),
             ("found by", "" if plan.cost is None else str(plan.cost)),
             ("to be begun until", until(view, plan)),

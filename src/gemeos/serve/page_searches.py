@@ -93,6 +93,8 @@ def _verdict(view: View, record: OptimisationRecord) -> Html:
                         if record.chances
                         else "",
                     ),
+                    ("not shown to be worse", _rivals(record)),
+                    ("another may be better", _loss(record)),
                     (
                         "latest useful moment",
                         _latest(view, record) if record.latest is not None else "",
@@ -224,6 +226,15 @@ def _gain(gain: GainTold) -> str:
 
 def _best(record: OptimisationRecord) -> str:
     return f"{record.chances[0]:.0%} of {len(record.chances)}" if record.chances else "-"
+
+
+def _rivals(record: OptimisationRecord) -> str:
+    return "" if record.rivals is None else f"{record.rivals} of the other finalists"
+
+
+def _loss(record: OptimisationRecord) -> str:
+    told = record.loss_told
+    return f"by {told} on average" if told else ""
 
 
 def _latest(view: View, record: OptimisationRecord) -> str:

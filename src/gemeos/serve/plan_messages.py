@@ -114,6 +114,8 @@ class PlanBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cost: CostMessage | None = None
     latest: Time | None = None
     """Put into force later than that it was not shown to gain."""
+    loss: float | None = None
+    """By how much another finalist may be better, expected, in the unit of the gain."""
     replacing: bool = False
     """Take the place of a plan of that name."""
 
@@ -253,6 +255,8 @@ class PlanMessage(Message, frozen=True, kw_only=True):
     promise: PromiseMessage | None
     cost: CostMessage | None
     latest: Time | None
+    loss: float | None = None
+    """By how much another finalist may be better, expected, in the unit of the gain."""
     approvals: list[ApprovalMessage]
     event: int
     undertaking: UndertakingMessage | None

@@ -51,6 +51,7 @@ def plan(
         promise=promise(told.promise),
         cost=cost(told.cost),
         latest=None if told.latest is None else time(told.latest),
+        loss=told.loss,
         approvals=[
             pm.ApprovalMessage(
                 actor=each.actor, role=each.role.value, at=time(each.at), event=each.event
@@ -250,6 +251,7 @@ def plan_of(
         promise=promise_of(body.promise),
         cost=cost_heard(body.cost),
         latest=None if body.latest is None else read(body.latest),
+        loss=body.loss,
     )
 
 

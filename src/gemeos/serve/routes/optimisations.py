@@ -116,6 +116,8 @@ def _message(
         first_fresh=record.first_fresh,
         finalists=list(record.finalists),
         chances=list(record.chances),
+        loss=record.loss,
+        rivals=record.rivals,
         latest=None if record.latest is None else time(record.latest),
         unmodelled=list(record.unmodelled),
         cost=record.cost,
