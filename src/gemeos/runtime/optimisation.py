@@ -19,8 +19,6 @@ DEFAULT_BUDGET: Final = "20 s"
 _LONG_NUMBER: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 LATE: Final = 1.25
 """Times its budget, after which a search says that it took longer."""
-LITTLE: Final = 0.1
-"""Of the lower end of the gain: what may be lost to another finalist counts as little below it."""
 MOST_TRIED: Final = 2000
 """Candidates that are kept, the first ones; ``tried`` counts all. Finalists are kept beside them,
 with what the first members of the search make of them."""
@@ -169,35 +167,13 @@ class OptimisationRecord:
             return
         if len(self.chances) > 1:
             many, chance = len(self.chances), self.chances[0]
-            yield f"Of {many} finalists it is the best with chance {chance:.0%}{self._rivals()}."
-            yield from self._loss()
+            # A small chance alone would alarm where the finalists are nearly the same.
+            lost = self.loss_told and f"; another one may be better, by {self.loss_told} on average"
+            yield f"Of {many} finalists it is the best with chance {chance:.0%}{lost}."
         if self.latest is not None:
             late = self.latest - self.forked_at
             until = f"within {span_told(late)}" if late else "at once"
             yield f"To be put into force {until}: later it may gain nothing."
-
-    def _rivals(self) -> str:
-        match self.rivals:
-            case None:
-                return ""
-            case 0:
-                return ": the others are shown to be worse"
-            case 1:
-                return "; 1 other is not shown to be worse"
-            case many:
-                return f"; {many} others are not shown to be worse"
-
-    def _loss(self) -> Iterator[str]:
-        """What is lost by not taking another finalist: a small chance alone would alarm."""
-        if self.loss is None or not self.gains:
-            return
-        if self.loss == 0.0:
-            yield "Nothing is lost by taking it and not another of them."
-            return
-        low = self.gains[0].low
-        little = low is not None and self.loss <= LITTLE * low
-        beside = ": little beside the gain" if little else ""
-        yield f"Another of them may be better, but by {self.loss_told} on average{beside}."
 
     def _late(self) -> Iterator[str]:
         """Whether it took longer than it was given: something is tried and checked in any case."""
