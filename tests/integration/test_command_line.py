@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,22 @@ def test_that_trust_and_quarantine_are_shown(
     assert "0 refused in all" in capsys.readouterr().out
 
 
+def test_that_an_alert_tells_its_own_record(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked("warnings", "--site", site, "--url", NOWHERE) == 0
+    assert "[twin.tank.watch.NAME] declares an alert" in capsys.readouterr().out
+    watch = "[twin.tank.watch.high]\ncondition = 'level > 9 m'\nwithin = '1 min'\nevery = '10 s'\n"
+    site.write_text(SITE + watch)
+    with gm.run(read(site).site) as running:
+        assert running.wait(30)
+    assert asked("warnings", "--site", site, "--url", NOWHERE) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"hit +missed +false +lead", told)
+    assert re.search(r"high +off +level > 9 m", told)
+    assert asked("warnings", "--json", "--site", site, "--url", NOWHERE) == 0
+    (alert,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert alert["name"] == "high"
+
+
 def test_that_check_tells_what_would_run(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked("check", site, "--json") == 0
     told = json.loads(capsys.readouterr().out)
@@ -190,6 +207,16 @@ def test_that_a_scenario_is_shown_beside_doing_nothing_and_kept(
     shown = json.loads(capsys.readouterr().out)
     assert shown["kind"] == {"type": "scenario", "name": "scenario-1"}
     assert shown["variables"]["level"]["q50"][-1] == pytest.approx(3.0, abs=0.3)
+    assert asked("scenario", "level=2.5 m", "--until", "2 min", "--name", "less", *where) == 0
+    beside = ("--show", "scenario-1", "--against", "less", "--on", "pressure")
+    capsys.readouterr()
+    assert asked("scenarios", *beside, *where) == 0
+    told = capsys.readouterr().out
+    assert "less" in told
+    assert "doing nothing" not in told
+    pressure = next(line for line in told.splitlines() if line.startswith("pressure"))
+    # 3 m instead of 2.5 m; the one an hour's sixtieth later, so of another luck in a minute of it.
+    assert float(pressure.split()[7]) == pytest.approx(9.81 * 0.5, abs=6)
     # So many that it takes longer to be made again than the site lets anybody wait at once.
     large = ("scenario", "level=3 m", "--until", "10 min", "--members", "6000", "--replace")
     assert asked(*large, "--name", "large", "--json", *where) == 0

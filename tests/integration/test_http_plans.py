@@ -202,6 +202,30 @@ def test_that_kill_switches_are_thrown_by_operators_and_released_by_approvers(
     assert device.received == []
 
 
+def test_that_the_switch_of_the_whole_site_is_thrown_and_released_alike_by_all(
+    serving: Serving, people: dict[str, Connection], capsys: pytest.CaptureFixture[str]
+) -> None:
+    operator, approver = people["olaf"], people["ada"]
+    kill = operator.stop_site(why="smoke")
+    assert (kill.twin, kill.actor, kill.why) == ("", "olaf", "smoke")
+    assert [(each.twin, each.actor) for each in approver.stopped()] == [("", "olaf")]
+    with pytest.raises(GuardError, match="kill switch of the site is engaged by olaf: smoke"):
+        approver["tank"].apply(made(serving), approve="me", dry_run=False)
+    with pytest.raises(AccessError, match="olaf is operator; this needs approver"):
+        operator.release_site()
+    # That of a twin is another one.
+    assert not approver["tank"].plans.release()
+    assert approver.release_site()
+    assert not approver.release_site()
+    assert main(["stop", "--all", "--because", "smoke", "--url", serving.url]) == 0
+    assert "kill switch of the site is engaged by local: smoke" in capsys.readouterr().out
+    assert main(["stop", "--all", "--twin", "tank", "--url", serving.url]) == 1
+    assert "the other of one twin" in capsys.readouterr().err
+    assert main(["stop", "--all", "--release", "--url", serving.url]) == 0
+    assert "Released" in capsys.readouterr().out
+    assert operator.stopped() == []
+
+
 def test_that_the_command_line_tells_applies_and_says_why(
     serving: Serving, device: Device, capsys: pytest.CaptureFixture[str]
 ) -> None:

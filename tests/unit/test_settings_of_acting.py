@@ -11,6 +11,7 @@ from gemeos.errors import SettingsError
 from gemeos.link.mqtt import MqttVersion
 from gemeos.runtime.actuator_links import MqttActuatorLink
 from gemeos.runtime.settings import read
+from gemeos.testing.valve import bare_twin
 from gemeos.units.instant import SECOND
 
 GUIDE = Path(__file__).parents[2] / "docs/how-to/apply-a-plan.md"
@@ -56,6 +57,26 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "site.toml"
     path.write_text(WHOLE)
     return path
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"least": "2 m^3/s", "most": "1 m^3/s"}, "least 2 m^3/s, most 1 m^3/s"),
+        ({"least": "2500 L/s"}, "least 2500 L/s, most not given, and the model declares 0 to 2"),
+        ({"most": "-1 m^3/s"}, "from 0 to -1 m^3/s there is none"),
+    ],
+)
+def test_that_limits_that_contradict_are_told_with_what_was_asked_and_declared(
+    limits: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        bare_twin("tank").actuate("plc:tank/valve", to="valve", **limits)
+
+
+def test_that_a_pace_of_nothing_is_told() -> None:
+    with pytest.raises(SettingsError, match="a pace of '0 s' is none"):
+        bare_twin("tank").actuate("plc:tank/valve", to="valve", pace="0 s")
 
 
 def test_that_rules_conduct_and_actuators_are_read(file: Path) -> None:

@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "plan": "Make a plan of what a search found, or of a scenario that sets controls.",
     "approve": "Let a plan be applied, by you or by others.",
     "apply": "What a plan would send and what speaks against it; with --really, carry it out.",
-    "stop": "Engage a twin's kill switch: nothing is sent any more, nothing restored.",
+    "stop": "Engage a twin's or the site's kill switch: nothing is sent, nothing restored.",
     "ledger": "What applied plans promised, what they delivered, and whether promises are kept.",
     "why": "Why a control stands where it does, or stood at a moment.",
 }
@@ -66,6 +66,7 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     elif name == "stop":
         parser.add_argument("--because", default="", help="in a few words")
         parser.add_argument("--release", action="store_true", help="release it instead")
+        parser.add_argument("--all", action="store_true", help="that of the whole site")
         parser.set_defaults(run=_stop)
     elif name == "ledger":
         parser.set_defaults(run=_ledger)
@@ -177,7 +178,15 @@ def _is_answered(undertaking: Undertaking) -> bool:
 
 
 def _stop(args: argparse.Namespace) -> None:
+    if args.all and args.twin:
+        raise InputError("One switch is of the whole site, --all, the other of one twin, --twin.")
     with reached(args) as site:
+        if args.all:
+            if args.release:
+                print("Released." if site.release_site() else "It was not engaged.")
+            else:
+                print(site.stop_site(why=args.because).told)
+            return
         plans = site[args.twin or only(site)].plans
         if args.release:
             print("Released." if plans.release() else "It was not engaged.")

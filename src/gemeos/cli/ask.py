@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gemeos.cli.reach import add_site, only, reached
-from gemeos.cli.show import scores_table, trust_table
+from gemeos.cli.show import scores_table, trust_table, warnings_table
 from gemeos.ensemble.estimate import Estimate
 from gemeos.serve.client import ConnectedTwin
 
@@ -18,6 +18,7 @@ COMMANDS = {
     "now": "What a twin holds to be so at this moment.",
     "at": "What a twin holds to have been so; with --known-by, what it held then.",
     "forecast": "Where a twin goes if nobody intervenes.",
+    "warnings": "How each alert of a twin stands, and how it has done so far.",
     "trust": "How well a twin is in step, and what that rests on.",
     "quarantine": "What came in and could not be used, newest first.",
 }
@@ -38,7 +39,7 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "at":
         parser.add_argument("when", help="ISO 8601, as in 2014-03-01T12:00Z")
         parser.add_argument("--known-by", help="only what was known at that site time")
-    if name != "trust":
+    if name not in {"trust", "warnings"}:
         parser.add_argument("--all", action="store_true", help="states, params and inputs too")
     if name == "forecast":
         parser.add_argument("until", nargs="?", default="6 h", help="how far ahead, as in '6 h'")
@@ -74,12 +75,22 @@ def _ask(args: argparse.Namespace) -> None:
                 _print(twin, twin.at(args.when, known_by=args.known_by), args)
             case "forecast":
                 _print(twin, twin.forecast(args.until, every=args.every, raw=args.raw), args)
+            case "warnings":
+                _warnings(twin)
             case _:
                 trust = twin.trust()
                 console = Console()
                 console.print(trust_table(trust, console.width))
                 if trust.scores:
                     console.print(scores_table(trust))
+
+
+def _warnings(twin: ConnectedTwin) -> None:
+    told = twin.warnings()
+    if not told:
+        print(f"{twin.name} watches for nothing: [twin.{twin.name}.watch.NAME] declares an alert.")
+        return
+    Console().print(warnings_table(told))
 
 
 def _print(twin: ConnectedTwin, estimate: Estimate, args: argparse.Namespace) -> None:

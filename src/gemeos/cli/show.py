@@ -9,8 +9,9 @@ from typing import Final
 
 from rich.table import Table
 
+from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.trust import Trust
-from gemeos.units import iso
+from gemeos.units import iso, span_told
 from gemeos.units.instant import SECOND, Span
 
 LEAST_NAME: Final = 12
@@ -148,3 +149,23 @@ def _skill(skill: float | None) -> str:
 
 def _percent(shares: Sequence[float]) -> str:
     return "/".join(f"{100 * share:.0f}" for share in shares)
+
+
+def warnings_table(told: Sequence[AlertStanding]) -> Table:
+    """Alerts, each with its own record: how often it came, was missed, or was a false alarm."""
+    table = table_of(
+        "alert", "is", "condition", "ahead", "chance", "hit", "missed", "false", "lead"
+    )
+    for each in told:
+        table.add_row(
+            each.name,
+            "on" if each.is_on else "off",
+            each.condition,
+            span_told(each.within),
+            "-" if each.chance is None else f"{each.chance:.0%}",
+            str(each.hits),
+            str(each.misses),
+            str(each.false_alarms),
+            "-" if each.median_lead is None else span_told(each.median_lead),
+        )
+    return table

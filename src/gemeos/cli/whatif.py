@@ -37,6 +37,8 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     """What each takes."""
     add_site(parser)
     parser.add_argument("--on", help="the variables to tell, separated by commas")
+    if name.startswith("scenario"):
+        parser.add_argument("--against", metavar="NAME", help="tell it beside that scenario")
     if name == "scenarios":
         parser.add_argument("twin", nargs="?", help="its name; may be left out where there is one")
         chosen = parser.add_mutually_exclusive_group()
@@ -267,7 +269,8 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
     record = twin.scenarios.record(name)
     print(_line(record, zone(site.site().zone)))
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
-    for heading in ("at the end", "doing nothing", name, "difference", "90 % within", "unit"):
+    beside = args.against or "doing nothing"
+    for heading in ("at the end", beside, name, "difference", "90 % within", "unit"):
         is_name = heading == "at the end"
         table.add_column(
             heading,
@@ -276,7 +279,7 @@ def _show(site: Connection, twin: ConnectedTwin, name: str, args: argparse.Names
         )
     when, paired = "", 0
     for each in names:
-        compared = twin.scenarios.compare(name, on=each.strip())
+        compared = twin.scenarios.compare(name, on=each.strip(), against=args.against)
         difference = compared.difference
         paired = difference.members.shape[1]
         mean, sd, within = told(difference, -1)

@@ -13,7 +13,7 @@ from gemeos.errors import SchemaError, SettingsError
 from gemeos.link.base import Actuator
 from gemeos.schema.role import Role
 from gemeos.schema.schema import Schema
-from gemeos.schema.variable import Control
+from gemeos.schema.variable import Bounds, Control
 from gemeos.units import conversion, quantity, span
 
 
@@ -103,9 +103,20 @@ def actuation_of(  # noqa: PLR0913 -- each is one word of the declaration, by ke
         pace=span(pace),
     )
     low, high = made.limits
-    if not low <= high or made.pace <= 0:
-        raise SettingsError(f"{to}: no value lies within {low:g} and {high:g}, or the pace is 0.")
+    if not low <= high:
+        raise SettingsError(
+            f"{to}: its limits contradict each other: least {least or 'not given'}, most "
+            f"{most or 'not given'}, and the model declares {_told(control.bounds)}. No value "
+            f"keeps them all: from {low:g} to {high:g} {control.unit} there is none."
+        )
+    if made.pace <= 0:
+        raise SettingsError(f"{to}: a pace of {pace!r} is none; it is the time between two steps.")
     return Actuation(link, name, made, told)
+
+
+def _told(bounds: Bounds) -> str:
+    low, high = ("no end" if end is None else f"{end:g}" for end in bounds)
+    return f"{low} to {high}"
 
 
 def conduct_of(  # noqa: PLR0913 -- each is one word of the declaration, by keyword

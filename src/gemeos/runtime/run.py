@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +13,13 @@ from typing import Self
 from gemeos.errors import StoppedError
 from gemeos.runtime.host import Host
 from gemeos.runtime.ledger_row import Ledger
+from gemeos.runtime.plan import Kill
 from gemeos.runtime.questions import Questions
 from gemeos.runtime.site import Site
+from gemeos.runtime.switches import WHOLE_SITE
 from gemeos.runtime.twin import Twin
+from gemeos.runtime.twin_plans import PROGRAM
+from gemeos.schema.role import Role
 from gemeos.timeline.base import Timeline
 from gemeos.timeline.duck import DuckTimeline
 from gemeos.timeline.memory import MemoryTimeline
@@ -90,6 +94,20 @@ class RunningSite:
     def ledger(self) -> Ledger:
         """What applied plans of all twins promised, and what they delivered."""
         return self.host.applying.ledgers.of()
+
+    def stop_site(self, *, why: str = "") -> Kill:
+        """Engage the kill switch of the whole site: nothing is sent to any twin's devices."""
+        return self.host.applying.switches.engage(
+            WHOLE_SITE, actor=PROGRAM, role=Role.ADMIN, why=why
+        )
+
+    def release_site(self) -> bool:
+        """Release it, and none of a twin's own; False where it was not engaged."""
+        return self.host.applying.switches.release(WHOLE_SITE, actor=PROGRAM, role=Role.ADMIN)
+
+    def stopped(self) -> Sequence[Kill]:
+        """The kill switches that are engaged; that of the site names no twin."""
+        return self.host.applying.switches.all()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until every source ended; False if it took longer than ``timeout_s``."""

@@ -18,15 +18,17 @@ from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.asked import AsksWhatIf, Hindsight, Searches, WhatIfs, When
 from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.phase import Phase
+from gemeos.runtime.plan import Kill
 from gemeos.runtime.planned import Applies, PlansOfTwin
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import Trust
 from gemeos.serve import hear, tell_ledger
 from gemeos.serve import messages as m
+from gemeos.serve import plan_messages as pm
 from gemeos.serve import site_messages as sm
 from gemeos.serve.connected_hindcasts import ConnectedHindcasts
 from gemeos.serve.connected_optimisations import ConnectedOptimisations
-from gemeos.serve.connected_plans import ConnectedPlans
+from gemeos.serve.connected_plans import ConnectedPlans, kill_of
 from gemeos.serve.connected_scenarios import ConnectedScenarios
 from gemeos.serve.ledger_messages import LedgerMessage
 from gemeos.serve.problems import error_of
@@ -209,6 +211,18 @@ class Connection:
     def site(self) -> sm.SiteMessage:
         """The site as it runs: its clock, links and twins."""
         return self.asked("/api/site", sm.SiteMessage)
+
+    def stop_site(self, *, why: str = "") -> Kill:
+        """Engage the kill switch of the whole site: nothing is sent to any twin's devices."""
+        return kill_of(self.told("POST", "/api/kill", pm.KillMessage, {"why": why}))
+
+    def release_site(self) -> bool:
+        """Release it, and none of a twin's own; False where it was not engaged."""
+        return self.told("DELETE", "/api/kill", pm.ReleasedMessage).released
+
+    def stopped(self) -> Sequence[Kill]:
+        """The kill switches that are engaged; that of the site names no twin."""
+        return [kill_of(each) for each in self.asked("/api/kill", pm.KillsMessage).engaged]
 
     def quarantine(self, *, link: str | None = None, limit: int = 100) -> sm.QuarantineMessage:
         """What was refused, the newest first."""

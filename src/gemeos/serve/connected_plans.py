@@ -158,7 +158,7 @@ class ConnectedPlans:
     def stop(self, *, why: str = "") -> Kill:
         """See ``PlansOfTwin``."""
         told = self._connection.told("POST", f"{self._root}/kill", pm.KillMessage, {"why": why})
-        return Kill(told.twin, told.actor, told.why, instant(told.at))
+        return kill_of(told)
 
     def release(self) -> bool:
         """See ``PlansOfTwin``."""
@@ -303,3 +303,8 @@ def _event(told: EventMessage) -> Event:
         known_at=instant(told.known_at),
         number=told.number,
     )
+
+
+def kill_of(told: pm.KillMessage) -> Kill:
+    """A kill switch as it was told."""
+    return Kill(told.twin, told.actor, told.why, instant(told.at))
