@@ -194,4 +194,12 @@ def test_that_the_kill_switch_of_the_site_stops_every_twin_and_outlives_a_restar
             running.host.applying.switches.release("", actor="olaf", role=Role.OPERATOR)
         with pytest.raises(AccessError, match="eve is viewer"):
             running.host.applying.switches.engage("tank", actor="eve", role=Role.VIEWER)
+        # As a program does it, and as a connection does: tests/integration/test_http_plans.py.
+        assert running.release_site()
+        assert not running.release_site()
+        kill = running.stop_site(why="smoke")
+        assert (kill.twin, kill.actor, kill.why) == ("", "program", "smoke")
+        assert list(running.stopped()) == [kill]
+        with pytest.raises(GuardError, match="kill switch of the site is engaged by program"):
+            running["tank"].apply(made(running, name="third"), approve="ada", dry_run=False)
     assert plc.received == []

@@ -428,7 +428,7 @@ UNBOUNDED = {
     "link/_network.py": "acknowledgements of an arrival, and each arrival waits for its own",
     "runtime/turns.py": "threads that wait, of which there are as many as the background has",
     "runtime/beside.py": "commits up to MOST_HELD readings, portions of one of them or of AT_ONCE",
-    "runtime/fleet.py": "instants of readings that one arrival, which is bounded, brought",
+    "runtime/lookback.py": "instants that are asked for, and those of readings held on the way",
     "twins/traffic/signals/eyes.py": "no queue of a program, but of vehicles at a light",
     "timeline/duck_database.py": "connections, of which there are as many as threads",
 }

@@ -30,11 +30,11 @@ def plan(**more: object) -> Plan:
 
 def test_that_a_plan_from_before_costs_were_told_is_still_known() -> None:
     told = msgspec.to_builtins(plan(), builtin_types=(bytes,))
-    for later in ("promise", "cost", "latest"):
+    for later in ("promise", "cost", "latest", "loss"):
         del told[later]
     assert plan().id == sha256(msgspec.msgpack.encode(told)).hexdigest()[:24]
     costs = plan(cost=Cost(10, 20, SECOND, PRICE))
-    assert len({plan().id, costs.id, plan(latest=START).id}) == 3
+    assert len({plan().id, costs.id, plan(latest=START).id, plan(loss=0.1).id}) == 4
     assert Plan.from_bytes(costs.to_bytes()) == costs
     old = msgspec.msgpack.encode(told)
     assert Plan.from_bytes(old) == plan()
