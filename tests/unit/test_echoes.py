@@ -58,8 +58,8 @@ def test_that_what_is_heard_of_a_control_is_heard_by_its_echo_too() -> None:
     series = Series("plant", "valve")
     channels = channels_of(ECHOED, "tank", [Binding(series, "tank", "valve")])
     windows, at = Windows(1, ECHOED.step), np.array([7 * STEP * SECOND])
-    none = np.zeros(1, np.int64)
-    rows = rows_of(none, none, at, at, none, np.ones(1, np.bool_), np.array([0.3]))
+    none, first = np.zeros(1, np.int64), np.zeros(1, np.int32)
+    rows = rows_of(first, first, at, at, none, np.ones(1, np.bool_), np.array([0.3]))
     windows.insert(none, rows)
     read = Bound(ECHOED, [channels]).gathered(none, [7], *windows.at([0], [7]))
     assert [v.name for v in ECHOED.driven] == ["heard_valve", "valve"]

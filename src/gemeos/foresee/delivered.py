@@ -311,7 +311,14 @@ class _Readings:
 
         return of
 
-    def _parts(self, share: float) -> tuple[Rows, Rows, Rows, Float64[np.ndarray, " way"]]:
+    def _parts(
+        self, share: float
+    ) -> tuple[
+        Float64[np.ndarray, "way direction"],
+        Float64[np.ndarray, " direction"],
+        Float64[np.ndarray, "direction member"],
+        Float64[np.ndarray, " way"],
+    ]:
         apart = self._off + share * self._further
         # By the squares, of which there are few, and not by the members, of which there are many.
         square, left = np.linalg.eigh(self._covariance(share) - np.eye(len(apart)))
