@@ -334,6 +334,7 @@ def test_that_a_long_table_counts_what_it_leaves_out() -> None:
         (0.0, 0.0, "x: 0 +- 0 kW"),
         (3.25, 0.0, "x: 3.25 +- 0 kW"),
         (4e-12, 2.5e-13, "x: 4.00e-12 +- 2.5e-13 kW"),
+        (-0.3, 35.0, "x: 0 +- 35 kW"),
     ],
 )
 def test_that_a_number_is_told_to_the_second_digit_of_its_spread(

@@ -94,7 +94,8 @@ def told(marginal: Marginal, index: int) -> tuple[str, str, str]:
 def _number(value: float, *, spread: float, size: float) -> str:
     """``value`` to the second digit of ``spread``; to six digits where there is no spread.
 
-    ``size`` decides for all numbers of a row whether they are told with an exponent.
+    ``size`` decides for all numbers of a row whether they are told with an exponent. What rounds to
+    nought has no sign.
     """
     # A spread of rounding errors is none: it would print sixteen digits.
     if spread <= 1e-9 * size:
@@ -102,5 +103,5 @@ def _number(value: float, *, spread: float, size: float) -> str:
     decimals = 1 - math.floor(math.log10(spread))
     if size >= 1e7 or decimals > 8:
         own = math.floor(math.log10(max(abs(value), spread)))
-        return f"{value:.{own + decimals}e}"
-    return f"{value:.{max(decimals, 0)}f}"
+        return f"{value:z.{own + decimals}e}"
+    return f"{value:z.{max(decimals, 0)}f}"

@@ -101,7 +101,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
     """Six digits that matter, or so many decimals."""
     if value is None:
         return "-"
-    return f"{value:.6g}" if decimals is None else f"{value:.{decimals}f}"
+    return f"{value:.6g}" if decimals is None else f"{value:z.{decimals}f}"
 
 
 def few(value: float | None) -> str:
