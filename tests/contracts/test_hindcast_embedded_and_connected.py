@@ -11,7 +11,7 @@ import pytest
 
 import gemeos as gm
 from gemeos.errors import InputError, OutOfReachError, SchemaError, UnknownNameError
-from gemeos.runtime.asked import AsksWhatIf
+from gemeos.runtime.asks_what_if import AsksWhatIf
 from gemeos.runtime.run import RunningSite
 from gemeos.runtime.scenario import Progress
 from gemeos.schema.reading import Reading, Series

@@ -13,7 +13,7 @@ from gemeos.cli.main import main
 from gemeos.errors import InputError, UnknownNameError
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.advice import AdvisedAt
-from gemeos.runtime.asked import AsksWhatIf
+from gemeos.runtime.asks_what_if import AsksWhatIf
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.scenario import Progress
 from gemeos.schema.reading import Reading, Series

@@ -11,7 +11,7 @@ import gemeos as gm
 from gemeos.errors import InputError, UnitError, UnknownNameError
 from gemeos.foresee.space import Choice, Continuous, When
 from gemeos.foresee.verdict import Advice
-from gemeos.runtime.asked import AsksWhatIf
+from gemeos.runtime.asks_what_if import AsksWhatIf
 from gemeos.runtime.scenario import Progress
 from gemeos.schema.reading import Reading, Series
 from gemeos.serve.client import connect

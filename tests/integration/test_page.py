@@ -24,6 +24,7 @@ from gemeos.cli.main import main
 from gemeos.ensemble.marginal import told as told_of
 from gemeos.errors import GuardError
 from gemeos.foresee.verdict import Advice
+from gemeos.runtime.asked import HindcastQuestion, ScenarioQuestion, SearchQuestion
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.twin import Twin
 from gemeos.schema.phase import Phase
@@ -192,7 +193,8 @@ def forked(plant: Plant, name: str, **changes: str) -> None:
     """A scenario that is through."""
     scenarios = plant.serving.host.scenarios
     told = changes or {"level": "3 m"}
-    scenarios.begin("tank", name, told, until="2 s", every="200 ms", replacing=True)
+    asked = ScenarioQuestion(name=name, changes=told, until="2 s", every="200 ms", replacing=True)
+    scenarios.begin("tank", asked)
     assert scenarios.record("tank", name, wait_s=20).progress is Progress.DONE
 
 
@@ -286,12 +288,14 @@ def test_that_a_search_tells_its_advice_gain_and_last_moment(plant: Plant) -> No
     with fed(plant):
         searches.begin(
             "tank",
-            "calm",
-            {"valve": "0 m^3/s, 1 m^3/s, 2 m^3/s"},
-            until="1 s",
-            minimise="mean(level)",
-            budget="60 runs",
-            replacing=True,
+            SearchQuestion(
+                name="calm",
+                over={"valve": "0 m^3/s, 1 m^3/s, 2 m^3/s"},
+                until="1 s",
+                minimise="mean(level)",
+                budget="60 runs",
+                replacing=True,
+            ),
         )
         record = searches.record("tank", "calm", wait_s=30)
     assert record.progress is Progress.DONE
@@ -414,12 +418,14 @@ def test_that_a_hindcast_tells_hits_misses_and_false_alarms(plant: Plant) -> Non
     now = clock.now()
     hindcasts.begin(
         "tank",
-        "before",
-        "level > 1.5 m",
-        within="1 s",
-        since=now - 2 * SECOND,
-        until=now,
-        every="500 ms",
+        HindcastQuestion(
+            name="before",
+            condition="level > 1.5 m",
+            within="1 s",
+            since=now - 2 * SECOND,
+            until=now,
+            every="500 ms",
+        ),
     )
     record = hindcasts.record("tank", "before", wait_s=30)
     told = seen(plant.client, "/twins/tank")

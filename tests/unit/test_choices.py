@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from gemeos.errors import GemeosError, InputError, UnitError, UnknownNameError
-from gemeos.foresee.choices import Asked, as_written, space_of, text_of
+from gemeos.foresee.choices import Asked, as_written, space_of, texts_of
 from gemeos.foresee.space import Candidate, Choice, Continuous, Integer, Space, When
 from gemeos.schema.prior import Normal
 from gemeos.schema.schema import Schema
@@ -80,7 +80,7 @@ def test_that_what_is_stored_and_what_is_sent_is_the_same_question(
     asked = space_of(SCHEMA, over)
     assert asked.is_conditional
     assert space_of(SCHEMA, as_written(asked)) == asked
-    sent = {name: text_of(told, over) for name, told in over.items()}
+    sent = texts_of(over)
     again = space_of(SCHEMA, sent)
     assert as_written(again) == as_written(asked)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import gemeos as gm
 from gemeos.errors import AssimilationError
 from gemeos.link.format import TimeForm
+from gemeos.runtime.asked import ScenarioQuestion
 from gemeos.runtime.garbage import settled_in
 from gemeos.runtime.host import Host
 from gemeos.runtime.run import timeline_of
@@ -92,15 +93,15 @@ async def _what_ifs(host: Host, members: int) -> None:
 
 
 def _begun(host: Host, twin: str, members: int) -> None:
-    host.scenarios.begin(
-        twin,
-        "ahead",
-        {"k": "times 0.8"},
+    asked = ScenarioQuestion(
+        name="ahead",
+        changes={"k": "times 0.8"},
         until="10 min",
         every="1 min",
         members=members,
         replacing=True,
     )
+    host.scenarios.begin(twin, asked)
 
 
 async def _ages(host: Host, asked: int) -> None:

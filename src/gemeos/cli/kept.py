@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.cli.show import table_of
-from gemeos.runtime.asked import KeptByName
+from gemeos.runtime.futures import KeptByName
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.serve.client import ConnectedTwin

@@ -16,7 +16,9 @@ from gemeos.cli.reach import add_site, only, reached
 from gemeos.ensemble.marginal import told
 from gemeos.errors import InputError
 from gemeos.runtime.advice import DEFAULT_RUNS
-from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, free_name, through
+from gemeos.runtime.asked import LONGEST_WAIT_S
+from gemeos.runtime.asks_what_if import free_name, through
+from gemeos.runtime.futures import Hindsight, Searches, WhatIfs
 from gemeos.runtime.optimisation import DEFAULT_BUDGET
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve.client import ConnectedTwin, Connection

@@ -55,13 +55,15 @@ def as_written(space: Space) -> dict[str, str]:
     return {axis.name: _written(axis) + _if(axis, units, settled=True) for axis in space.axes}
 
 
-def text_of(told: Asked, over: Mapping[str, Asked]) -> str:
+def texts_of(over: Mapping[str, Asked]) -> dict[str, str]:
     """What somebody wrote as text, for whoever cannot see the schema.
 
-    Args:
-        told: How one name was written.
-        over: All of them: on what it depends is told in the unit in which that was written.
+    On what a choice depends is told in the unit in which that was written.
     """
+    return {name: _text(told, over) for name, told in over.items()}
+
+
+def _text(told: Asked, over: Mapping[str, Asked]) -> str:
     match told:
         case str():
             return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, assert_never, final
 
@@ -12,18 +11,16 @@ from typing_extensions import override
 from gemeos.ensemble.condition import Condition, parse
 from gemeos.ensemble.state import TwinState
 from gemeos.errors import InputError
-from gemeos.foresee.choices import Asked as Choices
 from gemeos.foresee.fork import MOST_INSTANTS
 from gemeos.runtime import scenarios
-from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.advising import Advising, Sought
-from gemeos.runtime.asked import When
+from gemeos.runtime.asked import HindcastQuestion, When
 from gemeos.runtime.base import Declares
 from gemeos.runtime.hindcast import Asked, Hindcast, hindcast
 from gemeos.runtime.hindcast_record import KIND, HindcastRecord
 from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.scenario import Progress
-from gemeos.runtime.wanted import Wanted
+from gemeos.runtime.wanted import check_alone, sought
 from gemeos.schema.variable import Const
 from gemeos.units import span
 from gemeos.units.instant import Instant, Span
@@ -55,47 +52,14 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         super().__init__(running, KIND, HindcastRecord, most=MOST_WAITING)
         self._running = running
 
-    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
-        self,
-        twin: str,
-        name: str,
-        condition: str = "",
-        *,
-        within: str | Span,
-        since: When,
-        until: When,
-        likely: float = 0.5,
-        every: str | Span | None = None,
-        over: Mapping[str, Choices] | None = None,
-        minimise: str | Sequence[str] = (),
-        maximise: str | Sequence[str] = (),
-        subject_to: str | Sequence[str] = (),
-        look_every: str | Span | None = None,
-        budget: str = DEFAULT_RUNS,
-        seed: int = 0,
-        replacing: bool = False,
-        actor: str = "program",
+    def begin(
+        self, twin: str, asked: HindcastQuestion, *, actor: str = "program"
     ) -> HindcastRecord:
         """Have a stretch of the past gone through when it is its turn.
 
         Args:
             twin: Its name.
-            name: Of the hindcast.
-            condition: What would be warned of, as in ``level > 2 m``. Either it or ``over``.
-            within: How far each warning reaches, or how far ahead plans are judged.
-            since: Where it begins; the twin must have had an estimate then.
-            until: Where it ends.
-            likely: The chance from which on it is warned.
-            every: Between two issues; by default a sixth of ``within``, of advice all of it.
-            over: What may be chosen at each, by control or constant, where advice is asked for.
-            minimise: Objectives, as an optimisation has them.
-            maximise: The same.
-            subject_to: Constraints, as an optimisation has them.
-            look_every: Between two instants that plans are judged by; by default a hundredth of
-                ``within``.
-            budget: Of each search, in runs.
-            seed: Of what the searches draw.
-            replacing: Take the place of one of that name.
+            asked: What is asked of it.
             actor: Who asks.
 
         Raises:
@@ -103,39 +67,36 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
             BusyError: too many wait.
         """
         fleet = self._running.fleet(twin)
-        self._shelf.check_room(twin, name, replacing=replacing)
-        begin, end = self._stretch(twin, since, until)
-        wanted = Wanted(
-            over or {}, minimise, maximise, subject_to, within, every, look_every, budget, seed
-        )
-        wanted.check_alone(condition)
-        asked: Asked | Sought
-        if over:
-            asked, advice = wanted.sought(fleet, twin, begin, end, self._running.clock.now())
+        self._shelf.check_room(twin, asked.name, replacing=asked.replacing)
+        begin, end = self._stretch(twin, asked.since, asked.until)
+        check_alone(asked)
+        ready: Asked | Sought
+        if asked.over:
+            ready, advice = sought(asked, fleet, twin, begin, end, self._running.clock.now())
         else:
-            read = self._condition(twin, condition)
-            asked, advice = self._asked(twin, read, within, begin, end, likely, every), None
+            ready, advice = self._asked(twin, asked, begin, end), None
         self._check_waiting()
         questions = self._running.questions
-        before = questions.past(twin, asked.since, asked.since).state
-        settled = questions.past(twin, asked.since, asked.known_by).state if over else before
+        before = questions.past(twin, ready.since, ready.since).state
+        known_by = ready.known_by
+        settled = questions.past(twin, ready.since, known_by).state if asked.over else before
         record = HindcastRecord(
             twin=twin,
-            name=name,
-            condition=condition,
-            within=asked.within,
-            likely=likely,
-            every=asked.every,
-            since=asked.since,
-            until=asked.until,
+            name=asked.name,
+            condition=asked.condition,
+            within=ready.within,
+            likely=asked.likely,
+            every=ready.every,
+            since=ready.since,
+            until=ready.until,
             model=fleet.identity,
             actor=actor,
-            created=asked.known_by,
+            created=ready.known_by,
             advice=advice,
         )
-        job = _Job(twin, name, record, asked, before, settled)
-        told = condition or ", ".join(over or ())
-        self._begin(job, b"", self._run, replacing=replacing, actor=actor, asked=told)
+        job = _Job(twin, asked.name, record, ready, before, settled)
+        told = asked.condition or ", ".join(asked.over)
+        self._begin(job, b"", self._run, replacing=asked.replacing, actor=actor, asked=told)
         return record
 
     def _condition(self, twin: str, text: str) -> Condition:
@@ -144,18 +105,12 @@ class Hindcasts(NamedWork[HindcastRecord, _Job]):
         condition.check({v.name: v.unit for v in schema.variables if not isinstance(v, Const)})
         return condition
 
-    def _asked(
-        self,
-        twin: str,
-        condition: Condition,
-        within: str | Span,
-        begin: Instant,
-        end: Instant,
-        likely: float,
-        every: str | Span | None,
-    ) -> Asked:
+    def _asked(self, twin: str, asked: HindcastQuestion, begin: Instant, end: Instant) -> Asked:
+        """Warnings that are asked for, made ready."""
+        condition = self._condition(twin, asked.condition)
         step = self._running.fleet(twin).schema.step
-        reach = _whole(within, step)
+        reach = _whole(asked.within, step)
+        every, likely = asked.every, asked.likely
         pace = max(reach // 6 // step, 1) * step if every is None else _whole(every, step)
         if reach < step or pace < step:
             raise InputError("Neither 'within' nor 'every' can be shorter than a step.")

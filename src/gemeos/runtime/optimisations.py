@@ -8,7 +8,7 @@ same candidates are run. The check of the winner is then as wide as one would li
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol, final
@@ -17,7 +17,7 @@ import numpy as np
 from typing_extensions import override
 
 from gemeos.ensemble.state import TwinState
-from gemeos.foresee.choices import Asked, as_written, space_of
+from gemeos.foresee.choices import as_written, space_of
 from gemeos.foresee.fork import instants
 from gemeos.foresee.goal import Goal, Samples
 from gemeos.foresee.judge import Gain, Judge
@@ -27,11 +27,11 @@ from gemeos.foresee.space import DO_NOTHING, Candidate, Space
 from gemeos.foresee.verdict import Advice, Verdict
 from gemeos.runtime import scenarios
 from gemeos.runtime.apply import Applying
+from gemeos.runtime.asked import SearchQuestion
 from gemeos.runtime.base import Declares
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.named import NamedWork, Pursuit, ended
 from gemeos.runtime.optimisation import (
-    DEFAULT_BUDGET,
     KIND,
     GainTold,
     OptimisationRecord,
@@ -98,47 +98,18 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         super().__init__(running, KIND, OptimisationRecord, most=MOST_WAITING)
         self._running = running
 
-    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
-        self,
-        twin: str,
-        name: str,
-        over: Mapping[str, Asked],
-        *,
-        until: str | Span,
-        minimise: str | Sequence[str] = (),
-        maximise: str | Sequence[str] = (),
-        subject_to: str | Sequence[str] = (),
-        every: str | Span | None = None,
-        budget: str = DEFAULT_BUDGET,
-        cost: str = "",
-        present: str | None = None,
-        seed: int = 0,
-        replacing: bool = False,
-        actor: str = "program",
+    def begin(
+        self, twin: str, asked: SearchQuestion, *, actor: str = "program"
     ) -> OptimisationRecord:
         """Fork a twin, keep what is asked, and have it searched when it is its turn.
 
+        A budget of time is for the search and the check of its winner, which is made in any case;
+        ``812 of 5000 runs`` makes a search again that its time ended. Where each member is a
+        simulation of its own, one run is one candidate with two of them.
+
         Args:
             twin: Its name.
-            name: Of the optimisation.
-            over: What may be chosen, by control or constant, as ``foresee.choices`` reads it.
-            until: How far ahead plans are judged.
-            minimise: Objectives, as ``foresee.objective`` reads them.
-            maximise: The same; one of both at least.
-            subject_to: Constraints, as in ``P(stress > 140 MPa) < 0.01``.
-            every: Between two instants that are looked at; by default a hundredth of ``until``.
-            budget: As in ``20 s`` or ``5000 runs``, or ``812 of 5000 runs`` to make a search
-                again that its time ended. A time is for the search and the check of its
-                winner, which is made in any case. Runs are those of the search; one is one
-                candidate with half of the twin's members, or with two of them where each is a
-                simulation of its own.
-            cost: What plans cost, written as an objective: it is told of the winner beside doing
-                nothing, and not sought.
-            present: The optimisation whose advice was followed: the plan that it found, or kept,
-                is in force, and stays unless another is shown to be better. None: the plan that
-                was applied last, as long as its controls stand where it set them. Empty: none is.
-            seed: Of what the search draws.
-            replacing: Take the place of one of that name.
+            asked: What is asked of it.
             actor: Who asks.
 
         Raises:
@@ -147,32 +118,37 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
         """
         fleet = self._running.fleet(twin)
         schema = fleet.schema
-        self._shelf.check_room(twin, name, replacing=replacing)
-        space = space_of(schema, over)
+        self._shelf.check_room(twin, asked.name, replacing=asked.replacing)
+        space = space_of(schema, asked.over)
         units = {v.name: v.unit for v in schema.variables if not isinstance(v, Const)}
-        goal = Goal.of(units, minimise=minimise, maximise=maximise, subject_to=subject_to)
+        goal = Goal.of(
+            units,
+            minimise=asked.minimise,
+            maximise=asked.maximise,
+            subject_to=asked.subject_to,
+        )
         check_fresh(goal)
         check_members(goal, twin, fleet.members)
-        if cost:
-            cost_goal(schema, cost)
-        runs = runs_of(budget)
+        if asked.cost:
+            cost_goal(schema, asked.cost)
+        runs = runs_of(asked.budget)
         check_runs(space, goal, runs)
-        ahead, pace = scenarios.reach(until, every, schema.step)
+        ahead, pace = scenarios.reach(asked.until, asked.every, schema.step)
         instants(0, ahead // schema.step, pace // schema.step)
         self._check_waiting()
         origin = self._running.questions.present(twin)
-        in_force = self._present(twin, present, origin.state)
+        in_force = self._present(twin, asked.present, origin.state)
         record = OptimisationRecord(
             twin=twin,
-            name=name,
+            name=asked.name,
             over=as_written(space),
-            minimise=several(minimise),
-            maximise=several(maximise),
-            subject_to=several(subject_to),
+            minimise=several(asked.minimise),
+            maximise=several(asked.maximise),
+            subject_to=several(asked.subject_to),
             until=ahead,
             every=pace,
-            budget=budget,
-            seed=seed,
+            budget=asked.budget,
+            seed=asked.seed,
             present="" if in_force is None else in_force.name,
             forked_at=int(origin.state.tick[0]) * schema.step,
             known_at=origin.known_at,
@@ -182,13 +158,13 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             created=self._running.clock.now(),
             runs=runs or 0,
             unmodelled=unmodelled(fleet, twin, {axis.name for axis in space.axes}),
-            cost=cost,
+            cost=asked.cost,
             in_force={} if in_force is None else dict(in_force.sets),
         )
         packed, over_told = origin.state.to_bytes(), ", ".join(record.over)
         sets = None if in_force is None else in_force.sets
-        job = _Job(twin, name, record, origin.state, space, goal, sets)
-        self._begin(job, packed, self._run, replacing=replacing, actor=actor, asked=over_told)
+        job = _Job(twin, asked.name, record, origin.state, space, goal, sets)
+        self._begin(job, packed, self._run, replacing=asked.replacing, actor=actor, asked=over_told)
         return record
 
     def _present(self, twin: str, name: str | None, state: TwinState) -> Present | None:

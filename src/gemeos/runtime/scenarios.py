@@ -8,7 +8,6 @@ held in memory.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -32,14 +31,14 @@ from gemeos.foresee.executor import Executor
 from gemeos.foresee.fork import instants
 from gemeos.foresee.intervene import NOTHING, acts
 from gemeos.runtime import named
-from gemeos.runtime.asked import LONGEST_WAIT_S, When
+from gemeos.runtime.asked import LONGEST_WAIT_S, ScenarioQuestion
 from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.forking import Answer, Forking, Job
 from gemeos.runtime.jobs import End
 from gemeos.runtime.named import NamedWork
 from gemeos.runtime.questions import Origin, Questions
 from gemeos.runtime.scenario import KIND, Progress, ScenarioRecord
-from gemeos.schema.intervention import Written, as_written, changes, in_words
+from gemeos.schema.intervention import as_written, changes, in_words
 from gemeos.simulate.base import GoesInCompany
 from gemeos.units import span, span_told
 from gemeos.units.instant import Span
@@ -84,34 +83,14 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         self._held: OrderedDict[tuple[str, str, str], Answer] = OrderedDict()
         """Answers by twin, name and digest, the newest last."""
 
-    def begin(  # noqa: PLR0913 -- each is one word of the question, by keyword
-        self,
-        twin: str,
-        name: str,
-        written: Mapping[str, Written],
-        *,
-        until: str | Span,
-        every: str | Span | None = None,
-        members: int | None = None,
-        at: When | None = None,
-        known_by: When | None = None,
-        budget: str | Span | None = None,
-        replacing: bool = False,
-        actor: str = "program",
+    def begin(
+        self, twin: str, asked: ScenarioQuestion, *, actor: str = "program"
     ) -> ScenarioRecord:
         """Fork a twin, keep the record, and have it run when it is its turn.
 
         Args:
             twin: Its name.
-            name: Of the scenario.
-            written: What is changed, by variable or part.
-            until: How far it goes.
-            every: Between two instants of the answer; by default a hundredth of ``until``.
-            members: How many are run; by default as many as the twin has.
-            at: The moment of the fork; by default now.
-            known_by: With ``at``: only what was known then.
-            budget: The machine's time that it may take.
-            replacing: Take the place of a scenario of that name.
+            asked: What is asked of it.
             actor: Who asks.
 
         Raises:
@@ -119,25 +98,28 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
             BusyError: too many wait.
         """
         fleet, questions = self._running.fleet(twin), self._running.questions
-        fork = self._running.clock.now() if at is None else questions.instant(at)
-        told = changes(written, fork=fork)
+        fork = self._running.clock.now() if asked.at is None else questions.instant(asked.at)
+        told = changes(asked.changes, fork=fork)
         made = acts(fleet.schema, told)
-        self._shelf.check_room(twin, name, replacing=replacing)
-        if at is None and known_by is not None:
+        self._shelf.check_room(twin, asked.name, replacing=asked.replacing)
+        if asked.at is None and asked.known_by is not None:
             raise InputError("known_by is a question about the past: say at which moment, at=...")
-        origin = questions.present(twin) if at is None else questions.past(twin, at, known_by)
+        if asked.at is None:
+            origin = questions.present(twin)
+        else:
+            origin = questions.past(twin, asked.at, asked.known_by)
         step = fleet.schema.step
-        ahead, pace = reach(until, every, step)
+        ahead, pace = reach(asked.until, asked.every, step)
         record = ScenarioRecord(
             twin=twin,
-            name=name,
+            name=asked.name,
             changes=as_written(in_words(fleet.schema, told)),
             forked_at=int(origin.state.tick[0]) * step,
             known_at=origin.known_at,
             until=ahead,
             every=pace,
-            members=fleet.members if members is None else members,
-            budget=span(budget) if isinstance(budget, str) else budget,
+            members=fleet.members if asked.members is None else asked.members,
+            budget=span(asked.budget) if isinstance(asked.budget, str) else asked.budget,
             model=fleet.identity,
             origin=origin.digest,
             actor=actor,
@@ -146,9 +128,9 @@ class Scenarios(NamedWork[ScenarioRecord, Job]):
         self._check_size(fleet, record)
         self._check_waiting()
         packed = origin.state.to_bytes()
-        job = Job(twin, name, record, origin.state, made)
-        run, asked = self._forking.run, record.changed
-        self._begin(job, packed, run, replacing=replacing, actor=actor, asked=asked)
+        job = Job(twin, asked.name, record, origin.state, made)
+        run, told_of = self._forking.run, record.changed
+        self._begin(job, packed, run, replacing=asked.replacing, actor=actor, asked=told_of)
         return record
 
     def _check_size(self, fleet: Fleet, record: ScenarioRecord) -> None:

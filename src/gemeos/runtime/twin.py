@@ -19,11 +19,13 @@ from gemeos.errors import SchemaError, StoppedError
 from gemeos.foresee.issue import Scoring
 from gemeos.runtime.actuation import Actuation, actuation_of, conduct_of
 from gemeos.runtime.alert import Alert, AlertStanding
-from gemeos.runtime.asked import Answers, AsksWhatIf, Futures, Hindsight, Searches, WhatIfs, When
+from gemeos.runtime.asked import Answers, When
+from gemeos.runtime.asks_what_if import AsksWhatIf
 from gemeos.runtime.channels import channels_of
 from gemeos.runtime.engine_model import EngineModel
 from gemeos.runtime.enrolment import Enrolment
 from gemeos.runtime.fleet import Fleet
+from gemeos.runtime.futures import Futures, Hindsight, Searches, WhatIfs
 from gemeos.runtime.planned import Applies, PlansOfTwin
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.school import Foresight

@@ -17,7 +17,7 @@ from gemeos.errors import BusyError, InputError, NotReadyError
 from gemeos.foresee.verdict import LEVEL
 from gemeos.runtime import dossiers
 from gemeos.runtime.apply import operates
-from gemeos.runtime.asked import When
+from gemeos.runtime.asked import ScenarioQuestion, When
 from gemeos.runtime.dossiers import gathered
 from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.optimisation import OptimisationRecord
@@ -115,11 +115,13 @@ class TwinPlans:
         scenarios, name = self._running.scenarios, optimisation
         record = scenarios.begin(
             self._twin,
-            f"plan-{optimisation}",
-            found.winner,
-            until=found.until,
-            every=found.every,
-            replacing=True,
+            ScenarioQuestion(
+                name=f"plan-{optimisation}",
+                changes=found.winner,
+                until=found.until,
+                every=found.every,
+                replacing=True,
+            ),
             actor=self._actor,
         )
         plan = self._made_of(record, name, on, share, expires)
@@ -250,11 +252,13 @@ class TwinPlans:
         try:
             record = scenarios.begin(
                 self._twin,
-                name,
-                plan.changes,
-                until=times[-1] - plan.state_at,
-                every=times[-1] - times[-2] if len(times) > 1 else None,
-                replacing=True,
+                ScenarioQuestion(
+                    name=name,
+                    changes=plan.changes,
+                    until=times[-1] - plan.state_at,
+                    every=times[-1] - times[-2] if len(times) > 1 else None,
+                    replacing=True,
+                ),
                 actor=actor,
             )
             return tuple(

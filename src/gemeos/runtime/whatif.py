@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, final
+
+from typing_extensions import override
 
 from gemeos.ensemble.compare import Comparison
 from gemeos.ensemble.estimate import Estimate
-from gemeos.foresee.choices import Asked as Choices
-from gemeos.runtime.advice import DEFAULT_RUNS
 from gemeos.runtime.alert import AlertStanding
 from gemeos.runtime.alerts import Alerts
-from gemeos.runtime.asked import LONGEST_WAIT_S, Hindsight, Searches, WhatIfs, When
+from gemeos.runtime.asked import (
+    LONGEST_WAIT_S,
+    HindcastQuestion,
+    ScenarioQuestion,
+    SearchQuestion,
+)
+from gemeos.runtime.futures import Hindsight, Searches, WhatIfs
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.hindcasts import Hindcasts
 from gemeos.runtime.named import NamedWork, Pursued
-from gemeos.runtime.optimisation import DEFAULT_BUDGET, OptimisationRecord
+from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.optimisations import Optimisations
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.runtime.scenarios import Scenarios
-from gemeos.schema.intervention import Written
 
 _R = TypeVar("_R", bound=Pursued)
 
@@ -54,7 +59,7 @@ class _Named(ABC, Generic[_R]):
 
 
 @final
-class TwinScenarios(_Named[ScenarioRecord]):
+class TwinScenarios(_Named[ScenarioRecord], WhatIfs):
     """Those of one twin of a site; see ``WhatIfs``."""
 
     def __init__(self, scenarios: Scenarios, twin: str) -> None:
@@ -62,32 +67,10 @@ class TwinScenarios(_Named[ScenarioRecord]):
         super().__init__(scenarios, twin)
         self._all = scenarios
 
-    def begin(  # noqa: PLR0913 -- as the protocol
-        self,
-        name: str,
-        changes: Mapping[str, Written] | None = None,
-        *,
-        until: str,
-        every: str | None = None,
-        members: int | None = None,
-        at: When | None = None,
-        known_by: When | None = None,
-        budget: str | None = None,
-        replacing: bool = False,
-    ) -> ScenarioRecord:
+    @override
+    def ask(self, question: ScenarioQuestion) -> ScenarioRecord:
         """See ``WhatIfs``."""
-        return self._all.begin(
-            self._twin,
-            name,
-            changes or {},
-            until=until,
-            every=every,
-            members=members,
-            at=at,
-            known_by=known_by,
-            budget=budget,
-            replacing=replacing,
-        )
+        return self._all.begin(self._twin, question)
 
     def estimate(
         self, name: str, *, early: bool = False, wait_s: float = LONGEST_WAIT_S
@@ -103,7 +86,7 @@ class TwinScenarios(_Named[ScenarioRecord]):
 
 
 @final
-class TwinOptimisations(_Named[OptimisationRecord]):
+class TwinOptimisations(_Named[OptimisationRecord], Searches):
     """Those of one twin of a site; see ``Searches``."""
 
     def __init__(self, optimisations: Optimisations, twin: str) -> None:
@@ -111,42 +94,14 @@ class TwinOptimisations(_Named[OptimisationRecord]):
         super().__init__(optimisations, twin)
         self._all = optimisations
 
-    def begin(  # noqa: PLR0913 -- as the protocol
-        self,
-        name: str,
-        over: Mapping[str, Choices],
-        *,
-        until: str,
-        minimise: str | Sequence[str] = (),
-        maximise: str | Sequence[str] = (),
-        subject_to: str | Sequence[str] = (),
-        every: str | None = None,
-        budget: str = DEFAULT_BUDGET,
-        cost: str = "",
-        present: str | None = None,
-        seed: int = 0,
-        replacing: bool = False,
-    ) -> OptimisationRecord:
+    @override
+    def ask(self, question: SearchQuestion) -> OptimisationRecord:
         """See ``Searches``."""
-        return self._all.begin(
-            self._twin,
-            name,
-            over,
-            until=until,
-            minimise=minimise,
-            maximise=maximise,
-            subject_to=subject_to,
-            every=every,
-            budget=budget,
-            cost=cost,
-            present=present,
-            seed=seed,
-            replacing=replacing,
-        )
+        return self._all.begin(self._twin, question)
 
 
 @final
-class TwinHindcasts(_Named[HindcastRecord]):
+class TwinHindcasts(_Named[HindcastRecord], Hindsight):
     """Those of one twin of a site; see ``Hindsight``."""
 
     def __init__(self, hindcasts: Hindcasts, twin: str) -> None:
@@ -154,44 +109,10 @@ class TwinHindcasts(_Named[HindcastRecord]):
         super().__init__(hindcasts, twin)
         self._all = hindcasts
 
-    def begin(  # noqa: PLR0913 -- as the protocol
-        self,
-        name: str,
-        condition: str = "",
-        *,
-        within: str,
-        since: When,
-        until: When,
-        likely: float = 0.5,
-        every: str | None = None,
-        over: Mapping[str, Choices] | None = None,
-        minimise: str | Sequence[str] = (),
-        maximise: str | Sequence[str] = (),
-        subject_to: str | Sequence[str] = (),
-        look_every: str | None = None,
-        budget: str = DEFAULT_RUNS,
-        seed: int = 0,
-        replacing: bool = False,
-    ) -> HindcastRecord:
+    @override
+    def ask(self, question: HindcastQuestion) -> HindcastRecord:
         """See ``Hindsight``."""
-        return self._all.begin(
-            self._twin,
-            name,
-            condition,
-            within=within,
-            since=since,
-            until=until,
-            likely=likely,
-            every=every,
-            over=over,
-            minimise=minimise,
-            maximise=maximise,
-            subject_to=subject_to,
-            look_every=look_every,
-            budget=budget,
-            seed=seed,
-            replacing=replacing,
-        )
+        return self._all.begin(self._twin, question)
 
 
 @final

@@ -15,7 +15,9 @@ from typing_extensions import override
 from gemeos.ensemble.estimate import Estimate
 from gemeos.errors import InputError, LinkError, UnknownNameError
 from gemeos.runtime.alert import AlertStanding
-from gemeos.runtime.asked import AsksWhatIf, Hindsight, Searches, WhatIfs, When
+from gemeos.runtime.asked import When
+from gemeos.runtime.asks_what_if import AsksWhatIf
+from gemeos.runtime.futures import Hindsight, Searches, WhatIfs
 from gemeos.runtime.ledger_row import Ledger
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.plan import Kill

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 from typing_extensions import override
 
-from gemeos.foresee.choices import Asked as Choices
-from gemeos.foresee.choices import text_of
-from gemeos.runtime.advice import DEFAULT_RUNS
-from gemeos.runtime.asked import When
+from gemeos.foresee.choices import texts_of
+from gemeos.runtime.asked import HindcastQuestion
+from gemeos.runtime.futures import Hindsight
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.runtime.scenario import Progress
 from gemeos.runtime.searching import several
@@ -21,8 +20,8 @@ from gemeos.units import instant
 
 
 @final
-class ConnectedHindcasts(ConnectedNamed[HindcastRecord, hm.HindcastMessage]):
-    """See ``gemeos.runtime.asked.Hindsight``."""
+class ConnectedHindcasts(ConnectedNamed[HindcastRecord, hm.HindcastMessage], Hindsight):
+    """See ``gemeos.runtime.futures.Hindsight``."""
 
     def __init__(self, connection: Asks, twin: str) -> None:
         """``connection`` to the site."""
@@ -40,42 +39,25 @@ class ConnectedHindcasts(ConnectedNamed[HindcastRecord, hm.HindcastMessage]):
     def _done(self, told: hm.HindcastMessage) -> float:
         return told.done
 
-    def begin(  # noqa: PLR0913 -- as the protocol
-        self,
-        name: str,
-        condition: str = "",
-        *,
-        within: str,
-        since: When,
-        until: When,
-        likely: float = 0.5,
-        every: str | None = None,
-        over: Mapping[str, Choices] | None = None,
-        minimise: str | Sequence[str] = (),
-        maximise: str | Sequence[str] = (),
-        subject_to: str | Sequence[str] = (),
-        look_every: str | None = None,
-        budget: str = DEFAULT_RUNS,
-        seed: int = 0,
-        replacing: bool = False,
-    ) -> HindcastRecord:
+    @override
+    def ask(self, question: HindcastQuestion) -> HindcastRecord:
         """See ``Hindsight``."""
         body = {
-            "name": name,
-            "condition": condition,
-            "within": within,
-            "since": hear.when(since),
-            "until": hear.when(until),
-            "likely": likely,
-            "every": every,
-            "over": {each: text_of(choices, over or {}) for each, choices in (over or {}).items()},
-            "minimise": several(minimise),
-            "maximise": several(maximise),
-            "subject_to": several(subject_to),
-            "look_every": look_every,
-            "budget": budget,
-            "seed": seed,
-            "replacing": replacing,
+            "name": question.name,
+            "condition": question.condition,
+            "within": hear.length(question.within),
+            "since": hear.when(question.since),
+            "until": hear.when(question.until),
+            "likely": question.likely,
+            "every": hear.maybe_length(question.every),
+            "over": texts_of(question.over),
+            "minimise": several(question.minimise),
+            "maximise": several(question.maximise),
+            "subject_to": several(question.subject_to),
+            "look_every": hear.maybe_length(question.look_every),
+            "budget": question.budget,
+            "seed": question.seed,
+            "replacing": question.replacing,
         }
         return self._begun(body)
 

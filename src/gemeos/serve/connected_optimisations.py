@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 from typing_extensions import override
 
 from gemeos.errors import InputError
-from gemeos.foresee.choices import Asked as Choices
-from gemeos.foresee.choices import text_of
+from gemeos.foresee.choices import texts_of
 from gemeos.foresee.verdict import Advice
-from gemeos.runtime.optimisation import DEFAULT_BUDGET, GainTold, OptimisationRecord, Tried
+from gemeos.runtime.asked import SearchQuestion
+from gemeos.runtime.futures import Searches
+from gemeos.runtime.optimisation import GainTold, OptimisationRecord, Tried
 from gemeos.runtime.scenario import Progress
+from gemeos.runtime.searching import several
 from gemeos.serve import hear, tell_plans
 from gemeos.serve import optimisation_messages as om
 from gemeos.serve.connected_named import Asks, ConnectedNamed
@@ -20,8 +22,8 @@ from gemeos.units import instant
 
 
 @final
-class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationMessage]):
-    """See ``gemeos.runtime.asked.Searches``."""
+class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationMessage], Searches):
+    """See ``gemeos.runtime.futures.Searches``."""
 
     def __init__(self, connection: Asks, twin: str) -> None:
         """``connection`` to the site."""
@@ -39,44 +41,26 @@ class ConnectedOptimisations(ConnectedNamed[OptimisationRecord, om.OptimisationM
     def _done(self, told: om.OptimisationMessage) -> float:
         return told.done
 
-    def begin(  # noqa: PLR0913 -- as the protocol
-        self,
-        name: str,
-        over: Mapping[str, Choices],
-        *,
-        until: str,
-        minimise: str | Sequence[str] = (),
-        maximise: str | Sequence[str] = (),
-        subject_to: str | Sequence[str] = (),
-        every: str | None = None,
-        budget: str = DEFAULT_BUDGET,
-        cost: str = "",
-        present: str | None = None,
-        seed: int = 0,
-        replacing: bool = False,
-    ) -> OptimisationRecord:
+    @override
+    def ask(self, question: SearchQuestion) -> OptimisationRecord:
         """See ``Searches``."""
-        if not over:
+        if not question.over:
             raise InputError("There is nothing to choose: `over` names no control.")
         body = {
-            "name": name,
-            "over": {each: text_of(choices, over) for each, choices in over.items()},
-            "until": until,
-            "minimise": _several(minimise),
-            "maximise": _several(maximise),
-            "subject_to": _several(subject_to),
-            "every": every,
-            "budget": budget,
-            "cost": cost,
-            "present": present,
-            "seed": seed,
-            "replacing": replacing,
+            "name": question.name,
+            "over": texts_of(question.over),
+            "until": hear.length(question.until),
+            "minimise": several(question.minimise),
+            "maximise": several(question.maximise),
+            "subject_to": several(question.subject_to),
+            "every": hear.maybe_length(question.every),
+            "budget": question.budget,
+            "cost": question.cost,
+            "present": question.present,
+            "seed": question.seed,
+            "replacing": question.replacing,
         }
         return self._begun(body)
-
-
-def _several(texts: str | Sequence[str]) -> list[str]:
-    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def _record(told: om.OptimisationMessage) -> OptimisationRecord:

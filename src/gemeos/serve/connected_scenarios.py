@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from gemeos.ensemble.compare import Comparison, compare
 from gemeos.ensemble.estimate import Estimate
-from gemeos.runtime.asked import LONGEST_WAIT_S, When
+from gemeos.runtime.asked import LONGEST_WAIT_S, ScenarioQuestion
+from gemeos.runtime.futures import WhatIfs
 from gemeos.runtime.scenario import Progress, ScenarioRecord
 from gemeos.schema.intervention import Written, as_written, changes
 from gemeos.serve import hear
@@ -20,8 +21,8 @@ from gemeos.units import instant
 
 
 @final
-class ConnectedScenarios(ConnectedNamed[ScenarioRecord, sm.ScenarioMessage]):
-    """See ``gemeos.runtime.asked.WhatIfs``."""
+class ConnectedScenarios(ConnectedNamed[ScenarioRecord, sm.ScenarioMessage], WhatIfs):
+    """See ``gemeos.runtime.futures.WhatIfs``."""
 
     def __init__(self, connection: Asks, twin: str) -> None:
         """``connection`` to the site."""
@@ -39,30 +40,19 @@ class ConnectedScenarios(ConnectedNamed[ScenarioRecord, sm.ScenarioMessage]):
     def _done(self, told: sm.ScenarioMessage) -> float:
         return told.done
 
-    def begin(  # noqa: PLR0913 -- as the protocol
-        self,
-        name: str,
-        changes: Mapping[str, Written] | None = None,
-        *,
-        until: str,
-        every: str | None = None,
-        members: int | None = None,
-        at: When | None = None,
-        known_by: When | None = None,
-        budget: str | None = None,
-        replacing: bool = False,
-    ) -> ScenarioRecord:
+    @override
+    def ask(self, question: ScenarioQuestion) -> ScenarioRecord:
         """See ``WhatIfs``."""
         body = {
-            "name": name,
-            "changes": _written(changes or {}),
-            "until": until,
-            "every": every,
-            "members": members,
-            "at": hear.maybe_when(at),
-            "known_by": hear.maybe_when(known_by),
-            "budget": budget,
-            "replacing": replacing,
+            "name": question.name,
+            "changes": _written(question.changes),
+            "until": hear.length(question.until),
+            "every": hear.maybe_length(question.every),
+            "members": question.members,
+            "at": hear.maybe_when(question.at),
+            "known_by": hear.maybe_when(question.known_by),
+            "budget": hear.maybe_length(question.budget),
+            "replacing": question.replacing,
         }
         return self._begun(body)
 

@@ -28,7 +28,7 @@ from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.trust import ChannelTrust, Trust
 from gemeos.serve import messages as m
 from gemeos.units import instant, iso
-from gemeos.units.instant import SECOND, Instant
+from gemeos.units.instant import SECOND, Instant, Span
 
 
 def estimate(told: m.EstimateMessage) -> Estimate:
@@ -220,6 +220,16 @@ def when(asked: When) -> str:
     if isinstance(asked, dt.datetime):
         return asked.isoformat()
     return iso(asked) if isinstance(asked, int) else asked
+
+
+def length(asked: str | Span) -> str:
+    """A span of time as it is sent."""
+    return asked if isinstance(asked, str) else f"{asked} us"
+
+
+def maybe_length(asked: str | Span | None) -> str | None:
+    """``length``; None for None."""
+    return None if asked is None else length(asked)
 
 
 def maybe_when(asked: When | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gemeos.runtime.asked import HindcastQuestion
 from gemeos.runtime.hindcast_record import HindcastRecord
 from gemeos.serve import hindcast_messages as hm
 from gemeos.serve import tell_advice
@@ -17,10 +18,9 @@ from gemeos.units.instant import SECOND
 def begin(call: Call[Query]) -> hm.HindcastMessage:
     """Have it gone through when it is its turn."""
     body: hm.HindcastBody = call.body
-    record = call.served.host.hindcasts.begin(
-        call.twin,
-        body.name,
-        body.condition,
+    asked = HindcastQuestion(
+        name=body.name,
+        condition=body.condition,
         within=body.within,
         since=body.since,
         until=body.until,
@@ -34,8 +34,8 @@ def begin(call: Call[Query]) -> hm.HindcastMessage:
         budget=body.budget,
         seed=body.seed,
         replacing=body.replacing,
-        actor=call.actor.name,
     )
+    record = call.served.host.hindcasts.begin(call.twin, asked, actor=call.actor.name)
     return _message(call, record)
 
 

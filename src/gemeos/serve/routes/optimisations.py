@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gemeos.runtime.asked import SearchQuestion
 from gemeos.runtime.optimisation import GainTold, OptimisationRecord
 from gemeos.serve import optimisation_messages as om
 from gemeos.serve import tell_plans
@@ -17,10 +18,9 @@ from gemeos.units.instant import SECOND
 def begin(call: Call[Query]) -> om.OptimisationMessage:
     """Fork the twin; it is searched when it is its turn."""
     body: om.OptimisationBody = call.body
-    record = call.served.host.optimisations.begin(
-        call.twin,
-        body.name,
-        body.over,
+    asked = SearchQuestion(
+        name=body.name,
+        over=body.over,
         until=body.until,
         minimise=body.minimise,
         maximise=body.maximise,
@@ -31,8 +31,8 @@ def begin(call: Call[Query]) -> om.OptimisationMessage:
         present=body.present,
         seed=body.seed,
         replacing=body.replacing,
-        actor=call.actor.name,
     )
+    record = call.served.host.optimisations.begin(call.twin, asked, actor=call.actor.name)
     return _message(call, record, whole=True)
 
 

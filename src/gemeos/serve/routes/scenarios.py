@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gemeos.ensemble.compare import Comparison
+from gemeos.runtime.asked import ScenarioQuestion
 from gemeos.runtime.scenario import ScenarioRecord
 from gemeos.serve import messages as m
 from gemeos.serve import scenario_messages as sm
@@ -39,10 +40,9 @@ class CompareQuery(Query, frozen=True, kw_only=True):
 def begin(call: Call[Query]) -> sm.ScenarioMessage:
     """Fork the twin; it is run when it is its turn."""
     body: sm.ScenarioBody = call.body
-    record = call.served.host.scenarios.begin(
-        call.twin,
-        body.name,
-        body.changes,
+    asked = ScenarioQuestion(
+        name=body.name,
+        changes=body.changes,
         until=body.until,
         every=body.every,
         members=body.members,
@@ -50,8 +50,8 @@ def begin(call: Call[Query]) -> sm.ScenarioMessage:
         known_by=body.known_by,
         budget=body.budget,
         replacing=body.replacing,
-        actor=call.actor.name,
     )
+    record = call.served.host.scenarios.begin(call.twin, asked, actor=call.actor.name)
     return _message(call, record)
 
 

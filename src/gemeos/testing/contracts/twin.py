@@ -29,7 +29,8 @@ from gemeos.errors import (
     TimeError,
     UnknownNameError,
 )
-from gemeos.runtime.asked import WhatIfs, When
+from gemeos.runtime.asked import When
+from gemeos.runtime.futures import WhatIfs
 from gemeos.runtime.phase import Phase
 from gemeos.runtime.remembered import Remembered
 from gemeos.runtime.scenario import Progress
