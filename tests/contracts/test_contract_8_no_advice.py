@@ -97,6 +97,29 @@ def test_that_a_drifting_twin_gives_no_advice(off: float) -> None:
     assert (found.ran == 0) is (off > 0)
 
 
+def test_that_what_drives_a_twin_does_not_keep_it_from_being_blind() -> None:
+    # The gauge falls silent at 100 s. The valve goes on telling where it stands, of its own accord
+    # a reading a second: nothing of that shows what the tank does.
+    told = [Reading(Series("l", "v"), START + s * SECOND, 0.0) for s in range(200)]
+    seen = [*rows(0, 100), *told]
+    link = PlayedLink("l", [Batch(seen, START + 199 * SECOND)])
+    twin = gm.Twin("tank", Tank).bind("l:g", to="gauge").bind("l:v", to="valve")
+    clock = gm.Replay(START, 1.0, "made for a test")
+    with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as site:
+        assert link.played.wait(PATIENCE_S)
+        tank = site["tank"]
+        wait_for(lambda: tank.trust().newest == START + 199 * SECOND)
+        assert tank.trust().phase is Phase.BLIND
+        found = tank.optimise(
+            over={"valve": "0 m/s, 1 m/s"},
+            until="10 s",
+            minimise="mean(last(level))",
+            budget="20 runs",
+        )
+    assert found.reasons == ("tank is blind: what it foresees is not to be relied on.",)
+    assert (found.advice, found.ran) == (Advice.NOTHING, 0)
+
+
 class HeldClock(ReplayClock):
     """The machine's time stands still, so that a search goes on until it is let go."""
 

@@ -20,7 +20,7 @@ from gemeos.units.instant import SECOND
 from gemeos_plants.traffic.controller import Controller, Rules
 from gemeos_plants.traffic.district import District, read
 from gemeos_plants.traffic.watch import Watch
-from tests.integration.test_city_lives import district
+from tests.integration.two_junctions import district
 
 pytestmark = pytest.mark.timeout(170)
 PLANS = 40

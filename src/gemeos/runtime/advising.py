@@ -128,7 +128,8 @@ class Advising:
         at(0.0)
         twin, sought = self.twin, self.sought
         origin, failure = state.digest(), fleet.failure(twin.name)
-        phase = phase_by(twin, heard_of(state)[0], now, running=failure is None, finished=False)
+        (heard,) = heard_of(state, fleet.corrects)
+        phase = phase_by(twin, heard, now, running=failure is None, finished=False)
         why = refusal(twin.name, phase) if failure is None else str(failure)
         if why is not None:
             # What stands stays, and nothing is promised of it by a twin that cannot be relied on.

@@ -98,7 +98,9 @@ class Beside(Lane):
         fed = self._routes.fed(readings.series, self._running.timeline.book)
         mine = np.unique(fed.reading)
         fresh = (readings.quality != Quality.RETAINED)[fed.reading]
-        newest = self._by_twin(fed.twin[fresh], readings.valid_at[fed.reading[fresh]], max)
+        # What drives a twin shows nobody that it is seen: it must not look less blind by it.
+        sees = fresh & self._fleet.corrects[fed.twin, fed.channel]
+        newest = self._by_twin(fed.twin[sees], readings.valid_at[fed.reading[sees]], max)
         with self._news:
             self._known_at = commit.known_at
             if not len(mine):
@@ -168,7 +170,8 @@ class Beside(Lane):
                 self._unhealed[name] = late
         latest = timeline.latest(numbers_of(twins, timeline), EVER)
         fed = self._routes.fed(latest.series, timeline.book)
-        newest = self._by_twin(fed.twin, latest.valid_at[fed.reading], max)
+        sees = self._fleet.corrects[fed.twin, fed.channel]
+        newest = self._by_twin(fed.twin[sees], latest.valid_at[fed.reading[sees]], max)
         self._show(self._fleet)
         self._is_resuming = True
         with self._news:

@@ -149,6 +149,11 @@ class Bound:
                 self._driven[twin, place] = channel.driven
                 if channel.driven < 0:
                     self._variance[twin, place] = channel.variance
+        corrects = self._sensor >= 0
+        self.corrects = corrects | ~corrects.any(axis=1, keepdims=True)
+        """By twin and channel: whether its readings show that the twin sees its original. What
+        drives it does not, as long as anything is measured: a cabinet that tells its programme
+        says nothing of the traffic."""
 
     def gathered(
         self,

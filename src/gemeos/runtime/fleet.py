@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from threading import RLock
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64, UInt64
+from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from gemeos.assimilate.base import Follows
 from gemeos.ensemble.noise import twin_key
@@ -89,6 +89,8 @@ class Fleet:
         self._checkpoints = Checkpoints(self._live)
         self._windows = Windows(len(enrolled), self.schema.step)
         bound = Bound(self.schema, self.channels)
+        self.corrects: Bool[np.ndarray, "twin channel"] = bound.corrects
+        """See ``Bound``."""
         self._through = Through(cycle, self.school, self.crew, bound, self._windows)
         self._lookback = Lookback(self._through, self._checkpoints)
         self._past = RLock()

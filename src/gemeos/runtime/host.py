@@ -137,7 +137,7 @@ class Host:
         return self._lane_of[self.twin(twin).name].failure(twin)
 
     def waiting(self, twin: str) -> Instant | None:
-        """``valid_at`` of its newest reading, where stored ones are still to be taken in."""
+        """``valid_at`` of its newest reading that corrects it, where stored ones wait."""
         return self._lane_of[self.twin(twin).name].waiting(twin)
 
     def is_finished(self, twin: str) -> bool:

@@ -113,7 +113,7 @@ class Lane:
         return self._fleet_of[twin].failure(twin)
 
     def waiting(self, twin: str) -> Instant | None:  # noqa: ARG002 - here nothing waits
-        """``valid_at`` of the newest reading that is stored, and still to be taken in."""
+        """``valid_at`` of the newest reading that corrects it, where stored ones wait."""
         return None
 
     def resume(self, progress: Callable[[int, int], None] | None = None) -> None:

@@ -28,15 +28,16 @@ class Standing:
     now: Instant
     """Site time."""
     usual_interval: Span | None
-    """Of its most frequent channel; None until two readings of one channel came."""
+    """Of the most frequent channel that corrects it; None until two readings of one came."""
     lateness: Span
     """By how much its readings may be late."""
     accepted: Instant | None = None
-    """``valid_at`` of the newest reading that a trusted channel gave; None: the same as newest."""
+    """``valid_at`` of the newest reading that a trusted channel gave which corrects the twin; None:
+    the same as newest."""
     rejected: bool = False
     """A sequential test rejects."""
     waiting: Instant | None = None
-    """``valid_at`` of the newest reading that came and is still to be taken in; None: all are."""
+    """``valid_at`` of the newest reading that corrects it, where some wait; None: all are in."""
 
 
 # One rule a line, in the order in which they beat each other (blind beats drifting beats catching

@@ -59,7 +59,7 @@ class Running(Remembers, Declares, Houses, Protocol):
         ...
 
     def waiting(self, twin: str) -> Instant | None:
-        """``valid_at`` of its newest reading, where stored ones are still to be taken in."""
+        """``valid_at`` of its newest reading that corrects it, where stored ones wait."""
         ...
 
     def is_finished(self, twin: str) -> bool:
@@ -238,7 +238,7 @@ class Questions:
             self.instant(until),
             known_by=None if known_by is None else self.instant(known_by),
         )
-        (heard,) = heard_of(self._running.snapshot(twin))
+        heard = self._heard(twin, self._running.snapshot(twin))
         return Remembered(
             variable=rows.variable,
             valid_at=rows.valid_at,
@@ -265,7 +265,7 @@ class Questions:
         state = self._running.snapshot(twin)
         channels = fleet.channels[fleet.place(twin)]
         told = channel_trust(channels, state.monitors[0])
-        (heard,) = heard_of(state)
+        heard = self._heard(twin, state)
         now = self._running.clock.now()
         return Trust(
             twin=twin,
@@ -287,7 +287,7 @@ class Questions:
         """Of all its twins: looked at again and again, so from one copy of their states."""
         now = self._running.clock.now()  # first: see ``phase``
         state = self._running.everyone(fleet)
-        for name, heard in zip(fleet.names, heard_of(state), strict=True):
+        for name, heard in zip(fleet.names, heard_of(state, fleet.corrects), strict=True):
             yield name, self._phase(name, heard, now)
 
     def phase(self, twin: str) -> Phase:
@@ -295,8 +295,13 @@ class Questions:
         # The time before the state: else a replayed clock that strides meanwhile makes a twin that
         # hears all look blind, and what it does is undone.
         now = self._running.clock.now()
-        (heard,) = heard_of(self._running.snapshot(twin))
-        return self._phase(twin, heard, now)
+        return self._phase(twin, self._heard(twin, self._running.snapshot(twin)), now)
+
+    def _heard(self, twin: str, state: TwinState) -> Heard:
+        """What its state says; ``state`` is of this twin alone."""
+        fleet = self._running.fleet(twin)
+        (heard,) = heard_of(state, fleet.corrects[[fleet.place(twin)]])
+        return heard
 
     def _phase(self, twin: str, heard: Heard, now: Instant) -> Phase:
         return phase_by(

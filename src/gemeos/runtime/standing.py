@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from gemeos.ensemble.state import Drift, Monitor, TwinState
 from gemeos.runtime.phase import Phase, Standing, phase_of
@@ -19,19 +20,25 @@ class Heard(NamedTuple):
     newest: Instant | None
     """``valid_at`` of its newest reading."""
     accepted: Instant | None
-    """The same of channels that are trusted."""
+    """The same of channels that are trusted and correct it."""
     usual: Span | None
-    """Interval of its busiest channel."""
+    """Interval of the busiest channel that corrects it."""
     rejected: bool
     """The test of its innovations, or that of its corrected forecasts."""
 
 
-def heard_of(state: TwinState) -> list[Heard]:
-    """Of each twin in it."""
+def heard_of(state: TwinState, corrects: Bool[np.ndarray, "twin channel"]) -> list[Heard]:
+    """Of each twin in it.
+
+    Args:
+        state: Of some twins.
+        corrects: Of the same ones, see ``channels.Bound``.
+    """
     monitors = state.monitors
+    sees = np.where(corrects[:, :, None], monitors, np.nan)
     last = np.fmax.reduce(monitors[:, :, Monitor.LAST_AT], axis=1, initial=np.nan)
-    accepted = np.fmax.reduce(monitors[:, :, Monitor.ACCEPTED_AT], axis=1, initial=np.nan)
-    usual = np.fmin.reduce(monitors[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
+    accepted = np.fmax.reduce(sees[:, :, Monitor.ACCEPTED_AT], axis=1, initial=np.nan)
+    usual = np.fmin.reduce(sees[:, :, Monitor.INTERVAL], axis=1, initial=np.nan)
     return [
         Heard(
             int(state.assimilated[i]),
@@ -65,7 +72,8 @@ def phase_by(
         now: Site time.
         running: It moves on; False where too many members failed.
         finished: Every source that it is bound to ended.
-        waiting: ``valid_at`` of the newest reading that is still to be taken in; None: all are.
+        waiting: ``valid_at`` of the newest reading that corrects it, where some wait; None: all
+            are taken in.
     """
     return phase_of(
         Standing(
