@@ -13,8 +13,10 @@ from gemeos.foresee.verdict import Advice
 from gemeos.runtime.ledger_row import LedgerRow
 from gemeos.runtime.phase import Phase
 from gemeos.serve.client import ConnectedTwin
+from gemeos.units.instant import SECOND
 from tests.integration.two_junctions import (
     SIGNALS,
+    STRIDE_MIN,
     Ears,
     Rush,
     applied,
@@ -26,6 +28,7 @@ from tests.integration.two_junctions import (
 )
 
 LONG_S = 120.0
+MINUTE = 60 * SECOND
 
 
 def told(twin: ConnectedTwin) -> LedgerRow | None:
@@ -64,6 +67,11 @@ def test_that_a_searched_plan_is_obeyed_and_scored_and_ends_when_nobody_sees_the
         )
         assert found.advice is Advice.CHANGE, found.told
         assert found.winner is not None
+        # The state is moved on to the last full minute before it was asked.
+        assert 0 <= found.known_at - found.forked_at < MINUTE
+        assert found.heard_ago is not None
+        # A minute is told at its end, and may come while the next stride is fitted.
+        assert 0 < found.heard_ago <= 2 * STRIDE_MIN * MINUTE
         first = {n: [float(found.winner[f"{n}_phase0"].removesuffix(" s"))] for n in SIGNALS}
         assert max(first.values()) > [rush.greens_s[0]]
 

@@ -167,6 +167,9 @@ def test_that_a_copy_of_the_plant_goes_the_same_way_unless_it_is_ordered(
         assert other["with"]["refused"] == []
         assert other["with"]["lost_s"] != other["without"]["lost_s"]
         assert sum(other["with"]["breaches"].values()) == 0
+        # Who stands loses that time; and nobody can stand longer than there was time.
+        for lived in other.values():
+            assert 0 < lived["longest_s"] <= min(5 * 60, sum(lived["lost_s"]))
         wrong = {"signal": "A0", "durations": [2.0, 3.0, 42.0, 3.0]}
         assert "phase 0 lasts" in real.twice(1, [wrong])["with"]["refused"][0]
 
@@ -181,3 +184,10 @@ def test_that_a_plan_found_in_a_site_is_judged_obeyed_and_breaks_nothing(two: Pa
     assert tried.violations == 0
     assert tried.foreseen.shape == (course.members,)
     assert tried.came.sum() > 0
+    # Cycles of 90 s, of which each arm is red for cars for 45: nobody who walks is let go for more
+    # than half of it, nor waits longer than a cycle. By d = (C - g)^2 / (2 C) that is 11 to 45 s.
+    assert tried.walking_usual is not None
+    assert 90 / 8 <= tried.walking_usual.mean_s <= 90 / 2
+    assert 90 / 2 <= tried.walking_usual.longest_s <= 90
+    assert tried.walking is not None
+    assert 0 < tried.longest_s <= 180

@@ -31,6 +31,7 @@ from tests.integration.sumo_networks import sumo_program
 _T = TypeVar("_T")
 SPEED = 10
 LONGEST_CYCLE_S = 110
+STRIDE_MIN = 2
 SIGNALS = ("A0", "B0")
 SITE = """
 [site]
@@ -63,7 +64,7 @@ type = "gemeos.twins.traffic.twin:twin"
 members = {members}
 lateness = "2 min"
 leads = ["2 min"]
-with = {{ district = "{district}", window = "2 min", stride = "2 min", warm_up = "1 min" }}
+with = {{ district = "{district}", window = "2 min", stride = "{stride} min", warm_up = "1 min" }}
 [twin.city.apply]
 oldest_state = "20 min"
 lasting = "30 min"
@@ -249,7 +250,7 @@ def city(
     with start_broker(None, folder / "broker") as broker, Ears(broker.url).open() as ears:
         toml = folder / "site.toml"
         told = {"broker": broker.url, "pid": os.getpid(), "district": known.as_posix()}
-        more = {"members": members, "watch": watch, "readings": readings}
+        more = {"members": members, "watch": watch, "readings": readings, "stride": STRIDE_MIN}
         toml.write_text(SITE.format(speed=SPEED, **told, **more))
         plant = ("gemeos_plants.traffic", "--broker", broker.url, "--district", str(real))
         life = ("--reveal", str(reveal), "--speed", str(SPEED), "--parent", str(os.getpid()))

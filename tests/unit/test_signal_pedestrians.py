@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gemeos.twins.traffic import read_network
+from gemeos.twins.traffic.network import Phase
 from gemeos.twins.traffic.signals.junction import controlled
-from gemeos.twins.traffic.signals.pedestrians import Delay, delay, together
+from gemeos.twins.traffic.signals.pedestrians import Delay, delay, of_cycle, together
 from tests.unit.traffic_files import corner
 
 
@@ -35,6 +37,19 @@ def test_that_who_crosses_without_lights_sets_off_in_time(recorded_data: Path) -
     assert told.longest_s == pytest.approx(42.8)
     expected = (2 * 10 * whole + 2 * (9 * whole + parts)) / (4 * 2 * 600)
     assert told.mean_s == pytest.approx(expected)
+
+
+def test_that_of_a_programme_that_runs_on_each_red_counts_whole(recorded_data: Path) -> None:
+    network = read_network(recorded_data / "resco" / "cologne1" / "cologne1.net.xml")
+    junction = next(iter(controlled(network).values()))
+    main, side = "rrrrrGGGggrrrrrGGGgg", "GGGggrrrrrGGGggrrrrr"
+    phases = (Phase(20.0, main), Phase(30.0, side), Phase(10.0, main))
+    told = of_cycle(junction.limits, replace(junction.program, phases=phases))
+    # As above, r is 42.8 s of 60 s, without ends of a log.
+    assert told is not None
+    assert told.mean_s == pytest.approx(42.8**2 / 120)
+    assert told.longest_s == pytest.approx(42.8)
+    assert told.crossings == 4
 
 
 def test_that_crossings_count_alike() -> None:

@@ -118,6 +118,10 @@ class OptimisationRecord:
     took: Span = 0
     reason: str = field(default="")
     """Why it failed."""
+    heard_until: Instant | None = None
+    """``valid_at`` of the newest reading that the forked state had taken in; from there on to
+    ``forked_at`` it is foreseen. Where a window is fitted at the end of each stride, readings of
+    the stride that lasts are in it, and not fitted yet. None in older records."""
 
     @property
     def again(self) -> str:
@@ -125,6 +129,16 @@ class OptimisationRecord:
         if self.ending == Ending.STOPPED.value:
             return f"{self.ran} of {self.runs} runs"
         return f"{self.runs} runs"
+
+    @property
+    def age(self) -> Span:
+        """How old the forked state was when it was asked: most of a step, and what begins it."""
+        return self.created - self.forked_at
+
+    @property
+    def heard_ago(self) -> Span | None:
+        """How old its newest reading was when it was asked; None in older records."""
+        return None if self.heard_until is None else self.created - self.heard_until
 
     @property
     def is_recommended(self) -> bool:

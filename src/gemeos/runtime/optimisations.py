@@ -152,6 +152,7 @@ class Optimisations(NamedWork[OptimisationRecord, _Job]):
             present="" if in_force is None else in_force.name,
             forked_at=int(origin.state.tick[0]) * schema.step,
             known_at=origin.known_at,
+            heard_until=origin.heard_until,
             model=fleet.identity,
             origin=origin.digest,
             actor=actor,

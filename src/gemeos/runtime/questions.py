@@ -81,6 +81,13 @@ class Origin:
     digest: str = ""
     """Hash of the state at its last reading; forks of one hash are paired."""
 
+    @property
+    def heard_until(self) -> Instant | None:
+        """``valid_at`` of its newest reading; None without one."""
+        last = self.state.monitors[0][:, Monitor.LAST_AT]
+        heard = last[np.isfinite(last)]
+        return int(heard.max()) if len(heard) else None
+
 
 class Questions:
     """Answers for every twin of a site. May be asked from any thread."""
@@ -348,8 +355,6 @@ class Questions:
         """Members of all that can be told of a twin, with where they come from."""
         fleet = self._running.fleet(twin)
         names = fleet.cycle.stepper.told_names
-        last = origin.state.monitors[0][:, Monitor.LAST_AT]
-        heard = last[np.isfinite(last)]
         return Estimate(
             twin=twin,
             kind=kind,
@@ -360,7 +365,7 @@ class Questions:
             provenance=Provenance(
                 model=fleet.identity,
                 members=fleet.members,
-                data_until=int(heard.max()) if len(heard) else None,
+                data_until=origin.heard_until,
                 known_at=origin.known_at,
                 source=self._running.site.source,
                 origin=origin.digest,

@@ -78,6 +78,7 @@ def _record(told: om.OptimisationMessage) -> OptimisationRecord:
         present=told.present,
         forked_at=instant(told.forked_at),
         known_at=instant(told.known_at),
+        heard_until=None if told.heard_until is None else instant(told.heard_until),
         model=told.model,
         origin=told.origin,
         actor=told.actor,

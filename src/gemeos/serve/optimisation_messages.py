@@ -80,6 +80,8 @@ class OptimisationMessage(Message, frozen=True, kw_only=True):
     """What it sets, in declared units."""
     forked_at: Time
     known_at: Time
+    heard_until: Time | None
+    """Of the newest reading that the forked state had taken in; null in older records."""
     model: str
     origin: str
     actor: str

@@ -172,6 +172,7 @@ def _value(told: float | str | None) -> str:
 def _asked(view: View, record: OptimisationRecord) -> Html:
     several = Html("<br>")
     in_force = {name: _value(value) for name, value in record.in_force.items()}
+    heard = record.heard_ago
     return markup.facts(
         (
             ("over", changed(record.over)),
@@ -183,6 +184,8 @@ def _asked(view: View, record: OptimisationRecord) -> Html:
             ("present plan", record.present),
             ("which sets", changed(in_force) if in_force else ""),
             ("from", view.time(record.forked_at)),
+            ("state was", f"{length(record.age)} old when it was asked"),
+            ("newest reading", "" if heard is None else f"{length(heard)} old"),
             ("asked by", markup.joined((record.actor, ", ", view.time(record.created)))),
         )
     )

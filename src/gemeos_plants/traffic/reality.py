@@ -32,6 +32,8 @@ USUAL_LANE_PER_H: Final = 150.0
 """Vehicles that come in over a lane, where the district has no demand of its own."""
 JUNCTION_S: Final = 5.0
 """What a driver believes that a junction costs."""
+STANDS_M_PER_S: Final = 0.1
+"""Slower than that a vehicle stands, as SUMO counts it."""
 LARGEST_BACKLOG: Final = 2000
 """Vehicles that wait to come in; beyond, those that want to come stay away."""
 
@@ -122,6 +124,12 @@ class Reality:
             free = vehicle.getAllowedSpeed(name)
             lost += max(1.0 - vehicle.getSpeed(name) / free, 0.0) if free > 0 else 0.0
         return lost * STEP_S
+
+    def standing(self) -> list[str]:
+        """Who stands as it is now, or waits to come in."""
+        vehicle = self._lib.vehicle
+        stands = [i for i in vehicle.getIDList() if vehicle.getSpeed(i) < STANDS_M_PER_S]
+        return [*stands, *self._lib.simulation.getPendingVehicles()]
 
     def told(self) -> dict[str, object]:
         """How the traffic fared so far."""

@@ -30,7 +30,7 @@ from gemeos_plants.traffic.controller import RefusedError
 from gemeos_plants.traffic.demo import carried
 from gemeos_plants.traffic.district import DistrictError, read
 from gemeos_plants.traffic.drawn import draw, drawn_from
-from gemeos_plants.traffic.reality import Reality
+from gemeos_plants.traffic.reality import STEP_S, Reality
 
 logger = logging.getLogger("gemeos_plants.traffic.twice")
 NOBODY = -1.0
@@ -40,13 +40,15 @@ def lived(reality: Reality, seconds: int) -> dict[str, Any]:
     """What came of so many seconds.
 
     ``counts`` by loop and minute, ``speeds`` in m/s too, -1 where nobody passed; ``lost_s`` by
-    minute, of all vehicles together, those included that wait to come in; ``breaches`` of the
-    lights by kind; ``shown`` by signal, what its lights showed from which second on.
+    minute, of all vehicles together, those included that wait to come in; ``longest_s`` that one
+    of them stood or waited in all of it; ``breaches`` of the lights by kind; ``shown`` by signal,
+    what its lights showed from which second on.
     """
     counts: dict[str, list[int]] = {}
     speeds: dict[str, list[float]] = {}
     lost: list[float] = [0.0]
     shown: dict[str, list[tuple[float, str]]] = {i: [] for i in reality.controllers}
+    stood: Counter[str] = Counter()
     before = _breaches(reality)
     for second in range(seconds):
         for signal, controller in reality.controllers.items():
@@ -57,6 +59,7 @@ def lived(reality: Reality, seconds: int) -> dict[str, Any]:
             speed = count.speed_m_per_s
             speeds.setdefault(count.loop, []).append(NOBODY if speed is None else speed)
         lost[-1] += reality.losing()
+        stood.update(reality.standing())
         if (second + 1) % 60 == 0:
             lost.append(0.0)
     breaches = _breaches(reality)
@@ -65,6 +68,7 @@ def lived(reality: Reality, seconds: int) -> dict[str, Any]:
         "counts": counts,
         "speeds": speeds,
         "lost_s": lost[: seconds // 60],
+        "longest_s": STEP_S * max(stood.values(), default=0),
         "breaches": dict(breaches),
         "shown": shown,
         "until_s": reality.now_s,

@@ -92,6 +92,7 @@ def _message(
         in_force=record.in_force,
         forked_at=time(record.forked_at),
         known_at=time(record.known_at),
+        heard_until=None if record.heard_until is None else time(record.heard_until),
         model=record.model,
         origin=record.origin,
         actor=record.actor,

@@ -24,8 +24,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from gemeos.errors import LinkError
-from gemeos.foresee.interval import of_mean
-from gemeos.foresee.verdict import Advice
 from gemeos.runtime.links import FileLink
 from gemeos.runtime.optimisation import OptimisationRecord
 from gemeos.runtime.run import RunningSite, run
@@ -36,9 +34,9 @@ from gemeos.twins.traffic.decisions import Cabinets, Place
 from gemeos.twins.traffic.district import COUNT, SPEED, District, read_district
 from gemeos.twins.traffic.physics import Described, described
 from gemeos.twins.traffic.signals.checker import violations
-from gemeos.twins.traffic.signals.junction import controlled
+from gemeos.twins.traffic.signals.junction import Controlled, controlled
+from gemeos.twins.traffic.signals.pedestrians import Delay, delay, together
 from gemeos.twins.traffic.twin import tied
-from gemeos.twins.windfarm.checks import Check
 from gemeos.units import iso
 from gemeos.units.instant import SECOND, Instant
 
@@ -52,10 +50,6 @@ MOST_STAGES: Final = 2
 """That a search may set: of three lengths each, nine plans. More want more time."""
 LEVEL: Final = 0.9
 PATIENCE_S: Final = 600.0
-ANSWER_S: Final = 60.0
-FEWEST_PLANS: Final = 3
-"""Fewer have no interval."""
-SOURCE: Final = "docs/validation/traffic-signals.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +86,14 @@ class Tried:
     """Counted by the plant, in the copy that had the plan."""
     violations: int
     """Found by ``checker`` in what its lights showed."""
+    walking: Delay | None
+    """What those who walk waited with the plan; None where nobody can."""
+    walking_usual: Delay | None
+    """The same without it."""
+    longest_s: float
+    """That one vehicle stood, or waited to come in, in all of the stretch with the plan."""
+    longest_usual_s: float
+    """The same without it."""
 
     @property
     def holds(self) -> bool:
@@ -299,7 +301,21 @@ def _tried(
         tuple(planned["refused"]),
         planned["breaches"],
         wrong,
+        _walked(junctions, planned),
+        _walked(junctions, usual),
+        planned["longest_s"],
+        usual["longest_s"],
     )
+
+
+def _walked(junctions: Mapping[str, Controlled], lived: Mapping[str, Any]) -> Delay | None:
+    """What those who walk waited, by what the lights showed."""
+    each = (
+        delay(junctions[i].limits, log, lived["until_s"])
+        for i, log in lived["shown"].items()
+        if i in junctions
+    )
+    return together([one for one in each if one is not None])
 
 
 def _choices(places: Sequence[Place]) -> dict[str, str]:
@@ -336,58 +352,3 @@ def orders(cabinets: Cabinets, plan: Mapping[str, str]) -> list[dict[str, Any]]:
         else:
             order["durations"][place.phase] = seconds
     return list(told.values())
-
-
-def checks(name: str, tried: Sequence[Tried], course: Course) -> list[Check]:
-    """What the plans of one district show."""
-    taken = [t for t in tried if t.found.advice is Advice.CHANGE]
-    shares = np.array([t.delivered / t.lost for t in taken])
-    how = (
-        f"{len(tried)} searches over {MOST_STAGES} stages, {course.members} members, budget "
-        f"{course.budget}, {course.ahead} min ahead; realities that the system drew, each stretch "
-        "lived with the plan and without"
-    )
-    gains = of_mean(shares) if len(shares) >= FEWEST_PLANS else None
-    told = ", ".join(f"{s:.1%}" for s in shares)
-    mean = "" if gains is None else f"; mean {gains.mean:.1%} ({gains.low:.1%} to {gains.high:.1%})"
-    slowest = max(t.found.took for t in tried) / SECOND
-    wrong = sum(sum(t.breaches.values()) + t.violations for t in tried)
-    held = [t.holds for t in tried]
-    counts = np.concatenate([t.counts_hold for t in tried])
-    return [
-        _check(
-            f"signals, {name}: what plans that the twin recommends gain at the plant",
-            f"{len(taken)} of {len(tried)} recommended{': ' if told else ''}{told}{mean}",
-            "interval above 0" if gains is not None else "",
-            None if gains is None else gains.low > 0.0,
-            f"{how}; share of the time that all lose",
-        ),
-        _check(
-            f"signals, {name}: a search in a site, check included",
-            f"{slowest:.0f} s at most; {sum(t.found.advice is not None for t in tried)} of "
-            f"{len(tried)} with a verdict",
-            f"<= {ANSWER_S:g} s, a verdict of each",
-            slowest <= ANSWER_S and all(t.found.gains for t in tried),
-            f"{how}; on this machine as busy as it was",
-        ),
-        _check(
-            f"signals, {name}: limits that were broken at the plant",
-            f"{wrong}; {sum(len(t.refused) for t in tried)} orders refused",
-            "0; 0",
-            wrong == 0 and not any(t.refused for t in tried),
-            "green, yellow, clearing, those who walk and cycles: by the plant's own watch, and by "
-            "the twin's checker on what its lights showed",
-        ),
-        _check(
-            f"signals, {name}: what came of a change within what was foreseen of it",
-            f"time lost {sum(held)} of {len(held)}; counts {counts.mean():.0%} of {len(counts)}",
-            f"told, of {LEVEL:.0%}",
-            None,
-            f"{how}; between the {0.5 - LEVEL / 2:.0%} and {0.5 + LEVEL / 2:.0%} quantiles of the "
-            "members: of what all lose the paired difference, of loops what they count",
-        ),
-    ]
-
-
-def _check(name: str, measured: str, goal: str, ok: bool | None, how: str) -> Check:  # noqa: FBT001
-    return Check(name, measured, goal, ok, how, "", SOURCE)

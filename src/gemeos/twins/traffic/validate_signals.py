@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from gemeos.errors import InputError
-from gemeos.twins.traffic.lived import Course, checks, trials
+from gemeos.twins.traffic.lived import Course, trials
+from gemeos.twins.traffic.lived_checks import checks
 from gemeos.twins.traffic.places import LOOPS_BEFORE_M, described_in, places_of
 from gemeos.twins.traffic.signals.figures import (
     MANY_LANES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gemeos.twins.traffic.network import Program
 from gemeos.twins.traffic.signals.limits import Limits, Log, reds_of_walk, runs
 
 Interval = tuple[float, float]
@@ -42,6 +43,23 @@ def delay(limits: Limits, log: Log, end_s: float) -> Delay | None:
     means = [sum((b - a) ** 2 for a, b in of) / (2.0 * whole) for of in reds]
     longest = max((b - a for of in reds for a, b in of), default=0.0)
     return Delay(sum(means) / len(means), longest, len(reds))
+
+
+def of_cycle(limits: Limits, program: Program) -> Delay | None:
+    """What they wait while a programme runs on and on; None where nobody can cross."""
+    few, more = (delay(limits, _log(program, n), n * program.cycle_s) for n in (2, 3))
+    if few is None or more is None:
+        return None
+    # Reds that the ends of the log cut are the same in both: what one cycle adds is whole.
+    return Delay(3.0 * more.mean_s - 2.0 * few.mean_s, more.longest_s, more.crossings)
+
+
+def _log(program: Program, cycles: int) -> Log:
+    log, at = [], 0.0
+    for phase in program.phases * cycles:
+        log.append((at, phase.state))
+        at += phase.duration_s
+    return log
 
 
 def together(delays: Sequence[Delay]) -> Delay | None:

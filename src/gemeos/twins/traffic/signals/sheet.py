@@ -11,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 from gemeos.errors import InputError
 from gemeos.twins.traffic.network import GREEN, YELLOW, Program
 from gemeos.twins.traffic.signals.junction import Controlled
+from gemeos.twins.traffic.signals.pedestrians import of_cycle
 from gemeos.twins.traffic.signals.plans import broken, cycle_s, program_of
 from gemeos.twins.traffic.signals.rules import Timed
 
@@ -61,6 +62,7 @@ def text(junctions: Mapping[str, Controlled], hours: Sequence[Hours]) -> str:
                 f"  cycle {cycle_s(junction.stages, plan)} s, offset {plan.offset_s} s",
                 f"  cycle at most {junction.limits.maximum_cycle_s:g} s",
                 f"  red at most {junction.limits.longest_red_s:g} s",
+                *_walking(junction, program),
                 "  row  kind     seconds  least  most  lights",
             ]
             lines += [
@@ -129,6 +131,15 @@ def _rows(junction: Controlled, hours: Hours, plan: Timed) -> Iterator[tuple[str
             least = most = phase.duration_s
         numbers = (f"{phase.duration_s:g}", f"{least:g}", f"{most:g}")
         yield (*head, str(row), kind, phase.state, *numbers)
+
+
+def _walking(junction: Controlled, program: Program) -> Iterator[str]:
+    """What those wait who walk; nothing where nobody can cross."""
+    found = of_cycle(junction.limits, program)
+    if found is not None:
+        yield (
+            f"  pedestrians wait {found.mean_s:.1f} s on average, {found.longest_s:.0f} s at most"
+        )
 
 
 def _kind(junction: Controlled, state: str) -> str:
