@@ -35,7 +35,19 @@ STATE_3 = {name.replace("state", "State"): yes for name, yes in STATE.items()}
 LIMIT_S = 3
 
 
-class TankContract(EngineContract, FailingEngineContract):
+class Misbehaving(FailingEngineContract):
+    """FMUs that do what ``fmus/misbehaving.py`` says."""
+
+    @pytest.fixture
+    def limit_s(self) -> float:
+        return LIMIT_S
+
+    @pytest.fixture
+    def mischief(self) -> Callable[[Mischief], Values]:
+        return lambda kind: {"mischief": kind.value}
+
+
+class TankContract(EngineContract, Misbehaving):
     options: ClassVar[dict[str, str]]
 
     @pytest.fixture(scope="class")
@@ -53,14 +65,6 @@ class TankContract(EngineContract, FailingEngineContract):
     @pytest.fixture
     def drive(self) -> Drive:
         return Drive(6, {"inflow": 1.5}, {"inflow": 0.25}, {"first": 3.0})
-
-    @pytest.fixture
-    def limit_s(self) -> float:
-        return LIMIT_S
-
-    @pytest.fixture
-    def mischief(self) -> Callable[[Mischief], Values]:
-        return lambda kind: {"mischief": kind.value}
 
 
 class TestFmi2ThatWritesItsState(TankContract):
@@ -124,14 +128,14 @@ class TestFmi3ModelExchange(EngineContract):
         assert read(engine, "h") == pytest.approx(5.0 + 0.4 - 10.0 * 0.16 / 2, abs=1e-12)
 
 
-class TestFmi3CoSimulation(EngineContract):
+class TestFmi3CoSimulation(EngineContract, Misbehaving):
     options: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture(scope="class")
     @classmethod
     def decay(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
         path = built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3", **cls.options)
-        with opened(Fmi(str(path), step=SECOND // 10)) as engine:
+        with opened(Fmi(str(path), step=SECOND // 10), limit=LIMIT_S * SECOND) as engine:
             yield engine
 
     @pytest.fixture
@@ -150,6 +154,26 @@ class TestFmi3CoSimulation(EngineContract):
 
 class TestFmi3ThatWritesItsState(TestFmi3CoSimulation):
     options: ClassVar[dict[str, str]] = STATE_3
+
+
+class TestFmi3ModelExchangeThatFails(Misbehaving):
+    """Here it is asked for derivatives, several times a step."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def decay(decay_path: str) -> Iterator[HostedEngine]:
+        exchange = Fmi(decay_path, step=SECOND // 10, interface=Interface.MODEL_EXCHANGE)
+        with opened(exchange, limit=LIMIT_S * SECOND) as engine:
+            yield engine
+
+    @pytest.fixture
+    def engine(self, decay: HostedEngine) -> Iterator[Engine]:
+        with decay.another() as engine:
+            yield engine
+
+    @pytest.fixture
+    def drive(self) -> Drive:
+        return Drive(6, {"gain": 1.5}, {"gain": 0.25}, {"rate": 2.0})
 
 
 @pytest.fixture(scope="module")

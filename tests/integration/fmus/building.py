@@ -36,4 +36,5 @@ def built(folder: Path, name: str, builder: str, **options: str) -> Path:
     if find_spec("fmpy") is None or find_spec(builder) is None:
         missing(f"fmpy of the extra gemeos[fmi], or {builder}")
     build = import_module(f"{builder}.builder").FmuBuilder.build_FMU
-    return Path(build(HERE / f"{name}.py", dest=folder, **options))
+    beside = [HERE / "misbehaving.py"]
+    return Path(build(HERE / f"{name}.py", dest=folder, project_files=beside, **options))

@@ -3,12 +3,9 @@
 Built into an FMU by the tests. It runs in the FMU's own interpreter and knows nothing of gemeos.
 """
 
-import ctypes
 import math
-import os
-import sys
-import time
 
+from misbehaving import misbehave
 from pythonfmu import Fmi2Causality, Fmi2Slave, Fmi2Variability, Integer, Real, String
 from pythonfmu.default_experiment import DefaultExperiment
 
@@ -51,16 +48,3 @@ class Tank(Fmi2Slave):  # type: ignore[misc]
             self.level = math.nan
         self.now = current_time + step_size
         return True
-
-
-def misbehave(how: str) -> None:
-    if how == "crash":
-        os.write(1, b"about to fall\n")
-        ctypes.string_at(0)
-    elif how == "hang":
-        time.sleep(3600)
-    elif how == "chatter":
-        sys.stdout.write("x" * 100_000)
-        os.write(2, b"done\n")
-    elif how == "discard":
-        raise ValueError("the valve is stuck")

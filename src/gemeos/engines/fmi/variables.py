@@ -71,8 +71,7 @@ class Table:
         """With one call of the FMU for each type."""
         for kind, some in self._by_type(values):
             references = [self._described[name].valueReference for name in some]
-            theirs = [self._theirs(values[name]) for name in some]
-            getattr(fmu, f"set{kind}")(references, theirs)
+            getattr(fmu, f"set{kind}")(references, [values[name] for name in some])
 
     def cast(self, numbers: Mapping[str, float]) -> Values:
         """Numbers as values of the variables' kinds."""
@@ -95,9 +94,6 @@ class Table:
         if kind is Kind.TEXT:
             return value.decode() if isinstance(value, bytes) else str(value)
         return PYTHON[kind](value)
-
-    def _theirs(self, value: Value) -> Value | bytes:
-        return value.encode() if isinstance(value, str) and self._fmi3 else value
 
     def _variable(self, v: Described) -> Variable:
         kind = KINDS[v.type]
