@@ -323,7 +323,10 @@ def test_that_a_plan_of_a_search_tells_what_it_cost_and_until_when_it_is_of_use(
             "what the model leaves out: members differ by what it says it does not know",
         )
     )
-    for told in ("P(best) = 1.00 of 2", f"found by {found.ran} runs", "costs: ", "begun by "):
+    assert (kept.finalists, kept.rivals) == (len(found.chances), found.rivals)
+    assert found.rivals is not None
+    chance = "Of 2 finalists it is the best with chance 100%"
+    for told in (chance, f"found by {found.ran} runs", "costs: ", "begun by "):
         assert told in repr(kept)
     for where in ("plans", "optimisations"):
         page = httpx.get(f"{serving.url}/twins/tank/{where}/low").text

@@ -319,7 +319,7 @@ def test_that_a_plan_tells_promise_doubt_and_the_exact_words_to_decide_on_it(pla
     assert "waits for approval" in told
     assert "0.4 m (90%: 0.125 to 0.875)" in told
     assert "0.5 m (95%: 0.25 to 0.75)" in told
-    assert "62%, 40 were tried" in told
+    assert "62% of the finalists" in told
     assert "it is better" in told
     assert "Not modelled: the rain" in told
     assert "0 of 1 approvals are there" in told

@@ -10,7 +10,7 @@ from typing import Final
 from gemeos.foresee.search import Ending
 from gemeos.foresee.verdict import Advice
 from gemeos.runtime.scenario import Progress
-from gemeos.schema.plan import Price
+from gemeos.schema.plan import Price, chance_told
 from gemeos.units import span, span_told
 from gemeos.units.instant import SECOND, Instant, Span
 
@@ -180,10 +180,7 @@ class OptimisationRecord:
         if not self.is_recommended:
             return
         if len(self.chances) > 1:
-            many, chance = len(self.chances), self.chances[0]
-            # A small chance alone would alarm where the finalists are nearly the same.
-            lost = self.loss_told and f"; another one may be better, by {self.loss_told} on average"
-            yield f"Of {many} finalists it is the best with chance {chance:.0%}{lost}."
+            yield chance_told(self.chances[0], len(self.chances), self.loss_told)
         if self.latest is not None:
             late = self.latest - self.forked_at
             until = f"within {span_told(late)}" if late else "at once"

@@ -147,6 +147,8 @@ class TwinPlans:
             candidates=found.tried,
             cost=Cost(found.ran, found.fresh, found.took, found.price),
             loss=found.loss,
+            finalists=len(found.chances) or None,
+            rivals=found.rivals,
             latest=found.latest if found.is_recommended else None,
         )
         return self.keep(plan, replacing=replacing)

@@ -152,6 +152,20 @@ class Promise:
             raise InputError("A promise looks at one instant at least, and reaches that far.")
 
 
+def chance_told(best: float, finalists: int | None, loss: str) -> str:
+    """How sure the choice among the finalists of a search is, for people.
+
+    Args:
+        best: That the choice is the best of them, 0..1.
+        finalists: How many they are; None where that is not known any more.
+        loss: What may be lost by not taking another one, with its unit; empty where not told.
+    """
+    many = "the finalists" if finalists is None else f"{finalists} finalists"
+    # A small chance alone would alarm where the finalists are nearly the same.
+    lost = loss and f"; another one may be better, by {loss} on average"
+    return f"Of {many} it is the best with chance {best:.0%}{lost}."
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What should be done to one twin's controls. What happens to it is kept apart from it."""
@@ -182,7 +196,7 @@ class Plan:
     """What is expected if nothing is done."""
     gain: Gain | None = None
     best: float | None = None
-    """Probability that it is the best of what was tried, 0..1."""
+    """Probability that it is the best of the finalists, 0..1."""
     recommended: bool = True
     reasons: tuple[str, ...] = ()
     """Why it is recommended."""
@@ -202,6 +216,10 @@ class Plan:
     loss: float | None = None
     """By how much the best of the finalists is better than it: expected, in the unit of the gain.
     None where no search told it."""
+    finalists: int | None = None
+    """Among how many ``best`` is told, itself with them; None in plans of before they were told."""
+    rivals: int | None = None
+    """Of the other finalists that are not shown to be worse; None as ``loss``."""
 
     def __post_init__(self) -> None:
         bad = [c for c in self.name if c.isspace() or c in "/?#:%"]
@@ -229,7 +247,7 @@ class Plan:
     def id(self) -> str:
         """Hash of everything in it: a plan of the same name that says otherwise is another one."""
         told = msgspec.to_builtins(self, builtin_types=(bytes,))
-        for later in ("promise", "cost", "latest", "loss"):
+        for later in ("promise", "cost", "latest", "loss", "finalists", "rivals"):
             if told[later] is None:
                 # As plans were hashed before there was such a thing: what was applied stays known.
                 del told[later]
@@ -270,9 +288,10 @@ class Plan:
         if self.promise is not None:
             told.append(f"promised, {self.promise.gain.share:.0%}: {self.promise.gain}")
         if self.best is not None:
-            told.append(f"P(best) = {self.best:.2f} of {self.candidates}")
-            if self.loss_told:
-                told.append(f"another finalist may be better, by {self.loss_told} on average")
+            told.append(chance_told(self.best, self.finalists, self.loss_told))
+            if self.rivals is not None:
+                told.append(f"not shown to be worse: {self.rivals} of the other finalists")
+            told.append(f"candidates that were tried: {self.candidates}")
         if self.cost is not None:
             told.append(f"found by {self.cost}")
             if self.cost.price is not None:

@@ -73,6 +73,8 @@ class ConnectedPlans:
             cost=tell_plans.cost(plan.cost),
             latest=None if plan.latest is None else iso(plan.latest),
             loss=plan.loss,
+            finalists=plan.finalists,
+            rivals=plan.rivals,
             replacing=replacing,
         )
         told = self._connection.told("POST", self._path, pm.PlanMessage, msgspec.to_builtins(body))
@@ -223,6 +225,8 @@ def _record(told: pm.PlanMessage) -> PlanRecord:
         cost=tell_plans.cost_heard(told.cost),
         latest=None if told.latest is None else instant(told.latest),
         loss=told.loss,
+        finalists=told.finalists,
+        rivals=told.rivals,
     )
     approvals = tuple(
         Approval(told.id, each.actor, Role(each.role), instant(each.at), each.event)

@@ -170,8 +170,15 @@ def _what(view: View, record: PlanRecord) -> Html:
             ("mean gain", "" if plan.gain is None else f"{plan.gain.of}: {gain(plan.gain)}"),
             (
                 "P(best)",
-                "" if plan.best is None else f"{plan.best:.0%}, {plan.candidates} were tried",
+                ""
+                if plan.best is None
+                else f"{plan.best:.0%} of {plan.finalists or 'the finalists'}",
             ),
+            (
+                "not shown to be worse",
+                "" if plan.rivals is None else f"{plan.rivals} of the other finalists",
+            ),
+            ("tried", str(plan.candidates)),
             (
                 "another finalist may be better",
                 plan.loss_told and f"by {plan.loss_told} on average",

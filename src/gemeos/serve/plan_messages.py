@@ -116,6 +116,10 @@ class PlanBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Put into force later than that it was not shown to gain."""
     loss: float | None = None
     """By how much another finalist may be better, expected, in the unit of the gain."""
+    finalists: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    """Among how many ``best`` is told."""
+    rivals: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    """Of the other finalists that are not shown to be worse."""
     replacing: bool = False
     """Take the place of a plan of that name."""
 
@@ -257,6 +261,10 @@ class PlanMessage(Message, frozen=True, kw_only=True):
     latest: Time | None
     loss: float | None = None
     """By how much another finalist may be better, expected, in the unit of the gain."""
+    finalists: int | None = None
+    """Among how many ``best`` is told."""
+    rivals: int | None = None
+    """Of the other finalists that are not shown to be worse."""
     approvals: list[ApprovalMessage]
     event: int
     undertaking: UndertakingMessage | None

@@ -52,6 +52,8 @@ def plan(
         cost=cost(told.cost),
         latest=None if told.latest is None else time(told.latest),
         loss=told.loss,
+        finalists=told.finalists,
+        rivals=told.rivals,
         approvals=[
             pm.ApprovalMessage(
                 actor=each.actor, role=each.role.value, at=time(each.at), event=each.event
@@ -252,6 +254,8 @@ def plan_of(
         cost=cost_heard(body.cost),
         latest=None if body.latest is None else read(body.latest),
         loss=body.loss,
+        finalists=body.finalists,
+        rivals=body.rivals,
     )
 
 
