@@ -8,7 +8,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tools.bench import engines, killed, late, memory, mqtt, store, tick
+from tools.bench import engines, fallback, killed, late, memory, mqtt, store, tick
 from tools.bench.progress import Progress
 from tools.bench.report import Check, failed, table, write
 from tools.bench.run import Run, Subject
@@ -24,6 +24,7 @@ SUBJECTS = (
     Subject("late", late.late, 30, 10),
     Subject("engines", engines.engines, 30, 10),
     Subject("killed", killed.killed, 420, 60),
+    Subject("fallback", fallback.fallback, 150, 30),
     Subject("memory", memory.memory, 120, 20),
 )
 
