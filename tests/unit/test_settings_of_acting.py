@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gemeos.cli.main import main
 from gemeos.errors import SettingsError
 from gemeos.link.mqtt import MqttVersion
 from gemeos.runtime.actuator_links import MqttActuatorLink
@@ -72,6 +73,29 @@ def test_that_limits_that_contradict_are_told_with_what_was_asked_and_declared(
 ) -> None:
     with pytest.raises(SettingsError, match=re.escape(told)):
         bare_twin("tank").actuate("plc:tank/valve", to="valve", **limits)
+
+
+def test_that_a_limit_beyond_what_is_declared_is_kept_and_told(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read(file).site.idle_limits == []
+    file.write_text(WHOLE.replace('most = "1.5 m^3/s"', 'least = "-100 L/s"\nmost = "2500 L/s"'))
+    site = read(file).site
+    # The valve is declared from 0 to 2 m^3/s.
+    assert site.twins[0].actuations["valve"].rules.limits == (0.0, 2.0)
+    end = "changes nothing, since the model declares 0 to 2 m^3/s: no plan goes beyond that."
+    assert site.idle_limits == [
+        f"tank: valve: least = -0.1 m^3/s {end}",
+        f"tank: valve: most = 2.5 m^3/s {end}",
+    ]
+    assert main(["check", str(file)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"most = 2.5 m^3/s {end}" in told
+
+
+def test_that_a_limit_that_is_the_declared_one_is_no_matter(file: Path) -> None:
+    file.write_text(WHOLE.replace('most = "1.5 m^3/s"', 'least = "0 L/s"\nmost = "2000 L/s"'))
+    assert read(file).site.idle_limits == []
 
 
 def test_that_a_pace_of_nothing_is_told() -> None:

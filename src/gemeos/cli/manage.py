@@ -23,7 +23,7 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace) -> None:
     settings = declared(args.site)
     links = [link.name for link in settings.site.links]
-    told = {
+    checked = {
         "site": settings.site.name,
         "clock": settings.site.source,
         "store": None if settings.site.store is None else str(settings.site.store),
@@ -41,13 +41,14 @@ def _check(args: argparse.Namespace) -> None:
             }
             for twin in settings.site.twins
         ],
+        "idle_limits": settings.site.idle_limits,
     }
     if args.json:
-        print(msgspec.json.encode(told).decode())
+        print(msgspec.json.encode(checked).decode())
         return
     console = Console()
-    console.print(f"{args.site} can be run: [bold]{settings.site.name}[/bold], {told['clock']}.")
-    console.print(f"Links: {', '.join(links) or 'none'}. Store: {told['store'] or 'memory'}.")
+    console.print(f"{args.site} can be run: [bold]{settings.site.name}[/bold], {checked['clock']}.")
+    console.print(f"Links: {', '.join(links) or 'none'}. Store: {checked['store'] or 'memory'}.")
     table = Table()
     for heading in ("twin", "model", "computed by", "step", "members", "variables", "channels"):
         table.add_column(heading)
@@ -62,6 +63,8 @@ def _check(args: argparse.Namespace) -> None:
             str(len(twin.bindings)),
         )
     console.print(table)
+    for told in settings.site.idle_limits:
+        console.print(told, markup=False)
 
 
 def add_token(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gemeos.act.base import DEFAULT_TOLERANCE, Conduct, Rate, Rules
 from gemeos.ensemble.condition import parse_chance
@@ -15,6 +15,9 @@ from gemeos.schema.role import Role
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Bounds, Control
 from gemeos.units import conversion, quantity, span
+
+_ROUNDING: Final = 1e-9
+"""Of limits that were told in another unit."""
 
 
 class ActuatorLink(Protocol):
@@ -41,6 +44,21 @@ class Actuation:
     rules: Rules
     unit: str
     """What the device counts in."""
+
+    @property
+    def idle_limits(self) -> tuple[str, ...]:
+        """What is said of limits beyond the declared bounds, which are kept all the same."""
+        control, (low, high) = self.rules.control, self.rules.control.bounds
+        told = []
+        if low is not None and -math.inf < self.rules.least < low - _ROUNDING * max(abs(low), 1.0):
+            told.append(f"least = {self.rules.least:g} {control.unit}")
+        if high is not None and high + _ROUNDING * max(abs(high), 1.0) < self.rules.most < math.inf:
+            told.append(f"most = {self.rules.most:g} {control.unit}")
+        return tuple(
+            f"{control.name}: {each} changes nothing, since the model declares "
+            f"{_told(control.bounds)} {control.unit}: no plan goes beyond that."
+            for each in told
+        )
 
     def outward(self, value: float) -> float:
         """A value of the declared unit as the device is told it."""

@@ -185,6 +185,8 @@ class Host:
     async def run(self) -> None:
         """Follow every link until all end."""
         self._loop = asyncio.get_running_loop()
+        for told in self.site.idle_limits:
+            logger.warning("%s", told)
         what_ifs = TwinWhatIfs(self.scenarios, self.optimisations, self.hindcasts, self.alerts)
         plans = partial(TwinPlans, self)
         for twin in self._twins.values():

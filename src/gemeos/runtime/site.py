@@ -116,6 +116,16 @@ class Site:
                     raise UnknownNameError("actuator", actuation.actuator, devices, where=self.name)
 
     @property
+    def idle_limits(self) -> list[str]:
+        """Limits that change nothing: whoever wrote them may have meant something else."""
+        return [
+            f"{twin.name}: {told}"
+            for twin in self.twins
+            for actuation in twin.actuations.values()
+            for told in actuation.idle_limits
+        ]
+
+    @property
     def twin_names(self) -> list[str]:
         """In the order of declaration."""
         return [twin.name for twin in self.twins]
