@@ -150,7 +150,7 @@ class Table:
         if not beside.is_file():
             raise SchemaError(f"{self.path} has no {beside.name} beside it.")
         try:
-            with shapefile.Reader(str(self.path), encoding=self._encoding) as reader:
+            with self._opened() as reader:
                 names = [field[0].upper() for field in reader.fields if field[0] != "DeletionFlag"]
                 if self.path.suffix.lower() == ".dbf":
                     for record in reader.iterRecords():
@@ -164,6 +164,14 @@ class Table:
             raise SchemaError(f"{beside} is not in {self._encoding}: {error}.") from error
         except (shapefile.ShapefileException, OSError) as error:
             raise SchemaError(f"{self.path} cannot be read: {error}.") from error
+
+    def _opened(self) -> Any:  # noqa: ANN401 -- the library has no types
+        import shapefile  # noqa: PLC0415 - an extra
+
+        with warnings.catch_warnings():
+            # It warns that CP949 is not spelled as the file spells it, as in "949" or "EUC-KR".
+            warnings.simplefilter("ignore", UserWarning)
+            return shapefile.Reader(str(self.path), encoding=self._encoding)
 
 
 def _inside(point: tuple[float, float], box: tuple[float, float, float, float]) -> bool:
