@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from gemeos.cli import main
 from gemeos.errors import (
     AccessError,
     LinkError,
@@ -588,6 +589,18 @@ def test_that_a_site_may_ask_a_token_of_its_own_machine_too(tmp_path: Path) -> N
             assert connection.names == ("north", "south")
         with connect(serving.url) as stranger, pytest.raises(AccessError, match="token is needed"):
             stranger.site()
+
+
+def test_that_stopping_where_there_are_several_twins_names_both_switches(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with tanks() as (serving, _):
+        assert main(["stop", "--url", serving.url]) == 1
+        told = " ".join(capsys.readouterr().err.split())
+        assert "--all" in told
+        assert "--twin NAME" in told
+        assert "north, south" in told
+        assert not serving.host.applying.switches.all()
 
 
 def test_that_the_page_runs_no_script_but_its_own(client: httpx.Client) -> None:

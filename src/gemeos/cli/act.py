@@ -12,7 +12,7 @@ from rich.console import Console
 from gemeos.act.undertaking import Stage, Undertaking
 from gemeos.cli.reach import add_site, only, reached
 from gemeos.cli.show import table_of
-from gemeos.errors import InputError
+from gemeos.errors import InputError, SettingsError
 from gemeos.runtime.plan import Applied
 from gemeos.schema.command import CommandState
 from gemeos.schema.plan import Gain
@@ -187,6 +187,11 @@ def _stop(args: argparse.Namespace) -> None:
             else:
                 print(site.stop_site(why=args.because).told)
             return
+        if not args.twin and len(site.names) != 1:
+            raise SettingsError(
+                f"Which switch? That of the whole site is --all, that of one twin --twin NAME. "
+                f"There are: {', '.join(site.names)}."
+            )
         plans = site[args.twin or only(site)].plans
         if args.release:
             print("Released." if plans.release() else "It was not engaged.")
