@@ -91,7 +91,10 @@ def _yaws(*, quick: bool) -> Iterator[Check]:
     for found in three_in_a_row():
         yield _yaw("three in a row", "+21.4 %", found)
     if not quick:
-        yield _yaw("nine in a square, 72 directions", "+3.9 %", nine_over_all_directions())
+        found = nine_over_all_directions()
+        # A square that is turned by 90 degrees is itself: each direction stands for four.
+        which = f"nine in a square, 72 directions by {len(found.ours)} that stand for four each"
+        yield _yaw(which, "+3.9 %", found)
     yield _uncertain()
 
 
