@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from gemeos.twins import windfarm
 from gemeos.twins.windfarm import decisions
 from gemeos.twins.windfarm.farm import EARTH_RADIUS_M, Farm
 from gemeos.units.instant import SECOND
+from tests.conftest import missing
 from tests.integration.test_windfarm_scenarios import BEHIND, FARM, PATIENCE_S, UPWIND, batches
 
 BEGIN = 1_400_000_400 * SECOND
@@ -89,18 +91,21 @@ def steady() -> list[Batch]:
 
 
 @contextmanager
-def running(farm: Farm, told: list[Batch]) -> Iterator[RunningSite]:
+def running(farm: Farm, told: list[Batch], *, wakes: str = "gaussian") -> Iterator[RunningSite]:
     link = PlayedLink("scada", told)
     clock = gm.Replay(told[0].plant_time, 1.0, "made for a test")
-    twin = windfarm.twin("farm", farm=farm, members=64)
+    twin = windfarm.twin("farm", farm=farm, members=64, wakes=wakes)
     with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as site:
         assert link.played.wait(PATIENCE_S)
         yield site
 
 
-def test_that_the_wake_of_a_row_is_turned_aside_where_that_is_shown_to_gain() -> None:
+@pytest.mark.parametrize("wakes", ["gaussian", "floris"])
+def test_that_the_wake_of_a_row_is_turned_aside_where_that_is_shown_to_gain(wakes: str) -> None:
+    if wakes == "floris" and find_spec("floris") is None:
+        missing("floris of the extra gemeos[floris]")
     farm = row()
-    with running(farm, steady()) as site:
+    with running(farm, steady(), wakes=wakes) as site:
         plan = site["farm"].optimise(
             over=decisions.steering(farm),
             until="10 min",

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from gemeos.ensemble.state import natural, newborn
 from gemeos.schema.schema import Schema
 from gemeos.schema.variable import Input
-from gemeos.twins.windfarm import WindFarm, farm
+from gemeos.twins.windfarm import Wakes, WindFarm, farm
 from gemeos.twins.windfarm.farm import Farm
 from gemeos.twins.windfarm.physics import FIRST_A_TURBINE
 from gemeos.twins.windfarm.schema import AIR, NOT_HEARD
@@ -254,7 +254,7 @@ def test_that_another_description_is_another_model() -> None:
     moved = replace(FARM, turbines=(replace(FARM.turbines[0], north_deg=1.0), *FARM.turbines[1:]))
     told = {WindFarm(f).identity for f in (FARM, other, moved)}
     assert len(told) == 3
-    assert WindFarm(FARM, wakes=False).identity not in told
+    assert WindFarm(FARM, wakes=Wakes.NONE).identity not in told
 
 
 def test_that_an_input_that_was_never_heard_means_nothing() -> None:

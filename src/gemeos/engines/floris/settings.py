@@ -19,6 +19,19 @@ from gemeos.units.instant import SECOND, Span
 INSIDE: Final = "gemeos.engines.floris.inside:FlorisInside"
 
 
+class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A type of turbine by its curves."""
+
+    name: str
+    hub_height_m: float
+    rotor_diameter_m: float
+    speed: tuple[float, ...]
+    """m/s, rising; beyond the last nothing is given."""
+    power_kw: tuple[float, ...]
+    thrust: tuple[float, ...]
+    """Its coefficient."""
+
+
 class Floris(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Turbines and where they stand."""
 
@@ -31,10 +44,17 @@ class Floris(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choice: its Gauss-curl hybrid model and the NREL 5 MW turbine."""
     step: Span = SECOND
     """Of the engine's grid of time."""
+    machines: tuple[Machine, ...] = ()
+    """The type of each turbine; by default what the file says. With them the wind is that at the
+    hubs, as high up as far down, and turbines can be limited."""
 
     def __post_init__(self) -> None:
         if not self.places:
             raise SettingsError("FLORIS needs a place for each turbine, and one at least.")
+        if self.machines and len(self.machines) != len(self.places):
+            raise SettingsError(
+                f"FLORIS has {len(self.places)} places and {len(self.machines)} machines."
+            )
         if self.step <= 0:
             raise SettingsError(f"FLORIS's step is a positive span, not {self.step} us.")
         if self.names and len(set(self.names)) != len(self.places):

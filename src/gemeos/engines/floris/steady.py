@@ -12,10 +12,20 @@ from typing import Any, Final, final
 import numpy as np
 from jaxtyping import Float, Float64
 
-from gemeos.engines.floris.settings import Floris, check_installed
+from gemeos.engines.floris.settings import Floris, Machine, check_installed
 from gemeos.errors import InputError
 
 KILO: Final = 1000.0
+LEAST_KW: Final = 1e-6
+"""Of a turbine that stands: its thrust goes with what it gives, and a quotient stays one."""
+UNLIMITED_KW: Final = 1e9
+COSINE_EXPONENT: Final = 1.88
+"""Of yaw and of tilt: FLORIS's own of the NREL 5 MW turbine."""
+TILT_DEG: Final = 5.0
+"""Of rotors, FLORIS's own of the same turbine."""
+TIP_SPEED_RATIO: Final = 8.0
+"""The same."""
+HIGHEST_WIND: Final = 60.0
 
 
 @final
@@ -35,6 +45,15 @@ class Steady:
         self._model: Any = FlorisModel(floris.config or FlorisModel.get_defaults())
         self._model.set(layout_x=east, layout_y=north)
         self._turbines = len(floris.places)
+        if floris.machines:
+            # FLORIS tells types apart by name and by being the same object.
+            types = {machine: _described(machine) for machine in floris.machines}
+            heights = {machine.hub_height_m for machine in floris.machines}
+            self._model.set(
+                turbine_type=[types[machine] for machine in floris.machines],
+                reference_wind_height=sum(heights) / len(heights),
+                wind_shear=0.0,
+            )
 
     @property
     def model(self) -> Any:  # noqa: ANN401 - foreign
@@ -68,8 +87,18 @@ class Steady:
         speed: Float[np.ndarray, " state"],
         turbulence: Float[np.ndarray, " state"],
         yaw: Float[np.ndarray, "state turbine"],
+        limit: Float[np.ndarray, "state turbine"] | None = None,
     ) -> Float64[np.ndarray, "quantity state turbine"]:
-        """Power in kW, mean wind over the rotor in m/s, thrust coefficient; else as ``power``."""
+        """Power in kW, mean wind over the rotor in m/s, thrust coefficient; else as ``power``.
+
+        ``limit`` is the most that each turbine gives, kW, infinite where it is not limited; only
+        ``Floris.machines`` can be limited, and one that is limited is taken as not turned.
+        """
+        if limit is not None:
+            limited = np.isfinite(limit)
+            yaw = np.where(limited, 0.0, yaw)
+            most = np.where(limited, np.maximum(limit, LEAST_KW), UNLIMITED_KW)
+            self._model.set(power_setpoints=KILO * most)
         power = self.power(direction, speed, turbulence, yaw)
         wind = self._model.turbine_average_velocities
         thrust = self._model.get_turbine_thrust_coefficients()
@@ -96,3 +125,26 @@ class Steady:
             yaw_angles=yaw,
         )
         self._model.run()
+
+
+def _described(machine: Machine) -> dict[str, Any]:
+    """As FLORIS's files of turbines have it."""
+    beyond = (machine.speed[-1] + 1e-3, HIGHEST_WIND)
+    # Of a limit it takes the share of what the turbine could give: never a share of nothing.
+    power = [max(kw, LEAST_KW) for kw in (*machine.power_kw, 0.0, 0.0)]
+    return {
+        "turbine_type": machine.name,
+        "hub_height": machine.hub_height_m,
+        "rotor_diameter": machine.rotor_diameter_m,
+        "TSR": TIP_SPEED_RATIO,
+        "operation_model": "mixed",
+        "power_thrust_table": {
+            "ref_air_density": 1.225,
+            "ref_tilt": TILT_DEG,
+            "cosine_loss_exponent_tilt": COSINE_EXPONENT,
+            "cosine_loss_exponent_yaw": COSINE_EXPONENT,
+            "wind_speed": [*machine.speed, *beyond],
+            "power": power,
+            "thrust_coefficient": [*machine.thrust, 0.0, 0.0],
+        },
+    }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from gemeos.engines.floris.settings import check_installed
+from gemeos.errors import UnknownNameError
 from gemeos.runtime.twin import Twin
 from gemeos.twins.windfarm.farm import Farm, farm, read_farm
-from gemeos.twins.windfarm.physics import WindFarm
+from gemeos.twins.windfarm.physics import Wakes, WindFarm
 from gemeos.twins.windfarm.view import SCORED_LEADS, panels
 
-__all__ = ["MEMBERS", "Farm", "WindFarm", "bound", "farm", "read_farm", "twin"]
+__all__ = ["MEMBERS", "Farm", "Wakes", "WindFarm", "bound", "farm", "read_farm", "twin"]
 
 MEMBERS: Final = 128
 """Twice the usual: in 2014 power that is not heard is then told with errors smaller by 3 to 5 %,
@@ -28,7 +30,7 @@ _BOUND: Final = {
 expected and say in what condition the turbine is."""
 
 
-def twin(
+def twin(  # noqa: PLR0913 -- each is one thing that is declared, by keyword
     name: str,
     *,
     farm: str | Farm,
@@ -37,6 +39,7 @@ def twin(
     link: str = "scada",
     horizon: str | None = None,
     lateness: str = "0 s",
+    wakes: str = "gaussian",
 ) -> Twin:
     """A twin of that farm with all channels bound that its description names.
 
@@ -49,14 +52,21 @@ def twin(
         link: Name of the link that its channels come through.
         horizon: As in ``Twin``.
         lateness: As in ``Twin``.
+        wakes: ``gaussian``, our own; ``floris``, those of FLORIS (``gemeos[floris]``); ``none``.
 
     Raises:
         SchemaError: no such farm, or its description does not fit together.
+        UnknownNameError: there are no such wakes.
+        EngineError: FLORIS is asked for, and not installed.
     """
     described = farm if isinstance(farm, Farm) else _named(farm)
+    if wakes not in {each.value for each in Wakes}:
+        raise UnknownNameError("wakes", wakes, [each.value for each in Wakes], where=name)
+    if wakes == Wakes.FLORIS.value:
+        check_installed()
     return bound(
         name,
-        WindFarm(described),
+        WindFarm(described, wakes=Wakes(wakes)),
         members=members,
         seed=seed,
         link=link,

@@ -13,7 +13,7 @@ from gemeos.ensemble.score import crps, crps_of_quantiles
 from gemeos.twins.windfarm.checks import SOURCE, Check, relative
 from gemeos.twins.windfarm.farm import Farm, Numbers
 from gemeos.twins.windfarm.forecasts import SEEDS, TOLD, scored_leads
-from gemeos.twins.windfarm.physics import WindFarm
+from gemeos.twins.windfarm.physics import Wakes, WindFarm
 from gemeos.twins.windfarm.record import Record
 from gemeos.twins.windfarm.walk import ISSUED_EVERY, Walked, forecasts, untold
 
@@ -37,7 +37,7 @@ def ablations_of(
     out = []
     mine = scored_leads(described, record, before.stop, walked, seeds=SEEDS[:1], tell=tell)
     for name, model in (
-        ("wakes", WindFarm(described, wakes=False)),
+        ("wakes", WindFarm(described, wakes=Wakes.NONE)),
         ("joint parameters", WindFarm(replace(described, numbers=_certain(described)))),
     ):
         without = Walked.through(record, before, model, members=members, tell=tell)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, fields
+from enum import Enum
 from functools import cached_property
+from importlib.metadata import version
 from statistics import NormalDist
-from typing import Final
+from typing import Final, assert_never
 
 import numpy as np
 from jaxtyping import Float, Float64
 
+from gemeos.engines.floris import Floris
 from gemeos.schema.schema import Schema
 from gemeos.simulate.base import Consts, Driven, Members
 from gemeos.twins.windfarm.farm import REFERENCE_SPEED, SWING_SPEED, Farm
+from gemeos.twins.windfarm.floris_wakes import floris_of, taken_by_floris
 from gemeos.twins.windfarm.schema import (
     AIR,
     NOT_HEARD,
@@ -68,6 +72,16 @@ REVISION: Final = "5"
 """Changed whenever other numbers come out of the same farm description."""
 
 
+class Wakes(Enum):
+    """Whose wakes a farm has."""
+
+    NONE = "none"
+    GAUSSIAN = "gaussian"
+    """Our own, see ``wake``."""
+    FLORIS = "floris"
+    """Those of FLORIS's default model, see ``floris_wakes``; takes ``gemeos[floris]``."""
+
+
 @dataclass(frozen=True)
 class WindFarm:
     """The simulator: wind, direction and local deviations go on; curves and wakes say the power.
@@ -80,8 +94,8 @@ class WindFarm:
     """
 
     farm: Farm
-    wakes: bool = True
-    """False takes the wakes away: for telling what they are worth."""
+    wakes: Wakes = Wakes.GAUSSIAN
+    """Whose wakes; none, for telling what they are worth."""
     still: bool = False
     """Parameters do not drift: as good for forecasts, and faster."""
 
@@ -93,7 +107,7 @@ class WindFarm:
     @cached_property
     def identity(self) -> str:
         """Hash of the farm's description and of this model's revision."""
-        told = hashlib.sha256(f"{REVISION}{self.wakes}{self.schema.fingerprint}".encode())
+        told = hashlib.sha256(f"{REVISION}{self._wakes_told}{self.schema.fingerprint}".encode())
         told.update(repr((self.farm.numbers, self.farm.turbines)).encode())
         told.update(np.ascontiguousarray(self.farm.east_north_m).tobytes())
         for name, kind in sorted(self.farm.types.items()):
@@ -104,6 +118,21 @@ class WindFarm:
                     value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
                 )
         return f"windfarm-{told.hexdigest()[:16]}"
+
+    @property
+    def _wakes_told(self) -> str:
+        """What identities are made of; those of before stay."""
+        match self.wakes:
+            case Wakes.GAUSSIAN | Wakes.NONE:
+                return str(self.wakes is Wakes.GAUSSIAN)
+            case Wakes.FLORIS:
+                return f"floris {version('floris')}"
+            case _:
+                assert_never(self.wakes)
+
+    @cached_property
+    def _floris(self) -> Floris:
+        return floris_of(self.farm)
 
     @cached_property
     def _north(self) -> Float[np.ndarray, " turbine"]:
@@ -256,7 +285,11 @@ class WindFarm:
         alone = performance * on_curve(farm, local * caught)
         able = self._turned(alone, performance, local * caught, asked)
         thrust = self._thrust(local, able, asked) * (kind(1) - idle)
-        behind = local * (kind(1) - self._taken(thrust, direction, expansion, asked))
+        if self.wakes is Wakes.FLORIS:
+            taken = taken_by_floris(self._floris, local, direction, expansion, idle, asked)
+        else:
+            taken = self._taken(thrust, direction, expansion, asked)
+        behind = local * (kind(1) - taken)
         potential = performance * on_curve(farm, behind * caught)
         able = self._turned(potential, performance, behind * caught, asked)
         able = np.minimum(able, asked.limit)
@@ -381,7 +414,7 @@ class WindFarm:
     ) -> Float[np.ndarray, "twin turbine member"]:
         """Share of each turbine's wind that the wakes of the others take."""
         taken = np.zeros_like(thrust)
-        if not self.wakes:
+        if self.wakes is Wakes.NONE:
             return taken
         kind = thrust.dtype.type
         radians = direction * kind(math.pi / 180.0)
