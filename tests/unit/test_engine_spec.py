@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from gemeos.engines.fmi import Fmi
@@ -51,6 +52,11 @@ def test_that_an_engine_without_steps_is_refused() -> None:
 def test_that_only_what_is_there_can_be_nudged() -> None:
     with pytest.raises(UnknownNameError, match="'spede'"):
         Spec("mill", "1", SECOND, (), Capabilities(nudge=frozenset({"spede"})))
+
+
+def test_that_a_number_of_numpys_is_handed_on_as_one_of_pythons() -> None:
+    # The encoder of frames takes no others.
+    assert type(SPEC.settable({"wind": np.float64(0.5)})["wind"]) is float
 
 
 @pytest.mark.parametrize(

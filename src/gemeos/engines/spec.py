@@ -194,7 +194,8 @@ class Spec:
             if name not in allowed:
                 raise self._unknown(kind, name, allowed)
             _check_value(self.by_name[name], value)
-        return dict(given)
+        # A number of numpy's is a number of Python's that cannot be sent.
+        return {n: float(v) if isinstance(v, float) else v for n, v in given.items()}
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
         return UnknownNameError(kind, name, known, where=f"Engine {self.name!r}")
