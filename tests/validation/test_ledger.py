@@ -63,7 +63,7 @@ def season(count: int, gain: float) -> Season:
         for name in advised:
             running[name].apply("warm", approve="ada", dry_run=False)
         events = running.host.timeline.events
-        until(lambda: len(events(kind="taken", limit=1000)) == len(advised), 50.0)
+        until(lambda: len(events(kind="taken", limit=1000)) == len(advised), 100.0)
         kettles.live(running.host, AHEAD)
         true = kettles.gains(AHEAD, EVERY, WANTED)
         until(lambda: kettles.scored(running.host), 50.0)
