@@ -66,7 +66,7 @@ def season(count: int, gain: float) -> Season:
         until(lambda: len(events(kind="taken", limit=1000)) == len(advised), 100.0)
         kettles.live(running.host, AHEAD)
         true = kettles.gains(AHEAD, EVERY, WANTED)
-        until(lambda: kettles.scored(running.host), 50.0)
+        until(lambda: kettles.scored(running.host), 100.0)
         ledgers = running.host.applying.ledgers
         told = ledgers.of()
         for name in advised[:2]:
