@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 import gemeos as gm
+from gemeos.ensemble.state import TwinState
 from gemeos.errors import AssimilationError
 from gemeos.runtime import alerts
 from gemeos.runtime.alert import AlertRecord
+from gemeos.runtime.fleet import Fleet
 from gemeos.runtime.run import RunningSite
 from gemeos.schema.reading import Reading, Series
 from gemeos.testing.played import Batch, PlayedLink
@@ -52,6 +56,32 @@ def test_that_what_could_not_be_worked_out_is_no_issue(monkeypatch: pytest.Monke
         settle(running)
         (told,) = running["tank"].warnings()
     assert (told.issues, told.chance, told.is_on) == (0, None, False)
+
+
+def test_that_an_answer_that_is_late_turns_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, later = START + 10 * SECOND, threading.Event()
+
+    def chance(fleet: Fleet, _: str, then: TwinState, *__: object, **___: object) -> float:
+        at = int(then.tick[0]) * fleet.schema.step
+        if at == turns:
+            assert later.wait(PATIENCE_S)
+        elif at > turns:
+            later.set()
+        return 0.9 if at >= turns else 0.1
+
+    monkeypatch.setattr(alerts, "chance_of", chance)
+    twin = gm.Twin("tank", Level).bind("l:g", to="gauge")
+    twin.watch("high", "x > 1 m", within="10 s", every="2 s")
+    rows = [Reading(Series("l", "g"), START + s * SECOND, 0.0) for s in range(20)]
+    link = PlayedLink("l", [Batch([row], row.valid_at) for row in rows])
+    clock = gm.Replay(START, 1.0, "made for a test")
+    with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as running:
+        assert link.played.wait(PATIENCE_S)
+        settle(running)
+        told = [event.body["is"] for event in running.host.timeline.events(kind="alert", limit=9)]
+        (standing,) = running["tank"].warnings()
+    assert standing.is_on
+    assert told == ["on"]
 
 
 def settle(running: RunningSite) -> None:

@@ -216,20 +216,19 @@ class Alerts:
             return
         record = before.asked(issue, asked.result())
         self._records[twin, name] = record
-        place = record.issued.index(issue)
-        was = place > 0 and record.chance[place - 1] >= record.likely
-        turned = (record.chance[place] >= record.likely) is not was
+        # By the newest issue alone: where two end in another order, the older one tells nothing.
+        turned = record.is_on is not before.is_on
         if turned or len(record.issued) % KEPT_EVERY == 0:
             self._keep(record)
         if turned:
-            self._tell(record, place)
+            self._tell(record)
 
     def _keep(self, record: AlertRecord) -> None:
         self._running.timeline.put_record(self._shelf.packed(record))
 
-    def _tell(self, record: AlertRecord, place: int) -> None:
-        issue, chance = record.issued[place], record.chance[place]
-        word = "on" if chance >= record.likely else "off"
+    def _tell(self, record: AlertRecord) -> None:
+        issue, chance = record.issued[-1], record.chance[-1]
+        word = "on" if record.is_on else "off"
         logger.info("alert %s of %s is %s", record.name, record.twin, word)
         event = Event(
             kind="alert",
