@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gemeos.engines.floris import Floris, Machine, Steady
-from gemeos.errors import SettingsError, UnknownNameError
+from gemeos.errors import InputError, SettingsError, UnknownNameError
 from gemeos.twins import windfarm
 from gemeos.twins.windfarm import Wakes, WindFarm
 from gemeos.twins.windfarm.floris_wakes import floris_of, taken_by_floris
@@ -92,6 +92,19 @@ def test_that_a_limit_is_kept_and_leaves_more_to_those_behind() -> None:
     assert limited[1] > whole[1]
 
 
+def test_that_a_limit_ends_with_the_call_that_set_it() -> None:
+    row, free = in_a_row(0.0, APART_M), np.zeros((1, 2))
+    before = row.power(*at(8.0), free)
+    row.all(*at(8.0), free, np.array([[800.0, np.inf]]))
+    assert row.power(*at(8.0), free).tolist() == before.tolist()
+
+
+def test_that_only_machines_can_be_limited() -> None:
+    library = Steady(Floris(((0.0, 0.0), (APART_M, 0.0))))
+    with pytest.raises(InputError, match="Only turbines that are told as machines"):
+        library.all(*at(8.0), np.zeros((1, 2)), np.array([[800.0, np.inf]]))
+
+
 def test_that_no_wind_and_a_storm_have_numbers() -> None:
     told = in_a_row(0.0, APART_M).all(
         np.full(3, WEST),
@@ -128,6 +141,20 @@ def test_that_a_member_is_told_the_same_in_any_company(members: Mapping[str, np.
     some = {name: values[..., 17:19] for name, values in members.items()}
     few = taken_by_floris(there, **some, asked=asked(20.0, 10.0, 0.0))
     assert whole[..., 17:19].tobytes() == few.tobytes()
+
+
+@pytest.mark.parametrize("failed", ["local", "direction", "expansion"])
+def test_that_a_member_that_failed_has_no_number_and_leaves_the_others_alone(
+    members: Mapping[str, np.ndarray], failed: str
+) -> None:
+    there, turned = floris_of(row()), asked(20.0, 10.0, 0.0)
+    sound = taken_by_floris(there, **members, asked=turned)
+    lost = members[failed].copy()
+    lost[..., 17] = np.nan
+    told = taken_by_floris(there, **{**members, failed: lost}, asked=turned)
+    others = np.arange(told.shape[-1]) != 17
+    assert np.isnan(told[..., 17]).all()
+    assert told[..., others].tobytes() == sound[..., others].tobytes()
 
 
 def test_that_turning_the_first_one_lets_more_wind_to_those_behind(

@@ -128,15 +128,8 @@ class TestFmi3ModelExchange(EngineContract):
         assert read(engine, "h") == pytest.approx(5.0 + 0.4 - 10.0 * 0.16 / 2, abs=1e-12)
 
 
-class TestFmi3CoSimulation(EngineContract, Misbehaving):
-    options: ClassVar[dict[str, str]] = {}
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def decay(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
-        path = built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3", **cls.options)
-        with opened(Fmi(str(path), step=SECOND // 10), limit=LIMIT_S * SECOND) as engine:
-            yield engine
+class Decaying:
+    """A decay, which a class opens in its own way."""
 
     @pytest.fixture
     def engine(self, decay: HostedEngine) -> Iterator[Engine]:
@@ -146,6 +139,17 @@ class TestFmi3CoSimulation(EngineContract, Misbehaving):
     @pytest.fixture
     def drive(self) -> Drive:
         return Drive(6, {"gain": 1.5}, {"gain": 0.25}, {"rate": 2.0})
+
+
+class TestFmi3CoSimulation(Decaying, EngineContract, Misbehaving):
+    options: ClassVar[dict[str, str]] = {}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def decay(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedEngine]:
+        path = built(tmp_path_factory.mktemp("decay"), "decay", "pythonfmu3", **cls.options)
+        with opened(Fmi(str(path), step=SECOND // 10), limit=LIMIT_S * SECOND) as engine:
+            yield engine
 
     def test_that_its_snapshots_are_what_it_declares(self, engine: Engine) -> None:
         of = Snapshot.EXACT if self.options else Snapshot.REPLAY
@@ -156,7 +160,7 @@ class TestFmi3ThatWritesItsState(TestFmi3CoSimulation):
     options: ClassVar[dict[str, str]] = STATE_3
 
 
-class TestFmi3ModelExchangeThatFails(Misbehaving):
+class TestFmi3ModelExchangeThatFails(Decaying, Misbehaving):
     """Here it is asked for derivatives, several times a step."""
 
     @pytest.fixture(scope="class")
@@ -165,15 +169,6 @@ class TestFmi3ModelExchangeThatFails(Misbehaving):
         exchange = Fmi(decay_path, step=SECOND // 10, interface=Interface.MODEL_EXCHANGE)
         with opened(exchange, limit=LIMIT_S * SECOND) as engine:
             yield engine
-
-    @pytest.fixture
-    def engine(self, decay: HostedEngine) -> Iterator[Engine]:
-        with decay.another() as engine:
-            yield engine
-
-    @pytest.fixture
-    def drive(self) -> Drive:
-        return Drive(6, {"gain": 1.5}, {"gain": 0.25}, {"rate": 2.0})
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -46,14 +48,7 @@ def test_that_what_could_not_be_worked_out_is_no_issue(monkeypatch: pytest.Monke
         raise AssimilationError("all members failed")
 
     monkeypatch.setattr(alerts, "chance_of", fails)
-    twin = gm.Twin("tank", Level).bind("l:g", to="gauge")
-    twin.watch("high", "x > 1 m", within="10 s", every="2 s")
-    rows = [Reading(Series("l", "g"), START + s * SECOND, 0.0) for s in range(20)]
-    link = PlayedLink("l", [Batch([row], row.valid_at) for row in rows])
-    clock = gm.Replay(START, 1.0, "made for a test")
-    with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as running:
-        assert link.played.wait(PATIENCE_S)
-        settle(running)
+    with watched() as running:
         (told,) = running["tank"].warnings()
     assert (told.issues, told.chance, told.is_on) == (0, None, False)
 
@@ -70,6 +65,16 @@ def test_that_an_answer_that_is_late_turns_nothing_again(monkeypatch: pytest.Mon
         return 0.9 if at >= turns else 0.1
 
     monkeypatch.setattr(alerts, "chance_of", chance)
+    with watched() as running:
+        told = [event.body["is"] for event in running.host.timeline.events(kind="alert", limit=9)]
+        (standing,) = running["tank"].warnings()
+    assert standing.is_on
+    assert told == ["on"]
+
+
+@contextmanager
+def watched() -> Iterator[RunningSite]:
+    """A tank whose level is looked ahead at ten times, once all of that is worked out."""
     twin = gm.Twin("tank", Level).bind("l:g", to="gauge")
     twin.watch("high", "x > 1 m", within="10 s", every="2 s")
     rows = [Reading(Series("l", "g"), START + s * SECOND, 0.0) for s in range(20)]
@@ -78,10 +83,7 @@ def test_that_an_answer_that_is_late_turns_nothing_again(monkeypatch: pytest.Mon
     with gm.run(gm.Site("s", twins=(twin,), links=(link,), clock=clock)) as running:
         assert link.played.wait(PATIENCE_S)
         settle(running)
-        told = [event.body["is"] for event in running.host.timeline.events(kind="alert", limit=9)]
-        (standing,) = running["tank"].warnings()
-    assert standing.is_on
-    assert told == ["on"]
+        yield running
 
 
 def settle(running: RunningSite) -> None:

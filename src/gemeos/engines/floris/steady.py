@@ -26,6 +26,7 @@ TILT_DEG: Final = 5.0
 TIP_SPEED_RATIO: Final = 8.0
 """The same."""
 HIGHEST_WIND: Final = 60.0
+"""m/s, up to which FLORIS knows that nothing is given."""
 
 
 @final
@@ -45,6 +46,7 @@ class Steady:
         self._model: Any = FlorisModel(floris.config or FlorisModel.get_defaults())
         self._model.set(layout_x=east, layout_y=north)
         self._turbines = len(floris.places)
+        self._can_be_limited = bool(floris.machines)
         if floris.machines:
             # FLORIS tells types apart by name and by being the same object.
             types = {machine: _described(machine) for machine in floris.machines}
@@ -94,12 +96,8 @@ class Steady:
         ``limit`` is the most that each turbine gives, kW, infinite where it is not limited; only
         ``Floris.machines`` can be limited, and one that is limited is taken as not turned.
         """
-        if limit is not None:
-            limited = np.isfinite(limit)
-            yaw = np.where(limited, 0.0, yaw)
-            most = np.where(limited, np.maximum(limit, LEAST_KW), UNLIMITED_KW)
-            self._model.set(power_setpoints=KILO * most)
-        power = self.power(direction, speed, turbulence, yaw)
+        self._solve(direction, speed, turbulence, yaw, limit)
+        power = np.asarray(self._model.get_turbine_powers(), np.float64) / KILO
         wind = self._model.turbine_average_velocities
         thrust = self._model.get_turbine_thrust_coefficients()
         return np.stack([power, np.asarray(wind), np.asarray(thrust)])
@@ -110,19 +108,27 @@ class Steady:
         speed: Float[np.ndarray, " state"],
         turbulence: Float[np.ndarray, " state"],
         yaw: Float[np.ndarray, "state turbine"],
+        limit: Float[np.ndarray, "state turbine"] | None = None,
     ) -> None:
         states = len(direction)
-        shapes = (speed.shape, turbulence.shape, yaw.shape)
-        if shapes != ((states,), (states,), (states, self._turbines)):
+        limit = np.full_like(yaw, np.inf) if limit is None else limit
+        shapes = (speed.shape, turbulence.shape, yaw.shape, limit.shape)
+        if shapes != ((states,), (states,), *2 * ((states, self._turbines),)):
             raise InputError(
-                f"FLORIS was given {states} directions, with speeds, turbulence and yaw of the "
-                f"shapes {shapes}; {self._turbines} turbines stand there."
+                f"FLORIS was given {states} directions, with speeds, turbulence, yaw and limits "
+                f"of the shapes {shapes}; {self._turbines} turbines stand there."
             )
+        limited = np.isfinite(limit)
+        if limited.any() and not self._can_be_limited:
+            raise InputError("Only turbines that are told as machines can be limited.")
+        most = np.where(limited, np.maximum(limit, LEAST_KW), UNLIMITED_KW)
         self._model.set(
             wind_directions=direction,
             wind_speeds=speed,
             turbulence_intensities=turbulence,
-            yaw_angles=yaw,
+            yaw_angles=np.where(limited, 0.0, yaw),
+            # Also where nothing is limited: what was set before would stay.
+            power_setpoints=KILO * most if self._can_be_limited else None,
         )
         self._model.run()
 

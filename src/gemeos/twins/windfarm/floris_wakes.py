@@ -19,8 +19,9 @@ from gemeos.twins.windfarm.farm import Farm
 from gemeos.twins.windfarm.steering import Controls
 
 LEAST_WIND: Final = 2.0
-"""m/s. Below, no turbine runs, and nothing is taken."""
+"""m/s. In less, where no turbine runs, FLORIS is asked as if it were this."""
 MOST_WIND: Final = 40.0
+"""m/s. In more the same."""
 TURBULENCE: Final = (0.01, 0.40)
 """Within which FLORIS is asked."""
 AT_ONCE: Final = 4096
@@ -62,7 +63,7 @@ def taken_by_floris(
     idle: Float[np.ndarray, "twin turbine #member"],
     asked: Controls,
 ) -> Float[np.ndarray, "twin turbine member"]:
-    """Share of each turbine's wind that the wakes of the others take.
+    """Share of each turbine's wind that the wakes of the others take; NaN of members that failed.
 
     Args:
         floris: See ``floris_of``.
@@ -89,11 +90,12 @@ def taken_by_floris(
     turbulence = np.clip((growth - 0.003678) / 0.3837, *TURBULENCE)
     limit = np.where(flat(idle) > STANDS, 0.0, flat(asked.limit))
     yaw = np.degrees(flat(asked.yaw))
-    left = np.empty((len(speed), shape[1]))
+    left = np.full((len(speed), shape[1]), np.nan)
+    sound = np.flatnonzero(np.isfinite(speed + heading + turbulence + yaw.sum(axis=1)))
     held = _held(floris)
     with held.lock:
-        for since in range(0, len(speed), AT_ONCE):
-            some = slice(since, since + AT_ONCE)
+        for since in range(0, len(sound), AT_ONCE):
+            some = sound[since : since + AT_ONCE]
             told = held.steady.all(
                 heading[some], speed[some], turbulence[some], yaw[some], limit[some]
             )

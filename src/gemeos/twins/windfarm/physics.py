@@ -19,6 +19,7 @@ from gemeos.schema.schema import Schema
 from gemeos.simulate.base import Consts, Driven, Members
 from gemeos.twins.windfarm.farm import REFERENCE_SPEED, SWING_SPEED, Farm
 from gemeos.twins.windfarm.floris_wakes import floris_of, taken_by_floris
+from gemeos.twins.windfarm.gaussian_wakes import taken_by_gaussian
 from gemeos.twins.windfarm.schema import (
     AIR,
     NOT_HEARD,
@@ -40,7 +41,6 @@ from gemeos.twins.windfarm.sensors import (
     plausible_temperature,
 )
 from gemeos.twins.windfarm.steering import Controls, controls_of, derated_thrust, facing
-from gemeos.twins.windfarm.wake import combined, deficit
 
 CALM_ROUNDING: Final = 0.5
 """m/s. The level of the wind is a sum of Gaussian processes and may fall below zero; the wind may
@@ -285,10 +285,7 @@ class WindFarm:
         alone = performance * on_curve(farm, local * caught)
         able = self._turned(alone, performance, local * caught, asked)
         thrust = self._thrust(local, able, asked) * (kind(1) - idle)
-        if self.wakes is Wakes.FLORIS:
-            taken = taken_by_floris(self._floris, local, direction, expansion, idle, asked)
-        else:
-            taken = self._taken(thrust, direction, expansion, asked)
+        taken = self._taken(local, thrust, direction, expansion, idle, asked)
         behind = local * (kind(1) - taken)
         potential = performance * on_curve(farm, behind * caught)
         able = self._turned(potential, performance, behind * caught, asked)
@@ -407,38 +404,23 @@ class WindFarm:
 
     def _taken(
         self,
+        local: Float[np.ndarray, "twin turbine member"],
         thrust: Float[np.ndarray, "twin turbine member"],
         direction: Float[np.ndarray, "twin member"],
         expansion: Float[np.ndarray, "twin turbine member"],
+        idle: Float[np.ndarray, "twin turbine member"],
         asked: Controls,
     ) -> Float[np.ndarray, "twin turbine member"]:
         """Share of each turbine's wind that the wakes of the others take."""
-        taken = np.zeros_like(thrust)
-        if self.wakes is Wakes.NONE:
-            return taken
-        kind = thrust.dtype.type
-        radians = direction * kind(math.pi / 180.0)
-        east, north = -np.sin(radians), -np.cos(radians)
-        place = self.farm.east_north_m.astype(thrust.dtype)
-        for i in range(len(place)):
-            each = []
-            for j, source in enumerate(self.farm.turbines):
-                if i == j:
-                    continue
-                dx, dy = place[i] - place[j]
-                each.append(
-                    deficit(
-                        dx * east + dy * north,
-                        dx * north - dy * east,
-                        thrust=thrust[:, j],
-                        expansion=expansion[:, j],
-                        diameter=self.farm.type_of(source).rotor_diameter_m,
-                        yaw=asked.yaw[:, j] if asked.turns else None,
-                    )
-                )
-            if each:
-                taken[:, i] = combined(np.stack(each, axis=1))
-        return taken
+        match self.wakes:
+            case Wakes.NONE:
+                return np.zeros_like(local)
+            case Wakes.GAUSSIAN:
+                return taken_by_gaussian(self.farm, thrust, direction, expansion, asked)
+            case Wakes.FLORIS:
+                return taken_by_floris(self._floris, local, direction, expansion, idle, asked)
+            case _:
+                assert_never(self.wakes)
 
 
 def _of_sectors(
