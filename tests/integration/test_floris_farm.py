@@ -143,7 +143,7 @@ def test_that_a_member_is_told_the_same_in_any_company(members: Mapping[str, np.
     assert whole[..., 17:19].tobytes() == few.tobytes()
 
 
-@pytest.mark.parametrize("failed", ["local", "direction", "expansion"])
+@pytest.mark.parametrize("failed", ["local", "direction", "expansion", "idle"])
 def test_that_a_member_that_failed_has_no_number_and_leaves_the_others_alone(
     members: Mapping[str, np.ndarray], failed: str
 ) -> None:

@@ -32,12 +32,14 @@ _T = TypeVar("_T")
 SPEED = 10
 LONGEST_CYCLE_S = 110
 STRIDE_MIN = 2
+START = "2026-03-02T07:00Z"
+"""Of the plant's traffic: cycles stand by it."""
 SIGNALS = ("A0", "B0")
 SITE = """
 [site]
 name = "two"
 [clock]
-start = "2026-03-02T07:00Z"
+start = "{start}"
 speed = {speed}
 label = "simulated plant"
 [serve]
@@ -64,7 +66,12 @@ type = "gemeos.twins.traffic.twin:twin"
 members = {members}
 lateness = "2 min"
 leads = ["2 min"]
-with = {{ district = "{district}", window = "2 min", stride = "{stride} min", warm_up = "1 min" }}
+[twin.city.with]
+district = "{district}"
+begins = "{start}"
+window = "2 min"
+stride = "{stride} min"
+warm_up = "1 min"
 [twin.city.apply]
 oldest_state = "20 min"
 lasting = "30 min"
@@ -251,7 +258,7 @@ def city(
         toml = folder / "site.toml"
         told = {"broker": broker.url, "pid": os.getpid(), "district": known.as_posix()}
         more = {"members": members, "watch": watch, "readings": readings, "stride": STRIDE_MIN}
-        toml.write_text(SITE.format(speed=SPEED, **told, **more))
+        toml.write_text(SITE.format(start=START, speed=SPEED, **told, **more))
         plant = ("gemeos_plants.traffic", "--broker", broker.url, "--district", str(real))
         life = ("--reveal", str(reveal), "--speed", str(SPEED), "--parent", str(os.getpid()))
         with (

@@ -80,8 +80,7 @@ class Steady:
         Raises:
             InputError: these do not fit together.
         """
-        self._solve(direction, speed, turbulence, yaw)
-        return np.asarray(self._model.get_turbine_powers(), np.float64) / KILO
+        return self._solved(direction, speed, turbulence, yaw)
 
     def all(
         self,
@@ -96,20 +95,20 @@ class Steady:
         ``limit`` is the most that each turbine gives, kW, infinite where it is not limited; only
         ``Floris.machines`` can be limited, and one that is limited is taken as not turned.
         """
-        self._solve(direction, speed, turbulence, yaw, limit)
-        power = np.asarray(self._model.get_turbine_powers(), np.float64) / KILO
+        power = self._solved(direction, speed, turbulence, yaw, limit)
         wind = self._model.turbine_average_velocities
         thrust = self._model.get_turbine_thrust_coefficients()
         return np.stack([power, np.asarray(wind), np.asarray(thrust)])
 
-    def _solve(
+    def _solved(
         self,
         direction: Float[np.ndarray, " state"],
         speed: Float[np.ndarray, " state"],
         turbulence: Float[np.ndarray, " state"],
         yaw: Float[np.ndarray, "state turbine"],
         limit: Float[np.ndarray, "state turbine"] | None = None,
-    ) -> None:
+    ) -> Float64[np.ndarray, "state turbine"]:
+        """FLORIS's model stands at that; the powers, kW. Arguments as of ``all``."""
         states = len(direction)
         limit = np.full_like(yaw, np.inf) if limit is None else limit
         shapes = (speed.shape, turbulence.shape, yaw.shape, limit.shape)
@@ -131,6 +130,7 @@ class Steady:
             power_setpoints=KILO * most if self._can_be_limited else None,
         )
         self._model.run()
+        return np.asarray(self._model.get_turbine_powers(), np.float64) / KILO
 
 
 def _described(machine: Machine) -> dict[str, Any]:

@@ -88,10 +88,12 @@ def taken_by_floris(
     heading = np.mod(direction.astype(np.float64).reshape(-1), 360.0)
     growth = flat(expansion).mean(axis=1)
     turbulence = np.clip((growth - 0.003678) / 0.3837, *TURBULENCE)
-    limit = np.where(flat(idle) > STANDS, 0.0, flat(asked.limit))
+    stands = flat(idle)
+    limit = np.where(stands > STANDS, 0.0, flat(asked.limit))
     yaw = np.degrees(flat(asked.yaw))
     left = np.full((len(speed), shape[1]), np.nan)
-    sound = np.flatnonzero(np.isfinite(speed + heading + turbulence + yaw.sum(axis=1)))
+    of_all = speed + heading + turbulence + (yaw + stands).sum(axis=1)
+    sound = np.flatnonzero(np.isfinite(of_all))
     held = _held(floris)
     with held.lock:
         for since in range(0, len(sound), AT_ONCE):
